@@ -1,0 +1,1 @@
+"""The verbs: pure logic over ports."""

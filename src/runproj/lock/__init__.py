@@ -1,0 +1,1 @@
+"""PINNED: the exact content of environments, and what they were declared to be."""

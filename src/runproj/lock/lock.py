@@ -1,0 +1,63 @@
+"""A lock: the exact content of an environment, and for which declaration it was made."""
+
+import hashlib
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from runproj.model import Model, digest_of
+
+Kind: TypeAlias = Literal["venv", "conda", "docker", "system"]
+
+
+class Declaration(Model):
+    """All that decides what a lock may hold: what was declared, with the text of every file of it.
+
+    ``files`` maps paths relative to the project (posix) to their text: requirement files with those
+    that they include, ``pyproject.toml``, ``uv.lock``.
+    """
+
+    kind: Kind
+    python: str | None = None
+    requirements: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    pyproject: bool = False
+    files: dict[str, str] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of the declaration; two equal declarations may share a lock."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+class Lock(Model):
+    """The text of a lockfile.
+
+    ``declaration`` is the digest of the declaration it was made for; None when nobody knows (a
+    lockfile written by another tool).
+    """
+
+    kind: Kind
+    content: str
+    declaration: str | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """The sha256 of the lockfile's bytes (UTF-8)."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+    def fits(self, declaration: Declaration) -> bool:
+        """Tell whether the lock was made for this declaration."""
+        return self.declaration == declaration.digest
+
+
+def lockfile_path(environment: str, kind: Kind) -> str | None:
+    """Return where the lockfile of an environment stands in a project; None: it has none.
+
+    >>> lockfile_path("default", "venv")
+    'locks/pylock.default.toml'
+    """
+    if kind == "system":
+        return None
+    return f"locks/pylock.{environment}.toml" if kind == "venv" else f"locks/{kind}.{environment}.json"

@@ -1,0 +1,1 @@
+"""PLANNED: what would be done, and why."""

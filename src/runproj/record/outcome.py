@@ -1,0 +1,28 @@
+"""How a step's process ended, and what it used."""
+
+from runproj.model import Model
+
+
+class Outcome(Model):
+    """The end of a process.
+
+    Exactly one of ``exit_code``, ``signal`` (a name such as ``SIGKILL``) and ``start_error`` (why
+    it could not be started) is set. ``duration_s`` is wall time; ``cpu_s`` is user and system time
+    of the process and the children it waited for; ``peak_memory`` is the largest resident set of
+    one of these in bytes; ``read`` and ``written`` are bytes that reached a block device.
+    """
+
+    exit_code: int | None = None
+    signal: str | None = None
+    start_error: str | None = None
+    timed_out: bool = False
+    duration_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory: int = 0
+    read: int = 0
+    written: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the process ended by itself with exit code 0."""
+        return self.exit_code == 0 and not self.timed_out

@@ -1,0 +1,271 @@
+"""Parameters: named, typed values that a user may set from outside."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from runproj.model import Model
+
+ScalarType: TypeAlias = Literal["string", "int", "float", "bool", "choice", "path", "uri"]
+ParameterType: TypeAlias = Literal[ScalarType, "list", "json"]
+Value: TypeAlias = Any  # a JSON value; which one is what the parameter's type says
+
+_INT = re.compile(r"[+-]?[0-9]+")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+", re.DOTALL)
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+class Parameter(Model):
+    """A named value; a bare scalar is shorthand for a parameter with that default."""
+
+    type: ParameterType = Field("string", description="What kind of value this is.")
+    default: Value = Field(
+        None,
+        description="The value when none is given. Without a default the parameter is required; "
+        "`null` makes it optional.",
+    )
+    min: int | float | None = Field(None, description="The smallest allowed number.")
+    max: int | float | None = Field(None, description="The largest allowed number.")
+    pattern: str | None = Field(
+        None, description="A regular expression that the whole text must match."
+    )
+    choices: tuple[str | int | float, ...] | None = Field(
+        None, description="The allowed values; required for `type: choice`."
+    )
+    items: ScalarType = Field("string", description="The type of each item of a `list`.")
+    help: str | None = Field(None, description="One line for the person who runs the project.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+        return data if isinstance(data, (dict, Parameter)) else shorthand(data)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Parameter":
+        scalar = self.items if self.type == "list" else self.type
+        if self.type == "choice" and not self.choices:
+            raise ValueError("type 'choice' needs 'choices', a list of texts")
+        if self.type == "choice" and not all(isinstance(c, str) for c in self.choices or ()):
+            raise ValueError("'choices' of type 'choice' are texts: quote them, or use type int")
+        if (self.min is not None or self.max is not None) and scalar not in ("int", "float"):
+            raise ValueError(f"'min' and 'max' need type int or float, this is {scalar!r}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"'min' ({self.min}) is larger than 'max' ({self.max})")
+        if self.pattern is not None:
+            if scalar not in ("string", "path", "uri"):
+                raise ValueError(f"'pattern' needs type string, path or uri, this is {scalar!r}")
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"'pattern' is not a regular expression: {error}") from error
+        if self.default is not None:
+            try:
+                from_data(self, self.default)
+            except ValueError as error:
+                raise ValueError(f"default: {error}") from None
+        return self
+
+    @property
+    def required(self) -> bool:
+        """Whether a value must be given."""
+        return "default" not in self.model_fields_set
+
+    @property
+    def optional(self) -> bool:
+        """Whether null is a value."""
+        return not self.required and self.default is None
+
+
+def shorthand(data: Any) -> dict[str, Any]:  # noqa: ANN401 -- raw YAML
+    """Return the parameter that a bare value stands for.
+
+    >>> shorthand(0.01)
+    {'type': 'float', 'default': 0.01}
+
+    Raises:
+        ValueError: the value has no obvious type.
+    """
+    if isinstance(data, list):
+        kinds = {_kind(item) for item in data}
+        if len(kinds) == 1 and None not in kinds:
+            return {"type": "list", "items": kinds.pop(), "default": data}
+        raise ValueError("write a list parameter as {type: list, items: …, default: […]}")
+    kind = _kind(data)
+    if kind is None:
+        raise ValueError("a parameter is a value, or a mapping such as {type: float, default: 0.1}")
+    return {"type": kind, "default": data}
+
+
+def _kind(data: Any) -> str | None:  # noqa: ANN401 -- raw YAML
+    kinds: Mapping[type, str] = {bool: "bool", int: "int", float: "float", str: "string"}
+    return kinds.get(type(data))
+
+
+def from_text(parameter: Parameter, text: str) -> Value:
+    """Parse text as the declared type, and only as that.
+
+    >>> from_text(Parameter(type="float"), "1e-5")
+    1e-05
+    >>> from_text(Parameter(type="string"), "7e013608")
+    '7e013608'
+
+    Raises:
+        ValueError: the text is not such a value; the message says what is wrong with it.
+    """
+    if "\0" in text:
+        raise ValueError("the NUL character cannot be part of a value")
+    if not _encodable(text):
+        raise ValueError("the value is not valid UTF-8 text")
+    if parameter.type == "json":
+        try:
+            return _checked(parameter, json.loads(text, parse_constant=_no_constant))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{text!r} is not JSON: {error}") from error
+    if parameter.type == "list":
+        return _checked(parameter, _items(parameter, text))
+    return _checked(parameter, _SCALAR_TEXT[parameter.type](text))
+
+
+def from_data(parameter: Parameter, data: Any) -> Value:  # noqa: ANN401 -- raw YAML or JSON
+    """Check a value that already has a type (from YAML or JSON) against the declared one.
+
+    Raises:
+        ValueError: the value does not fit; the message says why.
+    """
+    if data is None:
+        if parameter.optional or parameter.type == "json":
+            return None
+        raise ValueError("null is no value here; 'default: null' would make it optional")
+    if parameter.type == "json":
+        _refuse_odd(data)
+        return _checked(parameter, data)
+    if parameter.type == "list":
+        if not isinstance(data, (list, tuple)):
+            raise ValueError(f"{_shown(data)} is not a list")
+        return _checked(parameter, [_scalar_data(parameter.items, item) for item in data])
+    return _checked(parameter, _scalar_data(parameter.type, data))
+
+
+def _items(parameter: Parameter, text: str) -> list[Value]:
+    if text.lstrip().startswith("["):
+        try:
+            data = json.loads(text, parse_constant=_no_constant)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{text!r} is not a JSON list: {error}") from error
+        return [_scalar_data(parameter.items, item) for item in data]
+    return [_SCALAR_TEXT[parameter.items](item) for item in text.split(",")] if text else []
+
+
+def _scalar_data(kind: str, data: Any) -> Value:  # noqa: ANN401 -- raw YAML or JSON
+    if kind in ("string", "choice", "path", "uri"):
+        if not isinstance(data, str):
+            raise ValueError(f"{_shown(data)} is not text: put it in quotes")
+        if "\0" in data:
+            raise ValueError("the NUL character cannot be part of a value")
+        return _SCALAR_TEXT[kind](data)
+    if kind == "bool":
+        if not isinstance(data, bool):
+            raise ValueError(f"{_shown(data)} is not true or false")
+        return data
+    if isinstance(data, bool) or not isinstance(data, (int, float)):
+        raise ValueError(f"{_shown(data)} is not {_A[kind]}")
+    if kind == "int" and not isinstance(data, int):
+        raise ValueError(f"{_shown(data)} is not a whole number")
+    return data if kind == "int" else _finite(float(data), _shown(data))
+
+
+def _int_text(text: str) -> int:
+    if not _INT.fullmatch(text):
+        raise ValueError(f"{text!r} is not a whole number")
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("the number has too many digits") from None
+
+
+def _float_text(text: str) -> float:
+    if not _FLOAT.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number")
+    return _finite(float(text), repr(text))
+
+
+def _finite(number: float, shown: str) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"{shown} is not a finite number")
+    return number
+
+
+def _bool_text(text: str) -> bool:
+    low = text.lower()
+    if low in _TRUE or low in _FALSE:
+        return low in _TRUE
+    raise ValueError(f"{text!r} is not true or false")
+
+
+def _path_text(text: str) -> str:
+    if not text:
+        raise ValueError("an empty text is not a path")
+    return text
+
+
+def _uri_text(text: str) -> str:
+    if not _URI.fullmatch(text):
+        raise ValueError(f"{text!r} is not a URI: it has no scheme such as https:")
+    return text
+
+
+_SCALAR_TEXT: Mapping[str, Callable[[str], Value]] = {
+    "string": str,
+    "choice": str,
+    "int": _int_text,
+    "float": _float_text,
+    "bool": _bool_text,
+    "path": _path_text,
+    "uri": _uri_text,
+}
+_A = {"int": "a whole number", "float": "a number"}
+
+
+def _checked(parameter: Parameter, value: Value) -> Value:
+    for item in value if parameter.type == "list" else [value]:
+        if parameter.choices is not None and item not in parameter.choices:
+            allowed = ", ".join(str(choice) for choice in parameter.choices)
+            raise ValueError(f"{_shown(item)} is not one of the choices: {allowed}")
+        if parameter.min is not None and item < parameter.min:
+            raise ValueError(f"{item} is smaller than the minimum, {parameter.min}")
+        if parameter.max is not None and item > parameter.max:
+            raise ValueError(f"{item} is larger than the maximum, {parameter.max}")
+        if parameter.pattern is not None and not re.fullmatch(parameter.pattern, item):
+            raise ValueError(f"{_shown(item)} does not match the pattern {parameter.pattern}")
+    return value
+
+
+def _refuse_odd(data: Any) -> None:  # noqa: ANN401 -- any JSON value
+    try:
+        text = json.dumps(data, allow_nan=False)
+    except ValueError:
+        raise ValueError("JSON has no NaN and no infinity") from None
+    if "\\u0000" in text:
+        raise ValueError("the NUL character cannot be part of a value")
+
+
+def _no_constant(name: str) -> Value:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(data: Any) -> str:  # noqa: ANN401 -- any JSON value
+    return {True: "true", False: "false"}[data] if isinstance(data, bool) else repr(data)
