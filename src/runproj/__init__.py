@@ -1,3 +1,5 @@
 """runproj: declare a project once, run it anywhere, rerun any past run exactly."""
 
-__version__ = "0.1.0"
+from runproj.version import VERSION as __version__  # noqa: N811 -- the usual name
+
+__all__ = ["__version__"]

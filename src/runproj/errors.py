@@ -2,20 +2,21 @@
 
 ::
 
-    RunprojError                    70  something unexpected; the command line writes a log file
+    RunprojError                    70  unexpected; a log file is written
     ├── UsageError                   2  the command line asks for what makes no sense
-    │   ├── ParameterError           2  values that do not fit the declared parameters (all at once)
-    │   └── NoSuchRun                2  a name that no run, step or output answers to
-    ├── ProjectError                 3  the project file, or what it points to, is wrong (all at once)
+    │   ├── ParameterError           2  values that do not fit the parameters (all at once)
+    │   └── NoSuchRun                2  no run, step or output has that name
+    ├── ProjectError                 3  the project file is wrong (all at once)
     │   └── NotSupported             3  declared correctly, but this version cannot execute it
     ├── EnvironmentFailed            4  an environment cannot be locked or built
     │   └── LockStale                4  the lock is missing or does not fit its declaration
     ├── Stale                        5  a check that was asked to fail on stale things did
     ├── CannotRerun                  7  the record is whole, but an ingredient is gone
-    ├── Refused                      8  acting would break a promise (a secret in the source, tampering)
+    ├── Refused                      8  acting would break a promise (a secret in the source …)
     └── StoreError                   9  the store is damaged, locked, or from another version
 
-The number is the exit code. A step that fails is not an error here: it is a value, and exit code 1.
+The number is the exit code. :class:`Interrupted` (128 + the signal's number) is no error. A step
+that fails is not an error here either: it is a value, and exit code 1.
 A message says what went wrong, ``where`` says where, ``hint`` says what to do about it.
 """
 
@@ -65,7 +66,7 @@ class ParameterError(UsageError):
     """Values do not fit the declared parameters."""
 
 
-class NoSuchRun(UsageError):  # noqa: N818 -- reads as what it is: there is no such run
+class NoSuchRun(UsageError):
     """No run, step or output answers to the given name."""
 
 
@@ -79,7 +80,7 @@ class NotSupported(ProjectError):
     """The project file is right, but this version cannot execute what it asks for."""
 
 
-class EnvironmentFailed(RunprojError):  # noqa: N818 -- EnvironmentError is Python's
+class EnvironmentFailed(RunprojError):
     """An environment cannot be locked or built."""
 
     exit_code = 4
@@ -89,19 +90,19 @@ class LockStale(EnvironmentFailed):
     """The lock is missing, or was made for another declaration."""
 
 
-class Stale(RunprojError):  # noqa: N818 -- a state that was asked about, not a fault
+class Stale(RunprojError):
     """Something is out of date, and the user asked for an exit code in that case."""
 
     exit_code = 5
 
 
-class CannotRerun(RunprojError):  # noqa: N818 -- the name of the verdict
+class CannotRerun(RunprojError):
     """An ingredient of a recorded run is gone."""
 
     exit_code = 7
 
 
-class Refused(RunprojError):  # noqa: N818 -- an answer, not a fault
+class Refused(RunprojError):
     """Going on would break a promise to the user."""
 
     exit_code = 8
@@ -111,3 +112,11 @@ class StoreError(RunprojError):
     """The store is damaged, locked by others, or written by another version."""
 
     exit_code = 9
+
+
+class Interrupted(BaseException):
+    """The user, or the system, asks runproj to stop; no mistake, so no :class:`RunprojError`."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"signal {signal_number}")
+        self.exit_code = 128 + signal_number

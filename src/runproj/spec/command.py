@@ -59,7 +59,7 @@ Command: TypeAlias = ArgvCommand | ShellCommand
 
 
 class CommandError(ValueError):
-    """A command that cannot be run without letting a shell parse a value; ``hint`` shows the way."""
+    """A command in which a shell would parse a value; ``hint`` shows the way."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -133,7 +133,11 @@ def _has_shell_syntax(text: str) -> bool:
 def _expands(atoms: list[Part], index: int) -> bool:
     """Tell whether a ``$`` at this place, inside double quotes, means something to a shell."""
     following = atoms[index + 1] if index + 1 < len(atoms) else ""
-    return atoms[index] == "$" and isinstance(following, str) and bool(re.match(r"[\w({@*#?!-]", following))
+    return (
+        atoms[index] == "$"
+        and isinstance(following, str)
+        and bool(re.match(r"[\w({@*#?!-]", following))
+    )
 
 
 def _split(parsed: Template) -> tuple[Template, ...]:

@@ -7,7 +7,7 @@ and ``on`` are text, ``1e-3`` is a number and ``0777`` is the number 777. Dates 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import yaml
 
@@ -20,7 +20,7 @@ Place: TypeAlias = tuple[int, int]
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # the class is chosen at run time
     """Only resolves tags; the nodes are read by :func:`read`."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 -- PyYAML's own attribute
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
 def _resolve(kind: str, pattern: str, first: str) -> None:
@@ -43,9 +43,7 @@ _Loader.add_implicit_resolver(
 
 def _int(text: str) -> int:
     low = text.lower()
-    if low.startswith("0o"):
-        return int(low[2:], 8)
-    return int(low[2:], 16) if low.startswith("0x") else int(low, 10)
+    return int(low, 0) if low.startswith(("0o", "0x")) else int(low, 10)
 
 
 _SCALARS: Mapping[str, Any] = {
@@ -53,7 +51,9 @@ _SCALARS: Mapping[str, Any] = {
     "tag:yaml.org,2002:null": lambda _: None,
     "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
     "tag:yaml.org,2002:int": _int,
-    "tag:yaml.org,2002:float": lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan")),
+    "tag:yaml.org,2002:float": lambda text: float(
+        text.lower().replace(".inf", "inf").replace(".nan", "nan")
+    ),
 }
 
 
@@ -115,7 +115,8 @@ def read(text: str, name: str) -> Document:
         document.problems.append(document.at(place, f"not valid YAML: {what}", hint=_hint(what)))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"not valid YAML: the character U+{ord(str(error.character)[:1] or '?'):04X} is not allowed"
+        what = f"U+{ord(str(error.character)[:1] or '?'):04X}"
+        message = f"not valid YAML: the character {what} is not allowed"
         document.problems.append(document.at((line, 1), message))
     else:
         if node is not None:
@@ -155,7 +156,7 @@ class _Builder:
         if convert is None:
             self._wrong(_place(node), f"the tag {node.tag} has no meaning here")
             return None
-        if node.style is None:
+        if not node.style:  # plain, without quotes
             self.document.raw.setdefault(path, node.value)
         return convert(node.value)
 
@@ -175,7 +176,9 @@ class _Builder:
             here = (*path, name)
             if name in own:
                 line, column = self.document.keys[here]
-                self._wrong(_place(key), f"{dotted(here)}: the key is there already, at {line}:{column}")
+                self._wrong(
+                    _place(key), f"{dotted(here)}: the key is there already, at {line}:{column}"
+                )
                 continue
             self.document.keys[here] = _place(key)
             own[name] = self.build(value, here, above)

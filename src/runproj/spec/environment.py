@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from runproj.model import Model
 
@@ -19,7 +20,7 @@ Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 
 def _version_text(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
     if isinstance(data, (int, float)) and not isinstance(data, bool):
-        raise ValueError(f'a version is text: write it in quotes, "{data}"')
+        raise PydanticCustomError("needs_quotes", "a version is text")
     return data
 
 
@@ -48,7 +49,7 @@ class VenvEnvironment(Model):
     kind: Literal["venv"] = Field(description="A Python virtual environment.")
     python: Version | None = Field(
         None,
-        description='The Python version, "3.12" or ">=3.10,<3.14"; default: the one that runs runproj.',
+        description='The Python version, "3.12" or ">=3.10,<3.14"; default: runproj\'s own.',
         examples=["3.12", ">=3.10,<3.14"],
     )
     requirements: Texts = Field(

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from runproj.model import Model
 from runproj.spec.environment import Environment, Texts
@@ -49,8 +50,7 @@ def _bytes(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
 
 def _text(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
     if isinstance(data, bool) or data is None or isinstance(data, (int, float)):
-        shown = {True: "true", False: "false", None: "null"}.get(data, data)
-        raise ValueError(f'{shown} is not text: put it in quotes, "{shown}"')
+        raise PydanticCustomError("needs_quotes", "not text")
     return data
 
 
@@ -110,7 +110,7 @@ class Output(Model):
 class Resources(Model):
     """What a step needs while it executes; other names are pools with a number."""
 
-    model_config = {"frozen": True, "extra": "allow"}
+    model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, int]
 
     cpus: float | None = Field(None, gt=0, description="Cores.")
@@ -126,9 +126,7 @@ def _is_named(data: Any) -> bool:  # noqa: ANN401 -- raw YAML
     return isinstance(data, dict) and "path" not in data
 
 
-Inputs: TypeAlias = Annotated[
-    tuple[Input, ...] | dict[Identifier, Input], BeforeValidator(_listed)
-]
+Inputs: TypeAlias = Annotated[tuple[Input, ...] | dict[Identifier, Input], BeforeValidator(_listed)]
 Outputs: TypeAlias = Annotated[
     tuple[Output, ...] | dict[Identifier, Output], BeforeValidator(_listed)
 ]
@@ -142,7 +140,8 @@ class StepFields(Model):
         None, description="A list of arguments, or one string; `{name}` is replaced by a value."
     )
     shell: Literal["bash", "sh", False] | None = Field(
-        None, description="Which shell runs a string; `false`: none; default: bash when it is needed."
+        None,
+        description="Which shell runs a string; `false`: none; default: bash when it is needed.",
     )
     environment: Name | None = Field(
         None, description="The name of an environment; default: `default`."
@@ -154,7 +153,9 @@ class StepFields(Model):
     metrics: Texts = Field(
         (), description="JSON, YAML or CSV files with numbers that the step makes."
     )
-    needs: Texts = Field((), description="Steps that must be done before, besides those it reads from.")
+    needs: Texts = Field(
+        (), description="Steps that must be done before, besides those it reads from."
+    )
     sources: Texts | None = Field(
         None, description="Globs of the source files that the step sees; default: all."
     )
@@ -174,7 +175,9 @@ class StepFields(Model):
     )
     resources: Resources | None = Field(None, description="What the step needs while it executes.")
     timeout: Seconds | None = Field(None, description="The step is ended after this time, `2h`.")
-    retries: Annotated[int, Field(ge=0)] = Field(0, description="How often a failure is tried again.")
+    retries: Annotated[int, Field(ge=0)] = Field(
+        0, description="How often a failure is tried again."
+    )
     matrix: dict[Identifier, tuple[str | int | float | bool, ...]] | None = Field(
         None, description="Names with lists of values: one step for each combination."
     )
