@@ -1,8 +1,11 @@
 """A lock: the exact content of an environment, and for which declaration it was made."""
 
 import hashlib
+import tomllib
 from functools import cached_property
 from typing import Literal, TypeAlias
+
+from pydantic import Field
 
 from runproj.model import Model, digest_of
 
@@ -23,12 +26,33 @@ class Declaration(Model):
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     pyproject: bool = False
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of the declaration; two equal declarations may share a lock."""
-        return digest_of(self.model_dump(mode="json"))
+        """The sha256 of the declaration; two equal declarations may share a lock.
+
+        Of a pyproject.toml only what decides which packages there are counts, so that the settings
+        of other tools may change.
+        """
+        data = self.model_dump(mode="json")
+        if "pyproject.toml" in self.files and "pyproject.toml" not in self.requirements:
+            data["files"]["pyproject.toml"] = _deciding(self.files["pyproject.toml"])
+        return digest_of(data)
+
+
+_DECIDING = ("name", "dependencies", "optional-dependencies", "requires-python", "dynamic")
+
+
+def _deciding(pyproject: str) -> dict[str, object]:
+    """Return the part of a pyproject.toml that decides which packages there are."""
+    data = tomllib.loads(pyproject)
+    project = data.get("project", {})
+    return {
+        "project": {key: project[key] for key in _DECIDING if key in project},
+        "groups": data.get("dependency-groups", {}),
+        "uv": data.get("tool", {}).get("uv", {}),
+    }
 
 
 class Lock(Model):
@@ -60,4 +84,6 @@ def lockfile_path(environment: str, kind: Kind) -> str | None:
     """
     if kind == "system":
         return None
-    return f"locks/pylock.{environment}.toml" if kind == "venv" else f"locks/{kind}.{environment}.json"
+    return (
+        f"locks/pylock.{environment}.toml" if kind == "venv" else f"locks/{kind}.{environment}.json"
+    )

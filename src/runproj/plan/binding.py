@@ -1,0 +1,230 @@
+"""Binding: the declared parameters of an entry point get their values."""
+
+import json
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from runproj.errors import ParameterError, Problem
+from runproj.model import Model
+from runproj.spec.parameter import Parameter, ParameterType, Value, from_data, from_text
+from runproj.spec.suggest import did_you_mean
+
+Origin: TypeAlias = Literal["default", "command line", "params file", "environment"]
+PREFIX = "RUNPROJ_PARAM_"
+
+
+class BoundValue(Model):
+    """A parameter with its value.
+
+    ``value`` is typed JSON; that of a path is where it stands in the workspace, relative to the
+    project. ``raw`` is the text as given, if it came as text. ``sources`` are where path values
+    come from when they are not in the project: absolute paths, or ``run:RUN/STEP:OUTPUT``; they
+    go with the paths one by one, None for one that is in the project.
+    """
+
+    name: str
+    type: ParameterType
+    value: Value
+    raw: str | None = None
+    origin: Origin = "default"
+    items: str = "string"
+    sources: tuple[str | None, ...] = ()
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the value is one path or a list of them."""
+        return self.type == "path" or (self.type == "list" and self.items == "path")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of a path value."""
+        if not self.is_path or self.value is None:
+            return ()
+        return (self.value,) if self.type == "path" else tuple(self.value)
+
+    @property
+    def texts(self) -> tuple[str, ...] | str | None:
+        """The value as a program gets it: text, one text per item of a list, or None."""
+        if self.type == "list" and self.value is not None:
+            return tuple(render(item) for item in self.value)
+        if self.type == "json" and self.value is not None:
+            return json.dumps(self.value, ensure_ascii=False, separators=(",", ":"))
+        return None if self.value is None else render(self.value)
+
+
+def render(value: Value) -> str:
+    """Return a scalar as text: floats in their shortest exact form, ``true`` and ``false``.
+
+    >>> render(0.10), render(1e-5), render(True), render(3)
+    ('0.1', '1e-05', 'true', '3')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else repr(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the user gave, weakest last: ``-P`` texts, the params file, variables, then defaults."""
+
+    texts: Sequence[tuple[str, str]] = ()
+    file: Mapping[str, Value] = field(default_factory=dict)
+    file_name: str = "the params file"
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The absolute folders that a path may be relative to, links resolved."""
+
+    project: str
+    caller: str
+    home: str
+
+
+def bind(
+    parameters: Mapping[str, Parameter],
+    given: Given,
+    folders: Folders,
+    output_path: Callable[[str], str],
+    known_elsewhere: Iterable[str] = (),
+) -> tuple[BoundValue, ...]:
+    """Give every parameter its value.
+
+    Args:
+        parameters: what is declared.
+        given: what the user gave.
+        folders: what relative paths are relative to.
+        output_path: returns the path of the past output that ``run:…`` names.
+        known_elsewhere: names of other entry points; a variable for one of them is no mistake.
+
+    Raises:
+        ParameterError: with every mistake.
+    """
+    problems = _unknown(parameters, given, known_elsewhere)
+    bound: list[BoundValue] = []
+    binder = _Binder(given, folders, output_path)
+    for name, parameter in parameters.items():
+        try:
+            bound.append(binder.bind(name, parameter))
+        except _BadValue as error:
+            problems.append(Problem(f"{name}: {error}", where=error.where, hint=error.hint))
+    if problems:
+        raise ParameterError.of(problems)
+    return tuple(bound)
+
+
+class _BadValue(ValueError):
+    def __init__(self, message: str, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.where = where
+        self.hint = hint
+
+
+def _unknown(
+    parameters: Mapping[str, Parameter], given: Given, known_elsewhere: Iterable[str]
+) -> list[Problem]:
+    problems = []
+    seen: set[str] = set()
+    for name, _ in given.texts:
+        if name not in parameters:
+            problems.append(
+                Problem(
+                    f"there is no parameter {name!r}", "-P", hint=did_you_mean(name, parameters)
+                )
+            )
+        elif name in seen:
+            problems.append(Problem(f"{name}: given twice", "-P"))
+        seen.add(name)
+    problems += [
+        Problem(
+            f"there is no parameter {name!r}", given.file_name, hint=did_you_mean(name, parameters)
+        )
+        for name in given.file
+        if name not in parameters
+    ]
+    elsewhere = {*parameters, *known_elsewhere}
+    for variable in given.variables:
+        name = variable.removeprefix(PREFIX)
+        if name != variable and not {name, name.lower()} & {*elsewhere, *map(str.lower, elsewhere)}:
+            hint = did_you_mean(name.lower(), elsewhere)
+            problems.append(Problem(f"there is no parameter {name!r}", variable, hint=hint))
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Binder:
+    given: Given
+    folders: Folders
+    output_path: Callable[[str], str]
+
+    def bind(self, name: str, parameter: Parameter) -> BoundValue:
+        texts = dict(self.given.texts)
+        if name in texts:
+            return self._text(name, parameter, texts[name], "command line", "-P")
+        if name in self.given.file:
+            return self._data(name, parameter, self.given.file[name], "params file")
+        for variable in (PREFIX + name, PREFIX + name.upper()):
+            if variable in self.given.variables:
+                text = self.given.variables[variable]
+                return self._text(name, parameter, text, "environment", variable)
+        if parameter.required:
+            raise _BadValue(
+                "a value is needed" + (f" ({parameter.help})" if parameter.help else ""),
+                hint=f"give one: -P {name}=…",
+            )
+        return self._data(name, parameter, parameter.default, "default")
+
+    def _text(
+        self, name: str, parameter: Parameter, text: str, origin: Origin, where: str
+    ) -> BoundValue:
+        try:
+            value = from_text(parameter, text)
+        except ValueError as error:
+            raise _BadValue(str(error), where) from None
+        return self._placed(name, parameter, value, origin, self.folders.caller, text)
+
+    def _data(self, name: str, parameter: Parameter, data: Value, origin: Origin) -> BoundValue:
+        try:
+            value = from_data(parameter, data)
+        except ValueError as error:
+            raise _BadValue(str(error), self.given.file_name) from None
+        return self._placed(name, parameter, value, origin, self.folders.project, None)
+
+    def _placed(
+        self, name: str, parameter: Parameter, value: Value, origin: Origin, base: str,
+        raw: str | None,
+    ) -> BoundValue:  # fmt: skip
+        bound = BoundValue(
+            name=name, type=parameter.type, value=value, raw=raw, origin=origin,
+            items=parameter.items,
+        )  # fmt: skip
+        if not bound.paths:
+            return bound
+        many = len(bound.paths) > 1
+        placed = [
+            self._place(path, base, f"inputs/{name}/{index}" if many else f"inputs/{name}")
+            for index, path in enumerate(bound.paths)
+        ]
+        places = [place for place, _ in placed]
+        return bound.model_copy(
+            update={
+                "value": places[0] if parameter.type == "path" else places,
+                "sources": tuple(source for _, source in placed),
+            }
+        )
+
+    def _place(self, path: str, base: str, outside: str) -> tuple[str, str | None]:
+        """Return the place in the workspace, and the source when it is not the project itself."""
+        if path.startswith("run:"):
+            return f"{outside}/{posixpath.basename(self.output_path(path))}", path
+        if path == "~" or path.startswith("~/"):
+            path = self.folders.home + path[1:]
+        absolute = posixpath.normpath(posixpath.join(base, path))
+        if absolute == self.folders.project:
+            raise _BadValue("the project folder itself cannot be a path value")
+        if absolute.startswith(self.folders.project.rstrip("/") + "/"):
+            return absolute[len(self.folders.project.rstrip("/")) + 1 :], None
+        return f"{outside}/{posixpath.basename(absolute) or 'root'}", absolute

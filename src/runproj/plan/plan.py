@@ -1,0 +1,148 @@
+"""A plan: every step with its argument vector, its inputs and outputs, in an order that works."""
+
+from typing import Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
+
+from runproj.lock.lock import Kind
+from runproj.model import Model
+from runproj.plan.binding import BoundValue
+from runproj.spec.project import Comparer
+
+
+class PlannedInput(Model):
+    """Something that a step reads.
+
+    ``path`` is a path or a glob, relative to the project. It comes from the ``source``, from the
+    ``output`` of a ``step``, or is a ``file`` from elsewhere (``origin``: an absolute path or
+    ``run:RUN/STEP:OUTPUT``) with a known ``sha256``.
+    """
+
+    path: str
+    kind: Literal["source", "step", "file"]
+    step: str | None = None
+    output: str | None = None
+    origin: str | None = None
+    sha256: str | None = None
+    keep: Literal["content", "reference"] = "content"
+
+
+class PlannedOutput(Model):
+    """Something that a step makes; ``metrics`` tells whether its numbers are read."""
+
+    path: str
+    name: str | None = None
+    compare: Comparer = "bytes"
+    rtol: float | None = None
+    atol: float | None = None
+    metrics: bool = False
+
+
+class PlannedStep(Model):
+    """One command with everything put in that is known before it executes.
+
+    ``argv`` and ``env`` may hold the symbols of :mod:`runproj.plan.command`. ``pass_env`` has the
+    caller's values, None where there was none. ``parameters`` are the values that the step refers
+    to, as text. A step without ``outputs`` keeps all that it makes. ``after`` are the steps that
+    must be done before it. ``sources`` are globs that narrow the source, None: all of it.
+    """
+
+    name: str
+    description: str | None = None
+    argv: tuple[str, ...]
+    environment: str
+    env: dict[str, str] = Field(default_factory=dict)
+    pass_env: dict[str, str | None] = Field(default_factory=dict)
+    inputs: tuple[PlannedInput, ...] = ()
+    outputs: tuple[PlannedOutput, ...] = ()
+    after: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = None
+    working_directory: str = "."
+    stdin: str | None = None
+    stdout: str | None = None
+    timeout_s: float | None = None
+    cache: bool = True
+    parameters: dict[str, str] = Field(default_factory=dict)
+
+
+class EnvironmentPin(Model):
+    """An environment of a plan: which lock it has, and the digest of what is in it.
+
+    ``declaration`` and ``lock`` are digests of objects in the store.
+    """
+
+    name: str
+    kind: Kind
+    key: str
+    declaration: str
+    lock: str
+
+
+class Plan(Model):
+    """What a run will do.
+
+    ``hidden`` are the source files that no step sees: the project file, lockfiles, and what steps
+    make. ``steps`` are in an order in which they can execute.
+    """
+
+    entry_point: str
+    values: tuple[BoundValue, ...] = ()
+    environments: tuple[EnvironmentPin, ...] = ()
+    steps: tuple[PlannedStep, ...]
+    hidden: tuple[str, ...] = ()
+
+    def step(self, name: str) -> PlannedStep:
+        """Return a step by name."""
+        return next(step for step in self.steps if step.name == name)
+
+
+Action: TypeAlias = Literal["run", "cached", "pending"]
+ReasonKind: TypeAlias = Literal[
+    "new", "parameter", "environment", "source", "input", "command", "variable", "output",
+    "platform", "upstream", "forced", "uncached", "missing", "unchanged", "rerun",
+]  # fmt: skip
+
+
+class Reason(Model):
+    """Why a step executes, or does not: what it is about, and what was before and after."""
+
+    kind: ReasonKind
+    name: str | None = None
+    before: str | int | float | bool | None = Field(None, alias="from", serialization_alias="from")
+    after: str | int | float | bool | None = Field(None, alias="to", serialization_alias="to")
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @property
+    def text(self) -> str:
+        """The reason in words.
+
+        >>> Reason(kind="parameter", name="lr", before=0.1, after=0.01).text
+        'parameter lr: 0.1 → 0.01'
+        """
+        return _WORDS[self.kind].format(
+            name=self.name, before=_shown(self.before), after=_shown(self.after)
+        )
+
+
+_WORDS: dict[ReasonKind, str] = {
+    "new": "new",
+    "parameter": "parameter {name}: {before} → {after}",
+    "environment": "environment: {name} {before} → {after}",
+    "source": "source: {name}",
+    "input": "input changed: {name}",
+    "command": "command changed",
+    "variable": "variable {name}: {before} → {after}",
+    "output": "outputs declared: {name}",
+    "platform": "platform: {before} → {after}",
+    "upstream": "after {name}",
+    "forced": "forced",
+    "uncached": "cache: false",
+    "missing": "its outputs are no longer in the store: {name}",
+    "unchanged": "unchanged since {name}",
+    "rerun": "rerun of {name}",
+}
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else str(value)
