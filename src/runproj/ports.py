@@ -5,12 +5,15 @@ Every member may raise a :class:`~runproj.errors.RunprojError`; no adapter lets 
 through.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from runproj.lock.lock import Declaration, Lock
+from runproj.record.artifact import Artifact
+from runproj.record.events import Event
 from runproj.record.outcome import Outcome
+from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
@@ -39,13 +42,15 @@ class SourceControl(Protocol):
 
 
 class PreparedEnvironment(Protocol):
-    """An environment that is there and healthy.
+    """An environment that is there and healthy."""
 
-    ``key`` is the digest of all that is in it; ``description`` is one line for a person.
-    """
+    @property
+    def key(self) -> str:
+        """The digest of all that is in it."""
 
-    key: str
-    description: str
+    @property
+    def description(self) -> str:
+        """One line for a person."""
 
     def variables(self, project_folder: str) -> Mapping[str, str]:
         """Return the variables (PATH among them) of a process that runs in it.
@@ -111,3 +116,202 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End what is left, at once."""
+
+
+class ObjectStore(Protocol):
+    """Content by digest. What is in it never changes."""
+
+    def put(self, source: str, path: str, *, take: bool = False) -> Artifact:
+        """Keep a file or folder; return it as the artifact that stands at ``path``.
+
+        ``take`` allows to move it instead of copying. What is kept already costs no copy.
+
+        Raises:
+            UsageError: nothing is there, or it is neither file nor folder.
+        """
+
+    def keep(self, data: bytes) -> str:
+        """Keep bytes as a file; return their sha256."""
+
+    def give(self, artifact: Artifact, folder: str) -> None:
+        """Write an artifact to its path below a folder, as a copy that is free to change.
+
+        Raises:
+            StoreError: the content is not there, or is not what its digest says.
+        """
+
+    def read(self, sha256: str) -> bytes:
+        """Return the content of a file.
+
+        Raises:
+            StoreError: the content is not there, or is not what its digest says.
+        """
+
+    def has(self, artifact: Artifact) -> bool:
+        """Tell whether an artifact's content is there, a folder's members included."""
+
+
+class Digests(Protocol):
+    """Knows files and folders by their content."""
+
+    def digest(self, source: str, path: str) -> Artifact | None:
+        """Return the artifact that :meth:`ObjectStore.put` would; None when nothing is there."""
+
+
+class StepLog(Protocol):
+    """What a step prints, as it comes."""
+
+    path: str
+
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        """Append bytes of a stream, with the time."""
+
+    def tail(self, limit: int) -> str:
+        """Return the last bytes as text, at most ``limit`` of them, whole lines."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class Journal(Protocol):
+    """The record of a run that is under way. As long as it is open, the run counts as alive."""
+
+    def started(self, step: StepRun) -> None:
+        """Note that a step starts."""
+
+    def finished(self, step: StepRun) -> None:
+        """Note how a step ended."""
+
+    def log(self, step: str) -> StepLog:
+        """Open the log of a step."""
+
+    def close(self, run: Run) -> None:
+        """Write the outcome and end the record; it never changes again."""
+
+
+class RunStore(Protocol):
+    """Memory of runs."""
+
+    def create(self, run: Run) -> Journal:
+        """Write a run to disk before anything of it happens.
+
+        Raises:
+            StoreError: the id is taken, or the store cannot be written.
+        """
+
+    def load(self, run_id: str) -> Run:
+        """Return a run; one that died reads ``interrupted``.
+
+        Raises:
+            NoSuchRun: there is no run with this id.
+            StoreError: the record is damaged.
+        """
+
+    def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
+        """Return run id and step run of the latest success with this fingerprint."""
+
+    def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
+        """Return the latest step run of this step that succeeded, or was answered by one."""
+
+    def ids(self, name: str) -> Sequence[str]:
+        """Return the ids that a name may mean: an id, a prefix, a run's name; latest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Furnishing:
+    """What a workspace is made of.
+
+    ``files`` are the source files to show, relative to the tree, None for all; ``inputs`` are
+    given at their paths; the parents of ``outputs`` are made. Paths of inputs and outputs are
+    relative to the project folder, which stands at ``project_path`` of the tree.
+    """
+
+    name: str
+    tree: str
+    project_path: str
+    files: frozenset[str] | None
+    inputs: tuple[Artifact, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a step did to its workspace; paths are relative to the project folder.
+
+    ``made`` are new files, ``altered`` source files that were changed or removed, ``inputs`` the
+    inputs that were.
+    """
+
+    made: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+class Workspace(Protocol):
+    """A folder in which one step executes."""
+
+    @property
+    def root(self) -> str:
+        """The folder."""
+
+    @property
+    def project(self) -> str:
+        """The project folder in it."""
+
+    @property
+    def temporary(self) -> str:
+        """A folder beside it for temporary files; it goes with the workspace."""
+
+    def changes(self) -> Changes:
+        """Compare with how it was furnished."""
+
+    def close(self, *, keep: bool) -> None:
+        """Remove it, or leave it for a person to look at."""
+
+
+class Workspaces(Protocol):
+    """Makes workspaces."""
+
+    def open(self, furnishing: Furnishing) -> Workspace:
+        """Make a workspace.
+
+        Raises:
+            StoreError: the source or an input is not in the store.
+        """
+
+    def close(self) -> None:
+        """Remove what was kept for reuse."""
+
+
+class ProjectFiles(Protocol):
+    """The files of the user's project folder, read only."""
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file, None when it is not there.
+
+        Raises:
+            ProjectError: it is not UTF-8 text.
+        """
+
+    def find(self, pattern: str) -> Sequence[str]:
+        """Return what a path or glob names and exists, sorted."""
+
+    def absolute(self, path: str) -> str:
+        """Return where a path of the project is in the file system."""
+
+
+class LockShelf(Protocol):
+    """Locks that were made without being asked for, by the digest of their declaration."""
+
+    def get(self, declaration: str) -> str | None:
+        """Return the lockfile's text."""
+
+    def put(self, declaration: str, content: str) -> None:
+        """Keep a lockfile's text."""
+
+
+class Reporter(Protocol):
+    """Tells a person, or a program, what happens."""
+
+    def report(self, event: Event) -> None:
+        """Show one event."""

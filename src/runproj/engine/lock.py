@@ -1,0 +1,75 @@
+"""Making the lockfiles of a project."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from runproj.engine.pin import as_lock
+from runproj.lock import pylock
+from runproj.lock.declaration import declare
+from runproj.lock.lock import Kind, Lock, lockfile_path
+from runproj.ports import EnvironmentBackend, Say
+from runproj.spec.environment import Environment, VenvEnvironment
+
+State: TypeAlias = Literal["current", "missing", "stale"]
+
+
+@dataclass(frozen=True, slots=True)
+class LockChange:
+    """What a lockfile is to become; ``packages`` are name, old and new version of what changes."""
+
+    environment: str
+    path: str
+    content: str
+    state: State
+    packages: tuple[tuple[str, str | None, str | None], ...]
+
+
+def lockable(environments: Mapping[str, Environment]) -> dict[str, VenvEnvironment]:
+    """Return the environments that have a lockfile that can be made here."""
+    return {
+        name: environment
+        for name, environment in environments.items()
+        if isinstance(environment, VenvEnvironment)
+    }
+
+
+def lock_state(
+    name: str, environment: VenvEnvironment, read: Callable[[str], str | None]
+) -> tuple[State, Lock | None]:
+    """Return whether the lockfile of an environment fits what is declared, and the lock."""
+    content = read(lockfile_path(name, environment.kind) or "")
+    if content is None:
+        return "missing", None
+    own = as_lock(environment.kind, content)
+    return ("current" if own.fits(declare(environment, read)) else "stale"), own
+
+
+def lock_environment(
+    name: str, environment: VenvEnvironment, read: Callable[[str], str | None],
+    backends: Mapping[Kind, EnvironmentBackend], upgrade: Collection[str] | None, say: Say,
+) -> LockChange:  # fmt: skip
+    """Resolve an environment; what its lockfile pins stays unless it is to be upgraded.
+
+    Args:
+        name: the environment's name.
+        environment: as the project file has it.
+        read: returns the text of a file of the project.
+        backends: the kinds of environment.
+        upgrade: packages to upgrade; None means all of them.
+        say: told about progress.
+
+    Raises:
+        EnvironmentFailed: it cannot be resolved.
+    """
+    state, own = lock_state(name, environment, read)
+    path = lockfile_path(name, environment.kind) or ""
+    if own is not None and state == "current" and upgrade is not None and not upgrade:
+        return LockChange(name, path, own.content, state, ())
+    previous = None
+    if own is not None and upgrade is not None:
+        kept = pylock.without(own.content, upgrade)
+        previous = Lock(kind=own.kind, content=kept, declaration=own.declaration)
+    made = backends[environment.kind].lock(declare(environment, read), previous, say)
+    changed = pylock.difference(own.content if own else "packages = []", made.content)
+    return LockChange(name, path, made.content, state, tuple(changed))

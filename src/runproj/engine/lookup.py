@@ -1,0 +1,84 @@
+"""Finding past runs, step runs and outputs by what a user calls them: ``RUN[/STEP][:OUTPUT]``."""
+
+from dataclasses import dataclass
+
+from runproj.errors import NoSuchRun, UsageError
+from runproj.ports import RunStore
+from runproj.record.run import Output, Run, StepRun
+from runproj.spec.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Looks things up in a store."""
+
+    runs: RunStore
+
+    def run(self, name: str) -> Run:
+        """Return a run by id, unique prefix, name, ``latest`` or ``latest~N``.
+
+        Raises:
+            NoSuchRun: nothing answers to the name.
+            UsageError: it is the beginning of several ids.
+        """
+        ids = self.runs.ids(name)
+        if not ids:
+            raise NoSuchRun(f"there is no run {name!r}", hint="'runproj list' shows all runs")
+        prefix = len(ids) > 1 and all(id_.startswith(name) and id_ != name for id_ in ids)
+        if prefix:
+            raise UsageError(
+                f"{name!r} is the beginning of several runs", hint=f"one of {', '.join(ids[:8])}"
+            )
+        return self.runs.load(ids[0])
+
+    def step(self, run: Run, name: str) -> StepRun:
+        """Return a step run of a run.
+
+        Raises:
+            NoSuchRun: the run has no such step.
+        """
+        step = run.step(name)
+        if step is None:
+            known = [other.name for other in run.steps]
+            raise NoSuchRun(
+                f"the run {run.id} has no step {name!r}", hint=did_you_mean(name, known)
+            )
+        return step
+
+    def split(self, text: str) -> tuple[Run, StepRun | None]:
+        """Return what ``RUN`` or ``RUN/STEP`` means."""
+        name, slash, step = text.partition("/")
+        run = self.run(name)
+        return run, self.step(run, step) if slash else None
+
+    def output(self, text: str) -> Output:
+        """Return what ``[run:]RUN[/STEP]:OUTPUT`` means.
+
+        Raises:
+            NoSuchRun: there is no such run, step or output.
+            UsageError: the output's name is missing, or several steps have such an output.
+        """
+        run_and_step, colon, name = text.removeprefix("run:").partition(":")
+        if not colon or not name:
+            raise UsageError(f"{text!r} names no output", hint="write run:RUN/STEP:OUTPUT")
+        run, step = self.split(run_and_step)
+        found = find_outputs(run, step, name)
+        if not found:
+            known = [output.name or output.path for one in run.steps for output in one.outputs]
+            raise NoSuchRun(
+                f"{run_and_step} has no output {name!r}", hint=did_you_mean(name, known)
+            )
+        if len(found) > 1:
+            steps = ", ".join(f"{run.id}/{step.name}" for step, _ in found)
+            raise UsageError(f"several steps have an output {name!r}", hint=f"say which: {steps}")
+        return found[0][1]
+
+
+def find_outputs(run: Run, step: StepRun | None, name: str) -> list[tuple[StepRun, Output]]:
+    """Return the outputs of a run, or of one of its steps, with this name or path."""
+    return [
+        (one, output)
+        for one in (run.steps if step is None else (step,))
+        for output in one.outputs
+        if name in (output.name, output.path)
+    ]

@@ -1,0 +1,136 @@
+"""Which lock an environment of a plan has."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
+from runproj.lock import pylock
+from runproj.lock.declaration import declare
+from runproj.lock.lock import Declaration, Kind, Lock, lockfile_path
+from runproj.model import canonical
+from runproj.plan.plan import EnvironmentPin
+from runproj.ports import EnvironmentBackend, LockShelf, ObjectStore, Reporter
+from runproj.record.events import Progress, Warned
+from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+
+Policy: TypeAlias = Literal["auto", "locked", "frozen"]
+Read: TypeAlias = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A pin, with the values that its digests stand for."""
+
+    pin: EnvironmentPin
+    declaration: Declaration
+    lock: Lock
+
+
+@dataclass(frozen=True, slots=True)
+class Pinner:
+    """Finds the lock of an environment, and makes one where there is none."""
+
+    backends: Mapping[Kind, EnvironmentBackend]
+    shelf: LockShelf
+    objects: ObjectStore
+    reporter: Reporter
+    policy: Policy = "auto"
+
+    def pin(self, name: str, environment: Environment, read: Read) -> Pinned:
+        """Pin an environment; ``read`` returns the text of a file of the project.
+
+        Raises:
+            LockStale: ``--locked`` or ``--frozen``, and the project's lock does not serve.
+            EnvironmentFailed: it cannot be locked.
+        """
+        if not isinstance(environment, (VenvEnvironment, SystemEnvironment)):
+            raise EnvironmentFailed(
+                f"an environment of kind {environment.kind!r} is not supported yet"
+            )
+        declaration = declare(environment, read)
+        backend = self.backends[environment.kind]
+        lock = self._lock(name, declaration, backend, read)
+        pin = EnvironmentPin(
+            name=name,
+            kind=environment.kind,
+            key=backend.key(declaration, lock),
+            declaration=self.objects.keep(canonical(declaration.model_dump(mode="json"))),
+            lock=self.objects.keep(lock.content.encode()),
+        )
+        return Pinned(pin, declaration, lock)
+
+    def _lock(
+        self, name: str, declaration: Declaration, backend: EnvironmentBackend, read: Read
+    ) -> Lock:
+        path = lockfile_path(name, declaration.kind)
+        if path is None:
+            return Lock(kind=declaration.kind, content="", declaration=declaration.digest)
+        content = read(path)
+        own = None if content is None else as_lock(declaration.kind, content)
+        if own is not None and (self.policy == "frozen" or own.fits(declaration)):
+            return own
+        own_uv_lock = "uv.lock" in declaration.files
+        if self.policy != "auto" and not own_uv_lock:
+            what = "is missing" if own is None else "does not fit what is declared any more"
+            raise LockStale(
+                f"the lock of the environment {name!r} {what}", where=path, hint="runproj lock"
+            )
+        return self._made(name, declaration, backend, own, path, quiet=own_uv_lock)
+
+    def _made(
+        self, name: str, declaration: Declaration, backend: EnvironmentBackend,
+        own: Lock | None, path: str, *, quiet: bool,
+    ) -> Lock:  # fmt: skip
+        """Return the lock that was made for this declaration before, or make it now."""
+        if own is not None and not quiet:
+            self.reporter.report(
+                Warned(
+                    f"{path} does not fit what is declared any more; a lock in the store is used",
+                    hint="'runproj lock' brings it up to date",
+                )
+            )
+        kept = self.shelf.get(declaration.digest)
+        if kept is not None:
+            return as_lock(declaration.kind, kept)
+        lock = backend.lock(declaration, own, lambda text: self._say(name, text))
+        self.shelf.put(declaration.digest, lock.content)
+        if own is None and not quiet:
+            self.reporter.report(
+                Progress(
+                    name, f"locked for this store; 'runproj lock' writes {path} into the project"
+                )
+            )
+        return lock
+
+    def _say(self, name: str, text: str) -> None:
+        self.reporter.report(Progress(name, text))
+
+
+def as_lock(kind: Kind, content: str) -> Lock:
+    """Return the lock that a lockfile's text is."""
+    declaration = pylock.declaration_of(content) if kind == "venv" else None
+    return Lock(kind=kind, content=content, declaration=declaration)
+
+
+def check_lockfiles(environments: Mapping[str, Environment], read: Read) -> list[Problem]:
+    """Return what is wrong with declarations and lockfiles; a lockfile that is missing is not."""
+    problems: list[Problem] = []
+    for name, environment in environments.items():
+        if not isinstance(environment, VenvEnvironment):
+            continue
+        path = lockfile_path(name, environment.kind) or ""
+        try:
+            declaration = declare(environment, read)
+            content = read(path)
+            if content is not None and not as_lock(environment.kind, content).fits(declaration):
+                problems.append(
+                    Problem(
+                        f"the lock of {name!r} does not fit what is declared any more",
+                        where=path,
+                        hint="runproj lock",
+                    )
+                )
+        except ProjectError as error:
+            problems += error.problems
+    return problems

@@ -1,0 +1,213 @@
+"""From a project to a plan with decisions: what would be done, without doing it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runproj.engine.decide import Decider, Judged, below
+from runproj.engine.lookup import Lookup
+from runproj.engine.pin import Pinned, Pinner
+from runproj.engine.supply import Supply
+from runproj.errors import UsageError
+from runproj.plan.binding import BoundValue, Folders, Given, bind
+from runproj.plan.plan import Plan, PlannedStep
+from runproj.plan.planner import Facts, Planner
+from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceControl
+from runproj.record.artifact import Artifact
+from runproj.record.events import Decision
+from runproj.record.source import SourceSnapshot
+from runproj.spec.document import Document
+from runproj.spec.environment import SystemEnvironment
+from runproj.spec.project import Project
+from runproj.spec.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks to run.
+
+    ``steps`` chooses steps (with those they need); empty means all. ``force`` executes all of
+    them. ``system`` runs every step on the system, whatever its environment is.
+    """
+
+    entry_point: str = "main"
+    given: Given = field(default_factory=Given)
+    steps: tuple[str, ...] = ()
+    force: bool = False
+    system: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, everything that it needs to be executed, and what was decided about its steps."""
+
+    project: str
+    project_file: str
+    snapshot: SourceSnapshot
+    plan: Plan
+    pinned: Mapping[str, Pinned]
+    files: Mapping[str, Artifact]
+    decider: Decider
+    judged: Mapping[str, Judged]
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was decided, in the plan's order."""
+        return tuple(one.decision for one in self.judged.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Planned steps, and what they were planned from."""
+
+    entry_point: str
+    values: tuple[BoundValue, ...]
+    snapshot: SourceSnapshot
+    manifest: Mapping[str, str]
+    steps: tuple[PlannedStep, ...]
+    hidden: tuple[str, ...]
+    found: Mapping[str, Artifact]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Prepares runs of one project."""
+
+    project: Project
+    document: Document
+    project_name: str
+    folders: Folders
+    files: ProjectFiles
+    source: SourceControl
+    objects: ObjectStore
+    digests: Digests
+    runs: RunStore
+    pinner: Pinner
+    caller: Mapping[str, str]
+    platform: str
+
+    def prepare(self, request: Request, *, keep: bool) -> Prepared:
+        """Plan a request, and decide about its steps.
+
+        Args:
+            request: what the user asks for.
+            keep: whether files from outside of the source are kept in the store (to execute), or
+                only looked at.
+
+        Raises:
+            UsageError: there is no such entry point or step.
+            ParameterError: values do not fit.
+            ProjectError: the project cannot be planned.
+            EnvironmentFailed: an environment cannot be locked.
+            Refused: the source holds what must not be kept.
+        """
+        draft = self.draft(request, keep=keep)
+        steps = draft.steps
+        if request.system:
+            steps = tuple(step.model_copy(update={"environment": "system"}) for step in steps)
+        pinned = self._pin(steps)
+        plan = Plan(
+            entry_point=draft.entry_point,
+            values=draft.values,
+            environments=tuple(one.pin for one in pinned.values()),
+            steps=steps,
+            hidden=draft.hidden,
+        )
+        given = dict(_given(steps, draft.found))
+        decider = Decider(
+            plan, draft.snapshot, self.project_name, self.platform,
+            Supply(draft.manifest, given, self.objects),
+            self.source, self.objects, self.runs, request.force,
+        )  # fmt: skip
+        return Prepared(
+            self.project_name, self.document.name, draft.snapshot, plan, pinned, given, decider,
+            decider.decide_all(),
+        )  # fmt: skip
+
+    def draft(self, request: Request, *, keep: bool) -> "Draft":
+        """Plan the steps of a request; environments and past runs are not looked at.
+
+        Raises:
+            UsageError: there is no such entry point or step.
+            ParameterError: values do not fit.
+            ProjectError: the project cannot be planned.
+            Refused: the source holds what must not be kept.
+        """
+        entry_point = self._entry_point(request.entry_point)
+        values = self._bind(entry_point, request.given)
+        root = self.files.absolute(self.project.source.root)
+        snapshot = self.source.snapshot(self.folders.project, root)
+        manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
+        found: dict[str, Artifact] = {}
+        planner = Planner(
+            self.project, entry_point, values, self._facts(manifest, found, keep=keep)
+        )
+        steps = planner.plan(request.steps)
+        return Draft(entry_point, values, snapshot, manifest, steps, planner.hidden(), found)
+
+    def _entry_point(self, name: str) -> str:
+        if name not in self.project.entry_points:
+            known = list(self.project.entry_points)
+            if name == "main" and len(known) == 1:
+                return known[0]
+            raise UsageError(
+                f"the project has no entry point {name!r}",
+                where=self.document.name,
+                hint=f"{did_you_mean(name, known)}; choose one with -e",
+            )
+        return name
+
+    def _bind(self, entry_point: str, given: Given) -> tuple[BoundValue, ...]:
+        lookup = Lookup(self.runs)
+        elsewhere = {
+            name for entry in self.project.entry_points.values() for name in entry.parameters
+        }
+        return bind(
+            self.project.parameters_of(entry_point), given, self.folders,
+            lambda text: lookup.output(text).path, elsewhere,
+        )  # fmt: skip
+
+    def _facts(
+        self, manifest: Mapping[str, str], found: dict[str, Artifact], *, keep: bool
+    ) -> Facts:
+        def digest(origin: str) -> str | None:
+            if origin not in found:
+                artifact = self._look_at(origin, keep=keep)
+                if artifact is None:
+                    return None
+                found[origin] = artifact
+            return found[origin].sha256
+
+        return Facts(
+            manifest=manifest,
+            find=self.files.find,
+            digest=digest,
+            caller=self.caller,
+            point=lambda path, message, hint: self.document.problem(path, message, hint=hint),
+            project_file=self.document.name,
+        )
+
+    def _look_at(self, origin: str, *, keep: bool) -> Artifact | None:
+        if origin.startswith("run:"):
+            output = Lookup(self.runs).output(origin)
+            return Artifact(**{name: getattr(output, name) for name in Artifact.model_fields})
+        place = self.files.absolute(origin)
+        artifact = self.digests.digest(place, origin)
+        return self.objects.put(place, origin) if keep and artifact is not None else artifact
+
+    def _pin(self, steps: Sequence[PlannedStep]) -> dict[str, Pinned]:
+        pinned = {}
+        for name in dict.fromkeys(step.environment for step in steps):
+            environment = self.project.environments.get(name) or SystemEnvironment(kind="system")
+            pinned[name] = self.pinner.pin(name, environment, self.files.read)
+        return pinned
+
+
+def _given(
+    steps: Sequence[PlannedStep], found: Mapping[str, Artifact]
+) -> list[tuple[str, Artifact]]:
+    return [
+        (planned.path, found[planned.origin].model_copy(update={"path": planned.path}))
+        for step in steps
+        for planned in step.inputs
+        if planned.origin is not None
+    ]

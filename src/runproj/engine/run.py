@@ -1,0 +1,468 @@
+"""Executing a plan: every step in its workspace, everything written down before and after."""
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from runproj.engine.prepare import Prepared
+from runproj.engine.schedule import Schedule
+from runproj.engine.undeclared import undeclared
+from runproj.engine.variables import process_variables
+from runproj.errors import RunprojError, UsageError
+from runproj.lock.lock import Kind
+from runproj.plan.command import resolve_symbols
+from runproj.plan.fingerprint import Fingerprint, visible
+from runproj.plan.plan import PlannedStep, Reason
+from runproj.ports import (
+    EnvironmentBackend,
+    Execution,
+    Executor,
+    Furnishing,
+    Journal,
+    ObjectStore,
+    PreparedEnvironment,
+    ProjectFiles,
+    Reporter,
+    RunStore,
+    StepLog,
+    Stream,
+    Workspace,
+    Workspaces,
+)
+from runproj.record.artifact import Artifact
+from runproj.record.events import (
+    Planned,
+    Progress,
+    RunFinished,
+    StepFinished,
+    StepPrinted,
+    StepStarted,
+)
+from runproj.record.metrics import parse_metrics
+from runproj.record.outcome import Outcome
+from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun
+
+_TAIL = 64 * 1024  # bytes of a log in which the reason of a failure is looked for
+_SHOWN_TAIL = 4 * 1024
+
+
+def timestamp(seconds: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC with milliseconds.
+
+    >>> timestamp(0)
+    '1970-01-01T00:00:00.000Z'
+    """
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+@dataclass
+class _Running:
+    """A step under way."""
+
+    step: PlannedStep
+    record: StepRun
+    workspace: Workspace
+    given: tuple[Artifact, ...]
+    log: StepLog
+
+
+@dataclass
+class Runner:
+    """Executes one prepared plan; call :meth:`execute` once.
+
+    Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
+    of steps that succeeded too.
+    """
+
+    objects: ObjectStore
+    runs: RunStore
+    workspaces: Workspaces
+    executor: Executor
+    backends: Mapping[Kind, EnvironmentBackend]
+    files: ProjectFiles
+    reporter: Reporter
+    caller: Mapping[str, str]
+    clock: Callable[[], float]
+    keep_going: bool = False
+    keep_workspace: bool = False
+    limit: int = 1
+    _steps: dict[str, StepRun] = field(default_factory=dict)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
+
+    def execute(self, prepared: Prepared, header: Run) -> Run:
+        """Run all steps, and return the record, which is in the store then.
+
+        Args:
+            prepared: the plan with its decisions.
+            header: the run as it is before anything happened.
+
+        Raises:
+            RunprojError: the run could not go on for a reason that is no step's; it is recorded
+                as failed. Anything else that is raised leaves it recorded as interrupted.
+        """
+        self.prepared, self.header = prepared, header
+        self.started = self.clock()
+        self.journal: Journal = self.runs.create(header)
+        try:
+            self.reporter.report(Planned(prepared.decisions))
+            self._build_environments()
+            self._loop()
+        except RunprojError as error:
+            self._end_running("failed", str(error))
+            self._close("failed", error.exit_code, str(error))
+            raise
+        except BaseException as error:
+            self.executor.cancel()
+            self._end_running("interrupted", "the run was interrupted")
+            code = getattr(error, "exit_code", 130)
+            self.reporter.report(RunFinished(self._close("interrupted", code, "interrupted")))
+            raise
+        finally:
+            self.workspaces.close()
+            self.executor.close()
+        failed = any(step.status == "failed" for step in self._steps.values())
+        run = self._close("failed" if failed else "succeeded", int(failed), None)
+        self.reporter.report(RunFinished(run))
+        return run
+
+    def _build_environments(self) -> None:
+        """Build what is needed before the first step starts, so that it fails early."""
+        for step in self.prepared.plan.steps:
+            decision = self.prepared.judged[step.name].decision
+            if decision.action != "cached" and step.environment not in self._environments:
+                pinned = self.prepared.pinned[step.environment]
+                self._environments[step.environment] = self.backends[pinned.pin.kind].prepare(
+                    pinned.declaration,
+                    pinned.lock,
+                    lambda text, name=step.environment: self.reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
+                )
+
+    def _loop(self) -> None:
+        plan = self.prepared.plan
+        schedule = Schedule(
+            {step.name: step.after for step in plan.steps}, keep_going=self.keep_going
+        )
+        self._by_name = {step.name: step for step in plan.steps}
+        while True:
+            while len(self._running) < self.limit and (name := schedule.next()) is not None:
+                self._begin(self._by_name[name])
+                if name not in self._running:
+                    self._settle(name, schedule)
+            if not self._running:
+                break
+            name, outcome = self.executor.wait()
+            self._finish(self._running[name], outcome)
+            self._settle(name, schedule)
+        for name in schedule.left:
+            self._steps[name] = StepRun(
+                name=name, status="skipped", error="a step before it failed",
+                reasons=self.prepared.judged[name].decision.reasons,
+            )  # fmt: skip
+
+    def _settle(self, name: str, schedule: Schedule) -> None:
+        if self._steps[name].done:
+            schedule.done(name)
+        else:
+            schedule.failed(name)
+
+    def _begin(self, step: PlannedStep) -> None:
+        judged = self.prepared.judged[step.name]
+        if judged.decision.action == "pending":
+            judged = self.prepared.decider.decide(step, self._steps)
+        if judged.decision.action == "cached" and judged.known is not None:
+            self._take(step, judged.known, judged.decision.reasons)
+            return
+        self._start(step, judged.decision.reasons, judged.fingerprint)
+
+    def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
+        """Answer a step by an earlier step run."""
+        by_path = {output.path: output.name for output in step.outputs}
+        outputs = tuple(
+            output.model_copy(update={"name": by_path.get(output.path, output.name)})
+            for output in known.outputs
+        )
+        taken = known.model_copy(
+            update={"name": step.name, "status": "cached", "reasons": reasons, "outputs": outputs}
+        )
+        self._steps[step.name] = taken
+        self.reporter.report(StepFinished(taken))
+
+    def _start(
+        self, step: PlannedStep, reasons: tuple[Reason, ...], known: Fingerprint | None
+    ) -> None:
+        given = self.prepared.decider.supply.artifacts(step, self._steps)
+        workspace = self.workspaces.open(self._furnishing(step, given))
+        pin = self.prepared.pinned[step.environment].pin
+        variables = self._variables(step, workspace)
+        argv = tuple(resolve_symbols(text, self.header.id, workspace.root) for text in step.argv)
+        record = StepRun(
+            name=step.name,
+            status="running",
+            reasons=reasons,
+            argv=argv,
+            variables=variables,
+            fingerprint=known or self.prepared.decider.fingerprint(step, self._steps),
+            environment=EnvironmentUse(
+                name=pin.name,
+                kind=pin.kind,
+                key=self._environments[step.environment].key,
+                lock=pin.lock,
+            ),
+            inputs=(*given, *self._source_inputs(step, workspace)),
+            started_at=timestamp(self.clock()),
+        )
+        self.journal.started(record)
+        log = self.journal.log(step.name)
+        self._running[step.name] = _Running(step, record, workspace, given, log)
+        self.reporter.report(StepStarted(step.name, reasons))
+        self.executor.start(
+            Execution(
+                name=step.name,
+                argv=argv,
+                directory=_joined(workspace.project, step.working_directory),
+                variables=variables,
+                on_output=self._listener(step.name, log),
+                stdin=None if step.stdin is None else _joined(workspace.project, step.stdin),
+                stdout=None if step.stdout is None else _joined(workspace.project, step.stdout),
+                timeout_s=step.timeout_s,
+            )
+        )
+
+    def _listener(self, name: str, log: StepLog) -> Callable[[Stream, bytes], None]:
+        def listen(stream: Stream, chunk: bytes) -> None:
+            log.write(stream, chunk)
+            self.reporter.report(StepPrinted(name, stream, chunk))
+
+        return listen
+
+    def _furnishing(self, step: PlannedStep, given: tuple[Artifact, ...]) -> Furnishing:
+        prepared = self.prepared
+        manifest = prepared.decider.supply.manifest
+        declared = [planned.path for planned in step.inputs if planned.kind == "source"]
+        seen = visible(manifest, step.sources, frozenset(prepared.plan.hidden), declared)
+        folder = prepared.snapshot.project_path
+        return Furnishing(
+            name=step.name,
+            tree=prepared.snapshot.tree,
+            project_path=folder,
+            files=None
+            if len(seen) == len(manifest)
+            else frozenset(_joined(folder, path) for path in seen),
+            inputs=given,
+            outputs=tuple(output.path for output in step.outputs),
+        )
+
+    def _source_inputs(self, step: PlannedStep, workspace: Workspace) -> tuple[Artifact, ...]:
+        """Describe the inputs that came with the source."""
+        return tuple(
+            self.objects.put(_joined(workspace.project, planned.path), planned.path)
+            for planned in step.inputs
+            if planned.kind == "source"
+        )
+
+    def _variables(self, step: PlannedStep, workspace: Workspace) -> dict[str, str]:
+        environment = self._environments[step.environment]
+        snapshot = self.prepared.snapshot
+        about = {
+            "RUNPROJ_RUN_ID": self.header.id,
+            "RUNPROJ_STEP": step.name,
+            "RUNPROJ_TREE": snapshot.tree,
+            "RUNPROJ_COMMIT": snapshot.commit or "",
+            "TMPDIR": workspace.temporary,
+            "GIT_CEILING_DIRECTORIES": workspace.root.rpartition("/")[0],
+        }
+        return process_variables(
+            step,
+            environment=environment.variables(workspace.project),
+            caller=self.caller,
+            about=about,
+            run_id=self.header.id,
+            workspace=workspace.root,
+        )
+
+    def _finish(self, running: _Running, outcome: Outcome) -> None:
+        """Judge what a process left behind, keep it, and write down how it ended."""
+        running.log.close()
+        step, record = running.step, running.record
+        update: dict[str, object] = {"outcome": outcome, "finished_at": timestamp(self.clock())}
+        try:
+            outputs, metrics = self._results(running, outcome)
+            update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
+        except _StepFailedError as failure:
+            update |= {
+                "status": "failed", "error": str(failure), "hint": failure.hint,
+                "workspace": running.workspace.root,
+            }  # fmt: skip
+        finished = record.model_copy(update=update)
+        self._steps[step.name] = finished
+        del self._running[step.name]
+        failed = finished.status == "failed"
+        running.workspace.close(keep=failed or self.keep_workspace)
+        self.journal.finished(finished)
+        tail = running.log.tail(_SHOWN_TAIL) if failed else ""
+        self.reporter.report(StepFinished(finished, running.log.path, tail))
+
+    def _results(
+        self, running: _Running, outcome: Outcome
+    ) -> tuple[tuple[Output, ...], dict[str, float]]:
+        step = running.step
+        if not outcome.succeeded:
+            raise _StepFailedError(ended(outcome, step.timeout_s), self._explain(running, outcome))
+        changes = running.workspace.changes()
+        declared = {output.path for output in step.outputs}
+        inputs = {planned.path for planned in step.inputs if planned.kind == "source"}
+        broken = [*changes.inputs, *(path for path in changes.altered if path in inputs)]
+        if broken:
+            raise _StepFailedError(
+                f"it changed its input {broken[0]}",
+                "let it write a new file, and declare that one as an output",
+            )
+        if declared:
+            altered = [path for path in changes.altered if not _within(path, declared)]
+            if altered:
+                raise _StepFailedError(
+                    f"it changed the source file {altered[0]}",
+                    f"if that is a result, declare it: outputs: [{altered[0]}]",
+                )
+        outputs = self._keep_outputs(running, changes.made, changes.altered)
+        return outputs, self._metrics(step, outputs)
+
+    def _keep_outputs(
+        self, running: _Running, made: tuple[str, ...], altered: tuple[str, ...]
+    ) -> tuple[Output, ...]:
+        """Move what the step made into the store; without declared outputs, all that it made."""
+        step = running.step
+        names = {output.path: output.name for output in step.outputs}
+        written = [*made, *altered]
+        if not names:
+            names = {path: None for path in sorted(written) if not path.startswith("../")}
+        # what seems to be missing comes first: when it is, nothing was moved yet
+        order = sorted(names, key=lambda path: _within_any(written, path))
+        kept = {}
+        for path in order:
+            try:
+                artifact = self.objects.put(
+                    _joined(running.workspace.project, path), path, take=not self.keep_workspace
+                )
+            except UsageError as error:
+                if step.outputs:
+                    hint = _made_instead(path, made)
+                    raise _StepFailedError(f"it did not make its output {path}", hint) from error
+                continue  # it removed a source file, and declares no outputs
+            kept[path] = Output(name=names[path], **artifact.model_dump())
+        return tuple(kept[path] for path in names if path in kept)
+
+    def _metrics(self, step: PlannedStep, outputs: tuple[Output, ...]) -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        wanted = {output.path for output in step.outputs if output.metrics}
+        for output in outputs:
+            if output.path in wanted:
+                try:
+                    text = self.objects.read(output.sha256).decode()
+                    metrics |= parse_metrics(output.path, text)
+                except (ValueError, RunprojError) as error:
+                    raise _StepFailedError(
+                        f"its metrics file cannot be read: {error}",
+                        "metrics are numbers in JSON, YAML or CSV",
+                    ) from error
+        return metrics
+
+    def _explain(self, running: _Running, outcome: Outcome) -> str | None:
+        """Look for the reason of a failure that a user can mend at once."""
+        step = running.step
+        found = undeclared(
+            running.log.tail(_TAIL),
+            step,
+            self.prepared.plan,
+            workspace=running.workspace.project,
+            exists=lambda path: bool(self.files.find(path)),
+            manifest=self.prepared.decider.supply.manifest,
+        )
+        if found is not None:
+            return f"{found.path} is not in the workspace: {found.why}; {found.hint(step)}"
+        environment = self._environments[step.environment]
+        if not environment.is_intact():
+            return "its environment was changed since it was built; the next run builds it again"
+        if outcome.start_error is not None:
+            return f"it runs in the environment {step.environment!r}: {environment.description}"
+        return None
+
+    def _end_running(self, status: Status, why: str) -> None:
+        """Write down the end of steps that did not come to theirs."""
+        for name, running in self._running.items():
+            running.log.close()
+            record = running.record.model_copy(
+                update={"status": status, "error": why, "finished_at": timestamp(self.clock())}
+            )
+            self._steps[name] = record
+            running.workspace.close(keep=False)
+            self.journal.finished(record)
+        self._running.clear()
+
+    def _close(self, status: Status, exit_code: int, error: str | None) -> Run:
+        """Write the outcome of the run; it never changes again."""
+        now = self.clock()
+        planned = self.prepared.plan.steps
+        run = self.header.model_copy(
+            update={
+                "status": status,
+                "exit_code": exit_code,
+                "error": error,
+                "finished_at": timestamp(now),
+                "duration_s": round(now - self.started, 3),
+                "steps": tuple(self._steps[s.name] for s in planned if s.name in self._steps),
+            }
+        )
+        self.journal.close(run)
+        return run
+
+
+class _StepFailedError(Exception):
+    """Why a step counts as failed; never leaves this file."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def ended(outcome: Outcome, timeout_s: float | None) -> str:
+    """Say how a process that did not succeed ended.
+
+    >>> ended(Outcome(exit_code=3), None)
+    'it ended with exit code 3'
+    """
+    if outcome.start_error is not None:
+        return f"it could not be started: {outcome.start_error}"
+    if outcome.timed_out:
+        return f"it was ended after its timeout of {timeout_s:g} s"
+    if outcome.signal is not None:
+        return f"it was ended by the signal {outcome.signal}"
+    return f"it ended with exit code {outcome.exit_code}"
+
+
+def _joined(folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, path))
+
+
+def _within(path: str, outputs: Iterable[str]) -> bool:
+    return any(path == output or path.startswith(output + "/") for output in outputs)
+
+
+def _within_any(written: Iterable[str], path: str) -> bool:
+    return any(other == path or other.startswith(path + "/") for other in written)
+
+
+def _made_instead(path: str, made: tuple[str, ...]) -> str | None:
+    name = posixpath.basename(path)
+    same = [other for other in made if posixpath.basename(other) == name]
+    if same:
+        return (
+            f"it made {same[0]}: paths are relative to the project, whatever the working directory"
+        )
+    return f"it made: {', '.join(made[:5])}" if made else "it made no file at all"

@@ -1,0 +1,79 @@
+"""What a step gets from the source, from steps before it, and from elsewhere."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from runproj.errors import StoreError
+from runproj.model import digest_of
+from runproj.plan.plan import PlannedInput, PlannedStep
+from runproj.ports import ObjectStore
+from runproj.record.artifact import Artifact, FolderManifest
+from runproj.record.run import StepRun
+from runproj.spec.paths import matches_any
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Knows where inputs come from.
+
+    ``manifest`` is that of the project folder in the source, ``files`` are the artifacts from
+    outside of it by their path.
+    """
+
+    manifest: Mapping[str, str]
+    files: Mapping[str, Artifact]
+    objects: ObjectStore
+
+    def artifacts(self, step: PlannedStep, done: Mapping[str, StepRun]) -> tuple[Artifact, ...]:
+        """Return the artifacts to give to a step; the steps before it are ``done``."""
+        found: dict[str, Artifact] = {}
+        for planned in step.inputs:
+            for artifact in self._resolve(planned, done):
+                found.setdefault(artifact.path, artifact)
+        return tuple(found.values())
+
+    def digests(self, step: PlannedStep, given: tuple[Artifact, ...]) -> dict[str, str]:
+        """Return path → digest of all inputs, those that stand in the source included."""
+        digests = {
+            planned.path: self._source_digest(planned.path)
+            for planned in step.inputs
+            if planned.kind == "source"
+        }
+        for artifact in given:
+            digests[artifact.path] = artifact.sha256 + ("+x" if artifact.executable else "")
+        return digests
+
+    def _source_digest(self, path: str) -> str:
+        """Return mode and git object id of a file, or the digest of a folder's files."""
+        entry = self.manifest.get(path)
+        if entry is not None:
+            return entry
+        return digest_of([item for item in self.manifest.items() if matches_any(item[0], [path])])
+
+    def _resolve(self, planned: PlannedInput, done: Mapping[str, StepRun]) -> Iterator[Artifact]:
+        if planned.kind == "file":
+            yield self.files[planned.path]
+        elif planned.kind == "step":
+            outputs = done[planned.step or ""].outputs
+            made = next(output for output in outputs if output.path == planned.output)
+            if planned.path == made.path:
+                yield Artifact(**{name: getattr(made, name) for name in Artifact.model_fields})
+            else:
+                yield from self._members(made, planned.path)
+
+    def _members(self, folder: Artifact, wanted: str) -> Iterator[Artifact]:
+        """Return the files of a folder that a path or glob takes."""
+        manifest = FolderManifest.model_validate_json(self.objects.read(folder.sha256))
+        found = False
+        for member in manifest.members:
+            path = f"{folder.path}/{member.path}"
+            if member.kind == "file" and matches_any(path, [wanted]):
+                found = True
+                yield Artifact(
+                    path=path,
+                    sha256=member.sha256 or "",
+                    size=member.size,
+                    executable=member.executable,
+                )
+        if not found:
+            raise StoreError(f"{wanted!r} is not in the folder {folder.path!r} that was made")

@@ -1,0 +1,138 @@
+"""A run and its step runs: the record of what happened, from which it can be done again."""
+
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from runproj.lock.lock import Kind
+from runproj.model import Model
+from runproj.plan.fingerprint import Fingerprint
+from runproj.plan.plan import Plan, Reason
+from runproj.record.artifact import Artifact
+from runproj.record.outcome import Outcome
+from runproj.record.source import SourceSnapshot
+
+Status: TypeAlias = Literal[
+    "queued", "running", "succeeded", "failed", "cached", "skipped", "interrupted"
+]
+
+
+class Output(Artifact):
+    """An artifact that a step made; ``name`` is None where the project file gives none."""
+
+    name: str | None = None
+
+
+class EnvironmentUse(Model):
+    """The environment of a step run; ``lock`` is the digest of its lock in the store."""
+
+    name: str
+    kind: Kind
+    key: str
+    lock: str
+
+
+class Host(Model):
+    """The machine. Memory is in bytes."""
+
+    name: str
+    user: str
+    system: str
+    release: str
+    machine: str
+    platform: str
+    cpu: str | None = None
+    cpu_flags: str | None = None
+    cores: int | None = None
+    memory: int | None = None
+    gpus: tuple[str, ...] = ()
+
+
+class StepRun(Model):
+    """One execution of a step, or the answer that it was not needed.
+
+    ``argv`` is what was executed, ``variables`` the whole environment of the process. Times are
+    ISO 8601 in UTC. ``cached_from`` is ``RUN/STEP`` of the step run whose outputs were taken.
+    ``error`` says in words why it failed. ``workspace`` is a folder that was kept.
+    """
+
+    name: str
+    status: Status
+    reasons: tuple[Reason, ...] = ()
+    cached_from: str | None = None
+    argv: tuple[str, ...] = ()
+    variables: dict[str, str] = Field(default_factory=dict)
+    fingerprint: Fingerprint | None = None
+    environment: EnvironmentUse | None = None
+    inputs: tuple[Artifact, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    metrics: dict[str, float] = Field(default_factory=dict)
+    started_at: str | None = None
+    finished_at: str | None = None
+    outcome: Outcome | None = None
+    error: str | None = None
+    hint: str | None = None
+    warnings: tuple[str, ...] = ()
+    workspace: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether its outputs are there."""
+        return self.status in ("succeeded", "cached")
+
+    @property
+    def duration_s(self) -> float:
+        """Wall time of its process in seconds; 0 when none was started."""
+        return self.outcome.duration_s if self.outcome else 0.0
+
+
+class Run(Model):
+    """One execution of an entry point. It holds its plan, so that it can be done again.
+
+    ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
+    repeats, ``variation`` the names of the values that differ from it. ``inputs`` are the files
+    from outside of the source, as they were given.
+    """
+
+    format: Literal[0] = 0
+    id: str
+    name: str | None = None
+    project: str
+    entry_point: str
+    experiment: str = "default"
+    tags: dict[str, str] = Field(default_factory=dict)
+    status: Status = "running"
+    started_at: str
+    finished_at: str | None = None
+    duration_s: float | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    rerun_of: str | None = None
+    variation: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    runproj_version: str
+    python_version: str
+    host: Host
+    source: SourceSnapshot
+    project_file: str = "runproj.yaml"
+    plan: Plan
+    inputs: tuple[Artifact, ...] = ()
+    steps: tuple[StepRun, ...] = ()
+
+    @property
+    def params(self) -> dict[str, object]:
+        """Names and typed values of the parameters."""
+        return {value.name: value.value for value in self.plan.values}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Full names (``step.name``) and values of the metrics."""
+        return {
+            f"{step.name}.{name}": value
+            for step in self.steps
+            for name, value in step.metrics.items()
+        }
+
+    def step(self, name: str) -> StepRun | None:
+        """Return a step run by name."""
+        return next((step for step in self.steps if step.name == name), None)
