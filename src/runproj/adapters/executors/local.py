@@ -1,0 +1,348 @@
+"""Runs the processes of steps on this machine, through a supervisor that outlives ``kill -9``."""
+
+import importlib.util
+import itertools
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runproj.adapters.executors import supervisor
+from runproj.errors import RunprojError
+from runproj.ports import Execution, Stream
+from runproj.record.outcome import Outcome
+
+CHUNK = 65536  # what a pipe holds
+HELD = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGALRM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+
+class LocalExecutor:
+    """Runs processes on this machine; several may run side by side.
+
+    The supervisor (see :mod:`runproj.adapters.executors.supervisor`) is started with the first
+    process. It adds one variable to the environment of a process: ``RUNPROJ_SUPERVISED``, with the
+    name of the execution, which therefore must differ from those that run at the same time.
+
+    After SIGTERM ``cancel`` waits for ``grace_s`` seconds before SIGKILL, and a timeout for
+    ``timeout_grace_s``. ``portable`` does without what only Linux has, to test that elsewhere.
+
+    It belongs to one thread. An exception that a signal handler raises may leave any method; every
+    method can then be called again, and ``cancel`` after an interrupted ``cancel`` kills at once.
+    """
+
+    def __init__(
+        self, *, grace_s: float = 10.0, timeout_grace_s: float = 5.0, portable: bool = False
+    ) -> None:
+        self._grace_s = grace_s
+        self._timeout_grace_s = timeout_grace_s
+        self._portable = portable
+        self._numbers = itertools.count()
+        self._running: dict[int, _Running] = {}
+        self._selector = selectors.PollSelector()  # holds no file of its own
+        self._link: _Link | None = None
+        self._canceling = False
+
+    def start(self, execution: Execution) -> None:
+        """Start a process; returns at once.
+
+        What keeps the process from starting is no error here but the ``start_error`` of its
+        outcome.
+
+        Raises:
+            RunprojError: the supervisor was ended, or the system is out of files or processes.
+        """
+        running = _Running(execution)
+        with signals_held():
+            number = next(self._numbers)
+            try:
+                message = start_message(number, execution, self._timeout_grace_s)
+            except UnicodeEncodeError as error:
+                running.outcome = Outcome(start_error=f"cannot be given to a process: {error}")
+            else:
+                self._start(message, running)
+            self._running[number] = running
+
+    def wait(self) -> tuple[str, Outcome]:
+        """Stream output until a process has ended with all its descendants; return its name.
+
+        After ``cancel`` it returns, one by one, the processes that were canceled.
+
+        Raises:
+            RunprojError: nothing was started; or the supervisor was ended from outside, and the
+                processes with it.
+        """
+        while self._running:
+            for number, running in self._running.items():
+                if running.outcome is not None:
+                    self._drain(running)
+                    del self._running[number]
+                    return running.execution.name, running.outcome
+            self._pump()
+        raise RunprojError("no process was started that could be waited for")
+
+    def cancel(self) -> None:
+        """End all processes: SIGTERM, a grace time, SIGKILL; returns when they are gone.
+
+        Raises:
+            RunprojError: the supervisor was ended from outside, and the processes with it.
+        """
+        if self._link is not None:
+            with signals_held():
+                self._send(self._link, ("cancel", 0.0 if self._canceling else self._grace_s))
+                self._canceling = True
+            while any(running.outcome is None for running in self._running.values()):
+                self._pump()
+            self._canceling = False
+        for running in self._running.values():
+            self._drain(running)
+
+    def close(self) -> None:
+        """End what is left, at once; its outcomes and output are lost."""
+        if self._link is not None:
+            with signals_held(), suppress(OSError):
+                self._link.send(("cancel", 0.0))
+            self._forget(self._link)
+        self._running.clear()
+
+    def _start(self, message: tuple[Any, ...], running: "_Running") -> None:
+        """Have the supervisor start a process, with new pipes for its output."""
+        try:
+            link = self._link or self._launch()
+            writing = [self._open_pipe(running, stream) for stream in running.streams]
+        except OSError as error:
+            self._close_pipes(running)
+            reason = str(error.strerror).lower()
+            raise RunprojError(f"cannot start {running.execution.name}: {reason}") from error
+        try:
+            self._send(link, message, writing)
+        except RunprojError:
+            self._close_pipes(running)
+            raise
+        finally:
+            for pipe in writing:
+                os.close(pipe)
+
+    def _launch(self) -> "_Link":
+        """Start the supervisor."""
+        self._link = _Link(["portable"] if self._portable else [])
+        self._selector.register(self._link.socket, selectors.EVENT_READ, None)
+        return self._link
+
+    def _open_pipe(self, running: "_Running", stream: Stream) -> int:
+        """Make the pipe of a stream; return its writing end."""
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        running.pipes[reading] = stream
+        self._selector.register(reading, selectors.EVENT_READ, running)
+        return writing
+
+    def _send(self, link: "_Link", message: tuple[Any, ...], pipes: Sequence[int] = ()) -> None:
+        """Send an order to the supervisor."""
+        try:
+            link.send(message, pipes)
+        except OSError as error:
+            raise self._lost(link) from error
+
+    def _pump(self) -> None:
+        """Wait until something comes, be it output or the end of a process, and take it."""
+        for key, _ in self._selector.select():
+            if isinstance(key.data, _Running):
+                self._read(key.data, key.fd)
+            elif self._link is not None:
+                self._take_reports(self._link)
+
+    def _take_reports(self, link: "_Link") -> None:
+        """Keep the outcomes of the processes that have ended."""
+        try:
+            with signals_held():
+                for number, status, fields in link.receive():
+                    self._running[number].outcome = outcome_of(status, fields)
+        except OSError as error:
+            raise self._lost(link) from error
+
+    def _read(self, running: "_Running", pipe: int) -> bool:
+        """Pass on a chunk of output; return whether there may be more of it now."""
+        try:
+            chunk = os.read(pipe, CHUNK)
+        except BlockingIOError:
+            return False
+        if chunk:
+            running.execution.on_output(running.pipes[pipe], chunk)
+        else:
+            self._close_pipe(running, pipe)
+        return bool(chunk)
+
+    def _drain(self, running: "_Running") -> None:
+        """Take the rest of the output of a process that has ended.
+
+        It does not wait for the end of the stream: somebody else may hold the other end, such as a
+        service that was handed it.
+        """
+        for pipe in list(running.pipes):
+            while self._read(running, pipe):
+                pass
+        self._close_pipes(running)
+
+    def _close_pipes(self, running: "_Running") -> None:
+        """Close what is still open of the pipes of a process."""
+        for pipe in list(running.pipes):
+            self._close_pipe(running, pipe)
+
+    def _close_pipe(self, running: "_Running", pipe: int) -> None:
+        """Close the reading end of a pipe."""
+        with suppress(KeyError):  # when a signal came between these lines before
+            self._selector.unregister(pipe)
+        del running.pipes[pipe]
+        os.close(pipe)
+
+    def _lost(self, link: "_Link") -> RunprojError:
+        """Return the error for a supervisor that is gone, and forget what it ran."""
+        self._forget(link)
+        self._running.clear()
+        how = exit_words(link.process.returncode)
+        return RunprojError(
+            f"the supervisor of the steps {how}, and the steps that ran were ended with it",
+            hint="something outside of runproj did that, such as the system when memory runs out",
+        )
+
+    def _forget(self, link: "_Link") -> None:
+        """Let go of the supervisor, which ends all that is left, and wait for that."""
+        for running in self._running.values():
+            self._close_pipes(running)
+        with suppress(KeyError):
+            self._selector.unregister(link.socket)
+        link.close()
+        self._link = None
+        self._canceling = False
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A process that was started; its outcome, once it and its descendants have ended."""
+
+    execution: Execution
+    pipes: dict[int, Stream] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that need a pipe."""
+        return ("stdout", "stderr") if self.execution.stdout is None else ("stderr",)
+
+
+class _Link:
+    """This end of the connection to the supervisor process.
+
+    Raises:
+        OSError: the supervisor cannot be started, or is gone.
+    """
+
+    def __init__(self, options: Sequence[str]) -> None:
+        self.socket, other = socket.socketpair()
+        self._inbox = bytearray()
+        with other:
+            number = other.fileno()
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-E", program(), str(number), *options],
+                pass_fds=[number],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+
+    def send(self, message: tuple[Any, ...], pipes: Sequence[int] = ()) -> None:
+        """Send a message, and open files with it."""
+        data = supervisor.frame(message)
+        sent = socket.send_fds(self.socket, [data], list(pipes)) if pipes else 0
+        self.socket.sendall(memoryview(data)[sent:])
+
+    def receive(self) -> Iterator[tuple[int, int | None, dict[str, Any]]]:
+        """Return the messages that have come; call it when there is something to read."""
+        data = self.socket.recv(CHUNK)
+        if not data:
+            raise ConnectionResetError
+        self._inbox += data
+        return supervisor.unframe(self._inbox)
+
+    def close(self) -> None:
+        """Close the connection and wait for the supervisor to end; can be called again."""
+        self.socket.close()
+        self.process.wait()
+
+
+def program() -> str:
+    """Return the file of the supervisor, compiled if that is known to be current: it starts sooner.
+
+    Python compiled it when it was imported here, unless it is told not to.
+    """
+    compiled = importlib.util.cache_from_source(supervisor.__file__)
+    current = not sys.dont_write_bytecode and Path(compiled).exists()
+    return compiled if current else supervisor.__file__
+
+
+def start_message(number: int, execution: Execution, timeout_grace_s: float) -> tuple[Any, ...]:
+    """Return the message that starts a process.
+
+    Raises:
+        UnicodeEncodeError: a text has characters that no argument can have here.
+    """
+    return (
+        "start",
+        number,
+        os.fsencode(execution.name),
+        [os.fsencode(argument) for argument in execution.argv],
+        os.fsencode(execution.directory),
+        {os.fsencode(name): os.fsencode(value) for name, value in execution.variables.items()},
+        tuple(path and os.fsencode(path) for path in (execution.stdin, execution.stdout)),
+        (execution.timeout_s, timeout_grace_s),
+    )
+
+
+def outcome_of(status: int | None, fields: dict[str, Any]) -> Outcome:
+    """Return the outcome of a process from its wait status; None: it was not started."""
+    if status is None:
+        return Outcome(**fields)
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return Outcome(exit_code=code, **fields)
+    return Outcome(signal=signal_name(-code), **fields)
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal; most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
+def exit_words(code: int) -> str:
+    """Say how a process ended, from the return code as subprocess has it."""
+    return f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Hold signals back for some lines, so that an exception of a handler cannot split them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:  # around the blocking too: it may raise for a signal that came before it
+        signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

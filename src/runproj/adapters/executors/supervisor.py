@@ -1,0 +1,628 @@
+"""Starts the processes of the steps and leaves nothing of them behind: a program of its own.
+
+One supervisor serves one runproj process, over a socket. It is a session leader, so that a
+terminal's Ctrl-C reaches neither it nor the steps; and when the socket closes, whatever killed
+runproj, it ends every step's process tree.
+
+Messages are a length (4 bytes, big endian) and a marshalled tuple. Orders: ``("start", …)`` as
+:meth:`Supervisor.start` takes it, with the write ends of the step's pipes passed along, and
+``("cancel", grace_s)``. Reports: ``(number, wait status or None, fields of an Outcome)``.
+
+Linux: it is a subreaper, so that a process that left its session, or lost its parent, is still
+found among its children; and the kernel ends a step's main process when the supervisor is killed.
+Elsewhere a tree is the process group and the descendants that are known by their parents: a process
+that leaves its group and loses its parent is missed.
+
+It imports little, since it starts with every run: ``signal``, ``socket`` and ``json`` would triple
+the time that takes, and what is in memory here is copied for every step.
+"""
+
+# ruff: noqa: PTH110, PTH118, PTH123, PTH208 -- pathlib takes longer to import than all the rest
+
+from __future__ import annotations
+
+import _socket
+import marshal
+import os
+import select
+import sys
+from errno import E2BIG, ENOEXEC
+from time import monotonic, sleep
+
+TYPE_CHECKING = False  # as typing has it, which is too slow to import
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any, NoReturn
+else:
+    import _signal as signal  # signal without its enums
+
+MARK = b"RUNPROJ_SUPERVISED"
+"""The variable, added to a step's environment, by which a process is known to belong to it."""
+
+CLOSE_GRACE_S = 2.0
+"""Between SIGTERM and SIGKILL when runproj is gone, and for what a step left behind."""
+
+LINGER_S = 0.5
+"""What a step leaves behind may end by itself in this time, as ``> >(tee log)`` does."""
+
+TICK_S = 0.05
+"""How often to look for new processes in a tree that is being ended."""
+
+ANSWER = 4096  # bytes that a pipe takes or gives as a whole
+LENGTH = 4  # bytes of a message's length
+RUNNING, LINGERING, TERMINATING, KILLING = range(4)
+HANDLED = (
+    signal.SIGCHLD,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)
+BLOCK = 512 if sys.platform == "linux" else 0  # elsewhere operations are counted, not blocks
+MEMORY_UNIT = 1024 if sys.platform == "linux" else 1
+
+
+def frame(message: tuple[Any, ...]) -> bytes:
+    """Return a message as it goes over the socket."""
+    payload = marshal.dumps(message)
+    return len(payload).to_bytes(LENGTH, "big") + payload
+
+
+def unframe(buffer: bytearray) -> Iterator[Any]:
+    """Take the messages that are complete off the buffer."""
+    while len(buffer) >= LENGTH:
+        end = LENGTH + int.from_bytes(buffer[:LENGTH], "big")
+        if len(buffer) < end:
+            return
+        payload = bytes(buffer[LENGTH:end])
+        del buffer[:end]
+        yield marshal.loads(payload)  # noqa: S302 -- from the other half of this program
+
+
+class Step:
+    """A process that was started, and how far its end has come."""
+
+    __slots__ = (
+        "began",
+        "deadline",
+        "fields",
+        "grace_s",
+        "mark",
+        "number",
+        "pid",
+        "stage",
+        "status",
+        "timed_out",
+        "warned",
+    )
+
+    def __init__(self, number: int, mark: bytes, timeout_s: float | None, grace_s: float) -> None:
+        self.number = number
+        self.mark = mark
+        self.pid = 0
+        self.stage = RUNNING
+        self.began = monotonic()
+        self.deadline = float("inf") if timeout_s is None else self.began + timeout_s
+        self.grace_s = grace_s
+        self.timed_out = False
+        self.status: int | None = None
+        self.fields: dict[str, float] = {}
+        self.warned: set[int] = set()
+
+    def terminate(self, grace_s: float) -> None:
+        """Begin to end the tree; what was begun before is only hastened."""
+        due = monotonic() + grace_s
+        if self.stage < TERMINATING:
+            self.stage, self.deadline = TERMINATING, due
+        self.deadline = min(self.deadline, due)
+
+    def escalate(self) -> None:
+        """Go on to what follows when the time of this stage is over."""
+        if self.stage == RUNNING:
+            self.timed_out = True
+            self.terminate(self.grace_s)
+        elif self.stage == LINGERING:
+            self.terminate(CLOSE_GRACE_S)
+        else:
+            self.stage, self.deadline = KILLING, float("inf")
+
+    def ended(self, status: int, usage: Any) -> None:  # noqa: ANN401 -- its module is not imported
+        """Keep how the main process ended and what it used (a ``resource.struct_rusage``)."""
+        self.status = status
+        self.fields = {
+            "duration_s": monotonic() - self.began,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "peak_memory": usage.ru_maxrss * MEMORY_UNIT,
+            "read": usage.ru_inblock * BLOCK,
+            "written": usage.ru_oublock * BLOCK,
+        }
+
+
+class SubreaperTrees:
+    """The process trees of the steps on Linux: all that descends from the supervisor."""
+
+    def __init__(self) -> None:
+        import ctypes  # noqa: PLC0415 -- only this program needs it, not who imports its messages
+
+        self._prctl = ctypes.CDLL(None).prctl
+        self._prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+        self._pid = os.getpid()
+
+    def bind(self) -> None:
+        """Make the calling process, a new child, end with the supervisor."""
+        self._prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+        if os.getppid() != self._pid:
+            os._exit(1)
+
+    def members(self, step: Step, steps: Iterable[Step], *, childless: bool) -> Iterator[int]:
+        """Yield the processes of a step's tree; ``steps`` are all that are not over.
+
+        Those that are cheap to find come first, so that they can be ended at once: a process may
+        live for less time than it takes to look at all.
+        """
+        if childless:
+            return
+        others = {other.pid for other in steps if other is not step}
+        roots = [
+            pid
+            for pid in self._children()
+            if pid not in others and (not others or self._belongs(pid, step))
+        ]
+        yield from roots
+        if roots:
+            yield from descendants(roots, parents())
+
+    def _children(self) -> list[int]:
+        """Return the children of the supervisor, which is exact: nobody else takes one away."""
+        try:
+            return [int(pid) for pid in content(b"/proc/thread-self/children").split()]
+        except FileNotFoundError:  # a kernel built without it
+            return [pid for pid, parent in parents().items() if parent == self._pid]
+
+    def _belongs(self, pid: int, step: Step) -> bool:
+        """Tell whether a child is of this step; who hides it is taken by the last step."""
+        if pid == step.pid or os.getsid(pid) == step.pid:
+            return True
+        try:
+            variables = variables_of(pid)
+        except PermissionError:
+            return False
+        if variables is None:  # it may have left orphans: look again when it is reaped
+            return True
+        return b"\0%s=%s\0" % (MARK, step.mark) in variables
+
+
+class GroupTrees:
+    """The process trees of the steps where there is no subreaper: process groups."""
+
+    def bind(self) -> None:
+        """Do nothing: only Linux ends a process with its parent."""
+
+    def members(
+        self,
+        step: Step,
+        steps: Iterable[Step],  # noqa: ARG002 -- only orphans raise the question of whose they are
+        *,
+        childless: bool,  # noqa: ARG002 -- orphans are children of another process
+    ) -> Iterator[int]:
+        """Yield the processes of a step's group, and their descendants."""
+        try:
+            os.killpg(step.pid, 0)
+        except ProcessLookupError:
+            if not step.warned:
+                return
+        except PermissionError:  # what macOS says of a group of zombies
+            pass
+        table = {pid: (parent, group) for pid, parent, group in process_list()}
+        roots = [pid for pid in table if table[pid][1] == step.pid or pid in step.warned]
+        yield from roots
+        yield from descendants(roots, {pid: parent for pid, (parent, _) in table.items()})
+
+
+def content(path: bytes) -> bytes:
+    """Return the content of a file of /proc, whose size cannot be known before."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        chunks = []
+        while chunk := os.read(file, 65536):
+            chunks.append(chunk)
+        return b"".join(chunks)
+    finally:
+        os.close(file)
+
+
+def variables_of(pid: int) -> bytes | None:
+    """Return the environment of a child, a NUL around each variable; None when it has just ended.
+
+    Raises:
+        PermissionError: it runs as somebody else.
+    """
+    try:
+        while not (variables := content(b"/proc/%d/environ" % pid)):
+            if content(b"/proc/%d/cmdline" % pid):
+                break
+            if state_and_parent(b"%d" % pid)[0] in b"ZX":
+                return None
+            sleep(0.001)  # in the middle of execve(2) it seems to have neither
+    except ProcessLookupError:  # what some kernels say of a zombie
+        return None
+    return b"\0" + variables
+
+
+def state_and_parent(pid: bytes) -> list[bytes]:
+    """Return the state and the parent of a process (proc(5))."""
+    stat = content(b"/proc/%s/stat" % pid)
+    return stat[stat.rindex(b")") + 1 :].split()[:2]
+
+
+def parents() -> dict[int, int]:
+    """Return the parent of each process of the system, on Linux."""
+    found = {}
+    for name in os.listdir(b"/proc"):
+        if name.isdigit():
+            try:
+                found[int(name)] = int(state_and_parent(name)[1])
+            except OSError:  # it has ended
+                continue
+    return found
+
+
+def process_list() -> Iterator[tuple[int, int, int]]:
+    """Yield process, parent and group of each process that lives, as ps(1) has them."""
+    sleep(TICK_S)  # the end of ps wakes this program, which would ask again at once
+    reading, writing = os.pipe()
+    ps = os.posix_spawn(
+        "/bin/ps",
+        ["ps", "-axo", "pid=,ppid=,pgid=,stat="],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)],
+    )
+    os.close(writing)
+    with open(reading, "rb") as listing:
+        lines = listing.read().splitlines()
+    os.waitpid(ps, 0)
+    for line in lines:
+        *numbers, state = line.split()
+        if not state.startswith(b"Z"):
+            pid, parent, group = map(int, numbers)
+            yield pid, parent, group
+
+
+def descendants(roots: Sequence[int], parent_of: Mapping[int, int]) -> list[int]:
+    """Return all that descends from some processes."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in parent_of.items():
+        children.setdefault(parent, []).append(pid)
+    found = []
+    waiting = list(roots)
+    while waiting:
+        new = children.pop(waiting.pop(), [])
+        found += new
+        waiting += new
+    return found
+
+
+class CannotStartError(Exception):
+    """The words for why a step cannot be started."""
+
+
+def shown(path: bytes) -> str:
+    """Return a path or name for a message."""
+    return path.decode("utf-8", "backslashreplace") or "''"
+
+
+def redirect(pipes: Sequence[int], stdin: bytes | None, stdout: bytes | None) -> None:
+    """Make the three standard streams of this process those of the step.
+
+    Raises:
+        CannotStartError: a file cannot be opened.
+    """
+    *to_stdout, to_stderr = pipes
+    if stdout is not None:
+        to_stdout = [opened("standard output", stdout, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)]
+    if stdin is not None:  # else that of the supervisor, which is /dev/null
+        os.dup2(opened("standard input", stdin, os.O_RDONLY), 0)
+    os.dup2(to_stdout[0], 1)
+    os.dup2(to_stderr, 2)
+
+
+def opened(stream: str, path: bytes, flags: int) -> int:
+    """Return an open file for a standard stream; a named pipe does not keep all others waiting."""
+    try:
+        file = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise CannotStartError(f"{stream}: {reason}: {shown(path)}") from error
+    os.set_blocking(file, True)
+    return file
+
+
+def enter(directory: bytes) -> None:
+    """Change into the folder of the step."""
+    try:
+        os.chdir(directory)
+    except FileNotFoundError as error:
+        raise CannotStartError(f"directory missing: {shown(directory)}") from error
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise CannotStartError(f"cannot enter directory: {reason}: {shown(directory)}") from error
+
+
+def candidates(command: bytes, variables: Mapping[bytes, bytes]) -> list[bytes]:
+    """Return where a command may be, by the PATH of the step and not that of the supervisor."""
+    if b"/" in command:
+        return [command]
+    folders = variables.get(b"PATH", os.fsencode(os.defpath)).split(b":") if command else []
+    return [os.path.join(folder or b".", command) for folder in folders]
+
+
+def execute(argv: list[bytes], variables: Mapping[bytes, bytes]) -> NoReturn:
+    """Become the program of the step, as execvp(3) finds it.
+
+    Raises:
+        CannotStartError: there is no such program, or the system refuses it.
+    """
+    reason = f"command not found: {shown(argv[0])}" if argv else "no command"
+    for path in candidates(argv[0], variables) if argv else ():
+        try:
+            os.execve(path, argv, variables)  # noqa: S606 -- no shell is what is wanted
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.exists(path):
+                reason = f"interpreter missing (the #! line, or the loader): {shown(path)}"
+                break
+        except PermissionError:
+            reason = f"not executable: {shown(path)}"
+        except OSError as error:
+            raise CannotStartError(refusal(error, path, argv, variables)) from error
+    raise CannotStartError(reason)
+
+
+def refusal(
+    error: OSError, path: bytes, argv: Sequence[bytes], variables: Mapping[bytes, bytes]
+) -> str:
+    """Return the words for why the system does not take a program that is there."""
+    if error.errno == ENOEXEC:
+        return f"neither a program nor a script with a #! line: {shown(path)}"
+    if error.errno != E2BIG:
+        return f"{str(error.strerror).lower()}: {shown(path)}"
+    sizes = [len(part) for part in argv]
+    sizes += [len(name) + 1 + len(value) for name, value in variables.items()]
+    return (
+        f"arguments and variables are too long for the system: {sum(sizes):,} bytes, "
+        f"the longest {max(sizes):,} (one may usually have 131,071)"
+    )
+
+
+class Supervisor:
+    """Starts steps as it is told, and ends them: as told, in time, or when nobody listens."""
+
+    def __init__(self, socket: int, trees: SubreaperTrees | GroupTrees) -> None:
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, socket)
+        os.set_inheritable(socket, False)
+        self._trees = trees
+        self._steps: dict[int, Step] = {}
+        self._inbox = bytearray()
+        self._pipes: list[int] = []
+        self._untouchable: set[int] = set()
+        self._childless = True
+        self._closed = False
+        self._signals = watched_signals()
+        self._poll = select.poll()
+        self._poll.register(self._socket.fileno(), select.POLLIN)
+        self._poll.register(self._signals, select.POLLIN)
+
+    def serve(self) -> None:
+        """Do what is asked for until the socket closes and no step is left."""
+        while self._steps or not self._closed:
+            events = [fd for fd, _ in self._poll.poll(self._patience())]
+            if self._signals in events:
+                self._hear()
+            if self._socket.fileno() in events:
+                self._listen()
+            self._reap()
+            for step in list(self._steps.values()):
+                self._advance(step)
+
+    def start(
+        self,
+        number: int,
+        mark: bytes,
+        argv: list[bytes],
+        directory: bytes,
+        variables: dict[bytes, bytes],
+        files: tuple[bytes | None, bytes | None],
+        limits: tuple[float | None, float],
+    ) -> None:
+        """Start a step, as a message asks for it.
+
+        ``number`` names it in its report, ``mark`` in its environment. ``files`` are its stdin
+        (None: ``/dev/null``) and its stdout (None: a pipe); the pipes for stdout and stderr came
+        along with the message. ``limits`` are the timeout, counted from now, and the time from
+        SIGTERM to SIGKILL after it, in seconds.
+        """
+        count = 2 if files[1] is None else 1
+        pipes, self._pipes = self._pipes[:count], self._pipes[count:]
+        step = self._steps[number] = Step(number, mark, *limits)
+        reading, writing = os.pipe()
+        try:
+            step.pid = os.fork()
+            if step.pid == 0:
+                variables[MARK] = mark
+                self._become(writing, argv, variables, directory, (pipes, *files))
+        except OSError as error:  # too many processes
+            os.write(writing, f"cannot start a process: {error.strerror}".encode())
+        for pipe in (*pipes, writing):
+            os.close(pipe)
+        reason = os.read(reading, ANSWER)  # the end of the pipe, if the step was started
+        os.close(reading)
+        if reason:
+            if step.pid:
+                os.waitpid(step.pid, 0)
+            self._report(step, {"start_error": reason.decode("utf-8", "replace")})
+
+    def cancel(self, grace_s: float) -> None:
+        """End all steps: SIGTERM, and after a grace time SIGKILL."""
+        for step in self._steps.values():
+            step.terminate(grace_s)
+
+    def kill(self) -> None:
+        """End all steps at once, however broken this program is."""
+        self.cancel(0)
+        self._closed = True
+        while self._steps:
+            self._reap()
+            for step in list(self._steps.values()):
+                self._advance(step)
+            sleep(TICK_S)
+
+    def _become(
+        self,
+        report: int,
+        argv: list[bytes],
+        variables: dict[bytes, bytes],
+        directory: bytes,
+        streams: tuple[list[int], bytes | None, bytes | None],
+    ) -> NoReturn:
+        """Turn this process, a new child, into the step; say why if that fails."""
+        try:
+            os.setsid()
+            self._trees.bind()
+            redirect(*streams)
+            enter(directory)
+            execute(argv, variables)
+        except BaseException as error:  # noqa: BLE001 -- nothing may get out of a forked process
+            os.write(report, str(error).encode("utf-8", "replace")[:ANSWER])
+        finally:
+            os._exit(127)
+
+    def _patience(self) -> float | None:
+        """Return for how long nothing needs to be done, in milliseconds; None: for ever."""
+        now = monotonic()
+        due = min((step.deadline for step in self._steps.values()), default=float("inf"))
+        if any(step.stage >= TERMINATING for step in self._steps.values()):
+            due = min(due, now + TICK_S)
+        if due == float("inf"):
+            return None
+        return max(0.0, min(due - now, 3600.0) * 1000 + 1)  # poll has an end, and rounds down
+
+    def _hear(self) -> None:
+        """Take the signals that came; a system that shuts down sends SIGTERM to everyone."""
+        if signal.SIGTERM in os.read(self._signals, 4096):
+            self._close()
+
+    def _listen(self) -> None:
+        """Take what runproj sends."""
+        try:
+            data, ancillary, _, _ = self._socket.recvmsg(1 << 16, _socket.CMSG_SPACE(4 * 64))
+        except ConnectionError:
+            data, ancillary = b"", []
+        for _, _, numbers in ancillary:
+            for at in range(0, len(numbers), 4):
+                self._pipes.append(int.from_bytes(numbers[at : at + 4], sys.byteorder))
+                os.set_inheritable(self._pipes[-1], False)
+        if not data:
+            self._close()
+        self._inbox += data
+        for order, *arguments in unframe(self._inbox):
+            (self.start if order == "start" else self.cancel)(*arguments)
+
+    def _close(self) -> None:
+        """Listen no more, and end all steps."""
+        if not self._closed:
+            self._poll.unregister(self._socket.fileno())
+        self._closed = True
+        self.cancel(CLOSE_GRACE_S)
+
+    def _reap(self) -> None:
+        """Take the status of every child that has ended: steps, and orphans from their trees."""
+        by_pid = {step.pid: step for step in self._steps.values()}
+        self._childless = False
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                self._childless = True
+                return
+            if pid == 0:
+                return
+            self._untouchable.discard(pid)
+            if pid in by_pid:
+                by_pid[pid].ended(status, usage)
+
+    def _advance(self, step: Step) -> None:
+        """Bring a step nearer to its end, if it has begun to end."""
+        if step.stage == RUNNING and step.status is not None:
+            step.stage, step.deadline = LINGERING, monotonic() + LINGER_S
+        if monotonic() >= step.deadline:
+            step.escalate()
+        if step.stage == RUNNING:
+            return
+        members = self._trees.members(step, self._steps.values(), childless=self._childless)
+        left = 0
+        for pid in members:
+            if pid not in self._untouchable:
+                left += 1
+                self._strike(step, pid)
+        if step.status is not None and not left:
+            self._report(step, {**step.fields, "timed_out": step.timed_out})
+
+    def _strike(self, step: Step, pid: int) -> None:
+        """Send the signal of the step's stage; a stopped process must go on to take SIGTERM."""
+        if step.stage == KILLING:
+            self._send(pid, signal.SIGKILL)
+        elif step.stage == TERMINATING and pid not in step.warned:
+            step.warned.add(pid)
+            self._send(pid, signal.SIGTERM)
+            self._send(pid, signal.SIGCONT)
+
+    def _send(self, pid: int, number: int) -> None:
+        """Send a signal; who may not be sent one (``sudo``) is left alone from then on."""
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            self._untouchable.add(pid)
+
+    def _report(self, step: Step, fields: Mapping[str, object]) -> None:
+        """Tell how a step ended; nobody may be there to hear it."""
+        del self._steps[step.number]
+        try:
+            self._socket.sendall(frame((step.number, step.status, dict(fields))))
+        except OSError:
+            self._close()
+
+
+def watched_signals() -> int:
+    """Set what signals do; return a pipe that can be read when one came.
+
+    None is ignored: execve(2) gives a step the default for what has a handler, and keeps what is
+    ignored.
+    """
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, (lambda *_: None) if number in HANDLED else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    return reading
+
+
+def main(socket: str, *, portable: bool) -> None:
+    """Serve the runproj process at the other end of a socket, given as a number."""
+    while os.open(os.devnull, os.O_RDWR) <= 2:  # noqa: PLR2004 -- the standard streams, if closed
+        pass
+    use_groups = portable or sys.platform != "linux"
+    supervisor = Supervisor(int(socket), GroupTrees() if use_groups else SubreaperTrees())
+    try:
+        supervisor.serve()
+    finally:
+        supervisor.kill()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], portable="portable" in sys.argv[2:])
