@@ -1,0 +1,79 @@
+"""Writing files so that a crash leaves either the old or the new content."""
+
+import contextlib
+import fcntl
+import itertools
+import os
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+_numbers = itertools.count()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the content of a file as a whole."""
+    new = path.with_name(f".{path.name}-{os.getpid()}-{next(_numbers)}")
+    try:
+        with new.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def append(file: FileIO, data: bytes) -> None:
+    """Write all of the bytes; a raw file may take only some at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+class FolderLock:
+    """A lock that the kernel frees when its holder is gone, whatever ended it."""
+
+    def __init__(self, path: Path) -> None:
+        """Lock the file ``path`` for as long as the object is open.
+
+        Raises:
+            BlockingIOError: somebody else holds it.
+        """
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def close(self) -> None:
+        """Free it."""
+        os.close(self._file)
+
+
+@contextlib.contextmanager
+def taking_turns(path: Path) -> Iterator[None]:
+    """Wait until nobody else is in a block with this file; for what takes moments."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether somebody holds the lock; asking does not disturb the holder."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

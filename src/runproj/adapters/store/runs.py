@@ -1,0 +1,228 @@
+"""Runs as folders: plain files are the truth, the index only finds them.
+
+::
+
+    runs/ID/run.json        written when the run starts and when it ends, atomically
+    runs/ID/events.jsonl    one line per event; a run that died is read from here
+    runs/ID/lock            held as long as the run lives
+    runs/ID/steps/NAME/     output.log, output.idx
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from runproj.adapters.disk import FolderLock, is_locked, write_atomically
+from runproj.adapters.store.index import Index
+from runproj.adapters.store.log import FolderLog
+from runproj.errors import NoSuchRun, StoreError
+from runproj.record.run import Run, StepRun
+
+_IGNORE = "# made by runproj; this folder ignores itself\n*\n"
+
+
+class FolderRuns:
+    """A run store in a folder; many processes may use it at once."""
+
+    def __init__(self, folder: str) -> None:
+        """Use the store ``folder`` (the one that is called ``.runproj``)."""
+        self.folder = Path(folder)
+        self.runs = self.folder / "runs"
+        self._index = Index(self.folder / "index.db")
+        self._ready = False
+
+    @property
+    def index(self) -> Index:
+        """The index, made anew from the folders when it is missing or of another version."""
+        if not self._ready:
+            if not self._index.usable:
+                self.reindex()
+            self._ready = True
+        return self._index
+
+    def create(self, run: Run) -> "FolderJournal":
+        """Write a run before anything of it happens, see :class:`~runproj.ports.RunStore`."""
+        folder = self.runs / run.id
+        try:
+            make_store(self.folder)
+            folder.mkdir(parents=True)
+            lock = FolderLock(folder / "lock")
+        except FileExistsError:
+            raise StoreError(f"there is a run {run.id} already", where=str(folder)) from None
+        except OSError as error:
+            raise StoreError(
+                f"the store cannot be written: {error.strerror}", where=str(self.folder)
+            ) from error
+        write_run(folder, run)
+        self.index.put_run(run)
+        return FolderJournal(folder, run, lock, self.index)
+
+    def load(self, run_id: str) -> Run:
+        """Return a run, see :class:`~runproj.ports.RunStore`."""
+        folder = self.runs / run_id
+        try:
+            text = (folder / "run.json").read_bytes()
+        except FileNotFoundError:
+            raise NoSuchRun(f"there is no run {run_id!r}", where=str(self.folder)) from None
+        run = _parse(text, folder)
+        return self._as_it_is(run) if run.status == "running" else run
+
+    def _as_it_is(self, run: Run) -> Run:
+        """Complete a run that has not ended by what its events say."""
+        folder = self.runs / run.id
+        alive = is_locked(folder / "lock")
+        if (
+            not alive
+            and (ended := _parse((folder / "run.json").read_bytes(), folder)).status != "running"
+        ):
+            return ended  # it ended between the two looks
+        steps = _steps_from_events(folder, alive=alive)
+        update: dict[str, object] = {"steps": steps}
+        if not alive:
+            update |= {"status": "interrupted", "error": "runproj itself was ended from outside"}
+        return run.model_copy(update=update)
+
+    def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
+        """Return the latest success with a fingerprint, see :class:`~runproj.ports.RunStore`."""
+        return self.index.find(fingerprint) if self.runs.exists() else None
+
+    def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
+        """Return the latest success of a step, see :class:`~runproj.ports.RunStore`."""
+        return self.index.last(project, entry_point, step) if self.runs.exists() else None
+
+    def ids(self, name: str) -> Sequence[str]:
+        """Return what a name may mean, see :class:`~runproj.ports.RunStore`."""
+        if not self.runs.exists():
+            return []
+        match = re.fullmatch(r"latest(?:~(\d+))?", name)
+        if match:
+            found = self.index.latest(int(match[1] or 0))
+            return [found] if found else []
+        return self.index.ids(name)
+
+    def summaries(
+        self, where: str, values: Sequence[object], limit: int | None
+    ) -> list[dict[str, Any]]:
+        """Return rows of runs, latest first; those that died read ``interrupted``."""
+        if not self.runs.exists():
+            return []
+        rows = self.index.rows(where, values, limit)
+        for row in rows:
+            if row["status"] == "running" and not is_locked(self.runs / row["id"] / "lock"):
+                row["status"] = self.load(row["id"]).status
+        return rows
+
+    def reindex(self) -> int:
+        """Make the index anew from the folders; return how many runs there are."""
+        index = Index(self._index.path)
+        index.create()
+        count = 0
+        for run in sorted(self._all(), key=lambda run: run.started_at):
+            count += 1
+            index.put_run(run)
+            for step in run.steps:
+                if step.status == "succeeded":
+                    index.put_step(run.id, step)
+            index.put_last(run, [step for step in run.steps if step.done])
+        self._index = index
+        return count
+
+    def _all(self) -> Iterator[Run]:
+        for folder in sorted(self.runs.glob("*")) if self.runs.exists() else []:
+            with contextlib.suppress(StoreError, NoSuchRun):  # a damaged one does not hide the rest
+                yield self.load(folder.name)
+
+
+def make_store(folder: Path) -> None:
+    """Make the store's folder, which ignores itself in git."""
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(ignore, _IGNORE.encode())
+
+
+def write_run(folder: Path, run: Run) -> None:
+    """Write ``run.json`` as a whole."""
+    write_atomically(folder / "run.json", run.model_dump_json(by_alias=True, indent=1).encode())
+
+
+def step_folder(run_folder: Path, step: str) -> Path:
+    """Return the folder of a step run; characters that folders cannot have are encoded."""
+    safe = re.sub(r"[^\w.=,\[\]-]", lambda match: f"%{ord(match[0]):02X}", step)
+    return run_folder / "steps" / safe
+
+
+def _parse(text: bytes, folder: Path) -> Run:
+    try:
+        return Run.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StoreError(
+            f"the record of the run {folder.name} cannot be read: {where}: {first['msg']}",
+            where=str(folder / "run.json"),
+            hint="it was damaged, or written by another version of runproj",
+        ) from error
+
+
+def _steps_from_events(folder: Path, *, alive: bool) -> tuple[StepRun, ...]:
+    """Return the step runs that the events tell of; one that had not ended was interrupted."""
+    steps: dict[str, StepRun] = {}
+    try:
+        lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        return ()
+    for line in lines:
+        if line.endswith("\n"):  # a torn last line is no event
+            step = StepRun.model_validate(json.loads(line)["step"])
+            steps[step.name] = step
+    return tuple(
+        step.model_copy(update={"status": "interrupted"})
+        if step.status == "running" and not alive
+        else step
+        for step in steps.values()
+    )
+
+
+class FolderJournal:
+    """The record of a run under way."""
+
+    def __init__(self, folder: Path, run: Run, lock: FolderLock, index: Index) -> None:
+        """Write below ``folder``, and free ``lock`` at the end."""
+        self._folder = folder
+        self._run = run
+        self._lock = lock
+        self._index = index
+        self._events = (folder / "events.jsonl").open("ab", buffering=0)
+
+    def started(self, step: StepRun) -> None:
+        """Note that a step starts."""
+        self._append("started", step)
+
+    def finished(self, step: StepRun) -> None:
+        """Note how a step ended; a success can be found by other runs from now on."""
+        self._append("finished", step)
+        if step.status == "succeeded":
+            self._index.put_step(self._run.id, step)
+
+    def _append(self, event: str, step: StepRun) -> None:
+        record = step.model_dump_json(by_alias=True)
+        line = f'{{"event":"{event}","step":{record}}}\n'
+        self._events.write(line.encode())
+
+    def log(self, step: str) -> FolderLog:
+        """Open the log of a step."""
+        return FolderLog(step_folder(self._folder, step))
+
+    def close(self, run: Run) -> None:
+        """Write the outcome and end the record."""
+        self._events.close()
+        write_run(self._folder, run)
+        self._index.put_run(run)
+        self._index.put_last(run, [step for step in run.steps if step.done])
+        self._lock.close()

@@ -1,0 +1,250 @@
+"""Workspaces: folders made from the source and the inputs of a step, away from the project.
+
+A workspace in which a successful step left the source alone is swept and used for the next step
+that sees the same source, so that many steps over a large source pay for what they change only.
+"""
+
+import contextlib
+import os
+import posixpath
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runproj.adapters.disk import FolderLock, is_locked
+from runproj.errors import StoreError
+from runproj.ports import Changes, Furnishing, ObjectStore, SourceControl
+
+_State = tuple[int, int, int, int, int]
+_KEPT = "kept"
+
+
+class FolderWorkspaces:
+    """Makes workspaces below a folder."""
+
+    def __init__(self, folder: str, source: SourceControl, objects: ObjectStore) -> None:
+        """Make them below ``folder``, in a subfolder of this process."""
+        self.folder = Path(folder)
+        self.source = source
+        self.objects = objects
+        self._own: Path | None = None
+        self._lock: FolderLock | None = None
+        self._count = 1
+        self._free: dict[tuple[str, frozenset[str] | None], list[_Furnished]] = {}
+
+    def open(self, furnishing: Furnishing) -> "FolderWorkspace":
+        """Make a workspace, see :class:`~runproj.ports.Workspaces`."""
+        key = (furnishing.tree, furnishing.files)
+        free = self._free.get(key)
+        furnished = free.pop() if free else self._furnish(furnishing)
+        workspace = FolderWorkspace(furnished, furnishing, self)
+        try:
+            workspace.fill(self.objects)
+        except BaseException:
+            workspace.close(keep=False)
+            raise
+        return workspace
+
+    def _furnish(self, furnishing: Furnishing) -> "_Furnished":
+        with _translated(self.folder):
+            root = self._own_folder() / f"w{self._count}"
+            self._count += 1
+            root.mkdir()
+        if furnishing.files is None or furnishing.files:
+            self.source.checkout(furnishing.tree, str(root), furnishing.files)
+        (root / furnishing.project_path).mkdir(parents=True, exist_ok=True)
+        return _Furnished(root, dict(_scan(root)), set(_folders(root)))
+
+    def _own_folder(self) -> Path:
+        """Return this process's folder; what dead processes left behind goes."""
+        if self._own is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for other in self.folder.glob("run-*"):
+                if not (other / _KEPT).exists() and not is_locked(other / "lock"):
+                    _remove(other)
+            self._own = Path(tempfile.mkdtemp(dir=self.folder, prefix="run-"))
+            self._lock = FolderLock(self._own / "lock")
+        return self._own
+
+    def release(self, furnished: "_Furnished", furnishing: Furnishing) -> None:
+        """Take back a workspace that is as it was after the checkout."""
+        self._free.setdefault((furnishing.tree, furnishing.files), []).append(furnished)
+
+    def keep(self) -> None:
+        """Leave this process's folder when it ends: something in it is kept."""
+        (self._own_folder() / _KEPT).touch()
+
+    def close(self) -> None:
+        """Remove what was kept for reuse."""
+        for free in self._free.values():
+            for furnished in free:
+                _remove(furnished.root)
+        self._free.clear()
+        if self._own is not None:
+            if not (self._own / _KEPT).exists():
+                _remove(self._own)
+            self._own = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+@dataclass
+class _Furnished:
+    """A folder with the source in it: the state of every file, and the folders, after checkout."""
+
+    root: Path
+    source: dict[str, _State]
+    folders: set[str]
+
+
+@dataclass
+class FolderWorkspace:
+    """One workspace, see :class:`~runproj.ports.Workspace`."""
+
+    furnished: _Furnished
+    furnishing: Furnishing
+    owner: FolderWorkspaces
+    inputs: dict[str, _State] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """The workspace's folder."""
+        return str(self.furnished.root)
+
+    @property
+    def project(self) -> str:
+        """The project folder in it."""
+        return posixpath.normpath(f"{self.root}/{self.furnishing.project_path}")
+
+    @property
+    def temporary(self) -> str:
+        """A folder for temporary files of the step, beside the workspace."""
+        path = _temporary(self.furnished.root)
+        path.mkdir(exist_ok=True)
+        return str(path)
+
+    def fill(self, objects: ObjectStore) -> None:
+        """Give the inputs, and make the folders of the outputs."""
+        root, project = self.furnished.root, Path(self.project)
+        for artifact in self.furnishing.inputs:
+            objects.give(artifact, str(project))
+            place = project / artifact.path
+            given = _scan(place) if artifact.kind == "folder" else [("", _state(place.lstat()))]
+            for path, state in given:
+                self.inputs[str((place / path).relative_to(root))] = state
+        with _translated(project):
+            for output in self.furnishing.outputs:
+                (project / output).parent.mkdir(parents=True, exist_ok=True)
+
+    def changes(self) -> Changes:
+        """Compare with how it was furnished, see :class:`~runproj.ports.Workspace`."""
+        now = dict(_scan(self.furnished.root))
+        source = self.furnished.source
+        made = [path for path in now if path not in source and path not in self.inputs]
+        altered = [
+            path
+            for path, state in source.items()
+            if path not in self.inputs and now.get(path) != state
+        ]
+        inputs = [path for path, state in self.inputs.items() if now.get(path) != state]
+        return Changes(
+            *(tuple(sorted(map(self._seen, paths))) for paths in (made, altered, inputs))
+        )
+
+    def _seen(self, path: str) -> str:
+        if not self.furnishing.project_path:
+            return path
+        return posixpath.relpath(f"/{path}", f"/{self.furnishing.project_path}")
+
+    def close(self, *, keep: bool) -> None:
+        """Remove it, leave it, or sweep it for the next step."""
+        _remove(_temporary(self.furnished.root))
+        if keep:
+            self.owner.keep()
+        elif self._sweep():
+            self.owner.release(self.furnished, self.furnishing)
+        else:
+            _remove(self.furnished.root)
+
+    def _sweep(self) -> bool:
+        """Remove all but the source; tell whether the source is as it was."""
+        root, source = self.furnished.root, self.furnished.source
+        try:
+            for folder, folders, files in os.walk(root, topdown=False):
+                below = os.path.relpath(folder, root)
+                prefix = "" if below == "." else f"{below}/"
+                for name in (*files, *folders):
+                    path = f"{prefix}{name}"
+                    place = Path(folder, name)
+                    if path not in source and path not in self.furnished.folders:
+                        real = name in folders and not place.is_symlink()
+                        (place.rmdir if real else place.unlink)()
+            return dict(_scan(root)) == source
+        except OSError:
+            return False
+
+
+def _temporary(root: Path) -> Path:
+    return root.with_name(root.name + ".tmp")
+
+
+def _scan(root: Path) -> Iterator[tuple[str, _State]]:
+    """Yield path and state of every file and link below a folder; bytecode does not count."""
+    pending = [(str(root), "")]
+    while pending:
+        folder, below = pending.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != "__pycache__":
+                        pending.append((entry.path, f"{below}{entry.name}/"))
+                else:
+                    yield f"{below}{entry.name}", _state(entry.stat(follow_symlinks=False))
+
+
+def _folders(root: Path) -> Iterator[str]:
+    for folder, folders, _ in os.walk(root):
+        for name in folders:
+            yield os.path.relpath(Path(folder, name), root)
+
+
+def _state(status: os.stat_result) -> _State:
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder; one in which folders were made read-only too."""
+
+    def again(function: Callable[[str], object], name: str, _: BaseException) -> None:
+        with contextlib.suppress(OSError):
+            Path(name).parent.chmod(stat.S_IRWXU)
+            Path(name).chmod(stat.S_IRWXU)
+            function(name)
+
+    if path.exists():
+        _rmtree(path, again)
+
+
+def _rmtree(
+    path: Path, again: Callable[[Callable[[str], object], str, BaseException], None]
+) -> None:
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=again)
+    else:
+        shutil.rmtree(path, onerror=lambda function, name, error: again(function, name, error[1]))
+
+
+@contextlib.contextmanager
+def _translated(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"a workspace cannot be made: {(error.strerror or str(error)).lower()}",
+            where=str(error.filename or place),
+        ) from error
