@@ -1,0 +1,391 @@
+"""The composition root: the only file that names adapters, and the home of lazy imports.
+
+What it returns is ready to be used by the command line: an opened store, an opened project, and
+the verbs of the engine with everything they need.
+"""
+
+import hashlib
+import os
+import platform
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runproj.adapters.host import platform_tag
+from runproj.adapters.store.objects import FolderObjects
+from runproj.adapters.store.runs import FolderRuns
+from runproj.engine.lookup import Lookup
+from runproj.errors import Problem, ProjectError, UsageError
+from runproj.version import VERSION
+
+if TYPE_CHECKING:
+    from runproj.adapters.environments.built import BuiltEnvironments
+    from runproj.engine.pin import Policy
+    from runproj.engine.prepare import Prepared, Preparer
+    from runproj.lock.lock import Kind
+    from runproj.ports import EnvironmentBackend, Executor, ProjectFiles, Reporter, SourceControl
+    from runproj.record.run import Run, StepRun
+    from runproj.spec.document import Document
+    from runproj.spec.project import Project
+
+PROJECT_FILES = ("runproj.yaml", "runproj.yml")
+STORE = ".runproj"
+_ALPHABET = "abcdefghjkmnpqrstvwxyz0123456789"  # no letters that look like others
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again."""
+    import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
+
+    return Path(platformdirs.user_cache_dir("runproj"))
+
+
+def state_folder() -> Path:
+    """Return the user's folder for what cannot be made again."""
+    import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
+
+    return Path(platformdirs.user_state_dir("runproj"))
+
+
+def new_id() -> str:
+    """Return eight random characters."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store that was opened."""
+
+    folder: Path
+
+    @cached_property
+    def runs(self) -> FolderRuns:
+        """The memory of runs."""
+        return FolderRuns(str(self.folder))
+
+    @cached_property
+    def objects(self) -> FolderObjects:
+        """Content by digest."""
+        return FolderObjects(str(self.folder / "objects"))
+
+    @cached_property
+    def source(self) -> "SourceControl":
+        """The source snapshots."""
+        from runproj.adapters.source.git import GitSource  # noqa: PLC0415 -- lazy
+
+        return GitSource(str(self.folder / "source.git"))
+
+    def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, str, bytes]]":
+        """Yield seconds since the start, stream and bytes of a step's log.
+
+        A cached step has the log of the step run whose outputs it took.
+        """
+        from runproj.adapters.store.log import pieces  # noqa: PLC0415 -- lazy
+        from runproj.adapters.store.runs import step_folder  # noqa: PLC0415 -- lazy
+
+        name = step.name
+        if step.cached_from:
+            run_id, _, name = step.cached_from.partition("/")
+        return pieces(step_folder(self.runs.runs / run_id, name))
+
+    @property
+    def lookup(self) -> Lookup:
+        """Finds past runs by name."""
+        return Lookup(self.runs)
+
+
+def find_store(start: str, given: str | None) -> Store:
+    """Open the store that is named, or the nearest one upwards of a folder.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if given:
+        folder = Path(given)
+        if not folder.is_dir():
+            raise UsageError("there is no store", where=given)
+        return Store(folder.resolve())
+    here = Path(start).resolve()
+    for folder in (here, *here.parents):
+        if (folder / STORE).is_dir():
+            return Store(folder / STORE)
+    for folder in (here, *here.parents):
+        if any((folder / name).exists() for name in PROJECT_FILES) and _aside(folder).is_dir():
+            return Store(_aside(folder))
+    raise UsageError(
+        "no runs are recorded here",
+        where=str(here),
+        hint="'runproj run' records one; -C DIR or --store DIR look elsewhere",
+    )
+
+
+def _aside(folder: Path) -> Path:
+    """Return the store of a project whose folder cannot be written."""
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    return state_folder() / "projects" / f"{folder.name}-{digest}"
+
+
+def project_store(folder: Path, given: str | None) -> Store:
+    """Return the store of a project; it may not exist yet."""
+    if given:
+        return Store(Path(given).absolute())
+    beside = folder / STORE
+    writable = os.access(beside if beside.exists() else folder, os.W_OK)
+    return Store(beside if writable else _aside(folder))
+
+
+@dataclass(frozen=True)
+class OpenProject:
+    """A project that was read, with its store."""
+
+    folder: Path
+    project: "Project"
+    document: "Document"
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """The project's name, or that of its folder."""
+        return self.project.name or self.folder.name
+
+    def preparer(
+        self, caller: Mapping[str, str], reporter: "Reporter", policy: "Policy"
+    ) -> "Preparer":
+        """Return what prepares runs of this project."""
+        from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
+        from runproj.adapters.store.locks import FolderLocks  # noqa: PLC0415 -- lazy
+        from runproj.engine.pin import Pinner  # noqa: PLC0415 -- lazy
+        from runproj.engine.prepare import Preparer  # noqa: PLC0415 -- lazy
+        from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
+
+        store = self.store
+        return Preparer(
+            self.project,
+            self.document,
+            self.name,
+            Folders(str(self.folder), os.path.realpath(Path.cwd()), str(Path.home())),
+            FolderFiles(str(self.folder)),
+            store.source,
+            store.objects,
+            store.objects,
+            store.runs,
+            Pinner(
+                backends(caller), FolderLocks(str(store.folder / "locks")), store.objects,
+                reporter, policy,
+            ),
+            caller,
+            platform_tag(),
+        )  # fmt: skip
+
+
+def project_file(path: str) -> Path:
+    """Return the project file that a user means by a folder or file.
+
+    Raises:
+        UsageError: there is none.
+    """
+    given = Path(path)
+    if given.is_file():
+        return given.resolve()
+    if not given.exists():
+        if "://" in path or path.endswith((".git", ".zip")):
+            raise UsageError("a project from elsewhere is not supported yet", where=path)
+        raise UsageError(
+            "there is no such folder", where=path,
+            hint="the first argument of run is the project's folder: runproj run . STEP",
+        )  # fmt: skip
+    for name in PROJECT_FILES:
+        if (given / name).is_file():
+            return (given / name).resolve()
+    raise UsageError(
+        "there is no runproj.yaml", where=str(given.resolve()), hint="'runproj init' writes one"
+    )
+
+
+def open_project(path: str, store: str | None) -> OpenProject:
+    """Read a project file.
+
+    Raises:
+        UsageError: there is none.
+        ProjectError: with everything that is wrong with it.
+    """
+    from runproj.spec.load import load  # noqa: PLC0415 -- lazy
+
+    file = project_file(path)
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ProjectError(
+            f"the project file is not UTF-8 text: byte {error.start} is no character",
+            where=str(file), hint="save it as UTF-8",
+        ) from error  # fmt: skip
+    except OSError as error:
+        raise ProjectError(
+            f"the project file cannot be read: {error.strerror}", where=str(file)
+        ) from error
+    project, document = load(text, file.name)
+    return OpenProject(file.parent, project, document, project_store(file.parent, store))
+
+
+def backends(caller: Mapping[str, str]) -> "Mapping[Kind, EnvironmentBackend]":
+    """Return the kinds of environment that can be built."""
+    return _Backends(caller)
+
+
+@dataclass(frozen=True)
+class _Backends(Mapping["Kind", "EnvironmentBackend"]):
+    """Makes a backend when it is first asked for."""
+
+    caller: Mapping[str, str]
+    made: dict[str, "EnvironmentBackend"] = field(default_factory=dict)
+
+    def __getitem__(self, kind: "Kind") -> "EnvironmentBackend":
+        if kind not in self.made:
+            self.made[kind] = self._make(kind)
+        return self.made[kind]
+
+    def _make(self, kind: "Kind") -> "EnvironmentBackend":
+        if kind == "system":
+            from runproj.adapters.environments.system import SystemBackend  # noqa: PLC0415 -- lazy
+
+            return SystemBackend(self.caller)
+        if kind == "venv":
+            from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
+
+            return VenvBackend(str(cache_folder()), self.caller)
+        raise KeyError(kind)
+
+    def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
+        return iter(("venv", "system"))
+
+    def __len__(self) -> int:
+        return 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to execute; see the command ``run``."""
+
+    name: str | None = None
+    experiment: str = "default"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    keep_going: bool = False
+    keep_workspace: bool = False
+    command: Sequence[str] = ()
+
+
+def execute(
+    store: Store, prepared: "Prepared", caller: Mapping[str, str], reporter: "Reporter",
+    options: Options, *, folder: str, rerun_of: str | None = None,
+) -> "Run":  # fmt: skip
+    """Execute what was prepared; return the record.
+
+    Args:
+        store: where it is recorded.
+        prepared: the plan with its decisions.
+        caller: the caller's environment variables.
+        reporter: told what happens.
+        options: how.
+        folder: the project folder; looked at to explain failures.
+        rerun_of: the id of the run that this repeats.
+    """
+    from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
+    from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import Runner  # noqa: PLC0415 -- lazy
+
+    runner = Runner(
+        objects=store.objects,
+        runs=store.runs,
+        workspaces=FolderWorkspaces(
+            str(cache_folder() / "workspaces"), store.source, store.objects
+        ),
+        executor=local_executor(),
+        backends=backends(caller),
+        files=FolderFiles(folder),
+        reporter=reporter,
+        caller=caller,
+        clock=time.time,
+        keep_going=options.keep_going,
+        keep_workspace=options.keep_workspace,
+    )
+    return runner.execute(prepared, _header(prepared, options, rerun_of))
+
+
+def local_executor() -> "Executor":
+    """Return what runs processes on this machine."""
+    from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
+
+    return LocalExecutor()
+
+
+def _header(prepared: "Prepared", options: Options, rerun_of: str | None) -> "Run":
+    from runproj.adapters.host import this_host  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+    from runproj.record.run import Run  # noqa: PLC0415 -- lazy
+
+    return Run(
+        id=new_id(),
+        name=options.name,
+        project=prepared.project,
+        entry_point=prepared.plan.entry_point,
+        experiment=options.experiment,
+        tags=dict(options.tags),
+        started_at=timestamp(time.time()),
+        rerun_of=rerun_of,
+        command=tuple(options.command),
+        runproj_version=VERSION,
+        python_version=platform.python_version(),
+        host=this_host(),
+        source=prepared.snapshot,
+        project_file=prepared.project_file,
+        plan=prepared.plan,
+        inputs=tuple(dict(prepared.files).values()),
+    )
+
+
+def prepare_rerun(store: Store, run: "Run") -> "Prepared":
+    """Prepare to do a past run again, see :class:`runproj.engine.rerun.Rerunner`."""
+    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
+
+    return Rerunner(store.source, store.objects, store.runs, platform_tag()).prepare(run)
+
+
+def project_files(project: OpenProject) -> "ProjectFiles":
+    """Return what reads the files of a project."""
+    from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
+
+    return FolderFiles(str(project.folder))
+
+
+def write_lockfile(project: OpenProject, path: str, content: str) -> None:
+    """Write a lockfile into a project; one that has this content already is left alone."""
+    from runproj.adapters.disk import write_atomically  # noqa: PLC0415 -- lazy
+
+    place = project.folder / path
+    try:
+        if place.exists() and place.read_bytes() == content.encode():
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, content.encode())
+    except OSError as error:
+        raise UsageError(
+            f"the lockfile cannot be written: {error.strerror}", where=str(place)
+        ) from error
+
+
+def built_environments() -> "BuiltEnvironments":
+    """Return the environments that are built on this machine."""
+    from runproj.adapters.environments.built import BuiltEnvironments  # noqa: PLC0415 -- lazy
+
+    return BuiltEnvironments(cache_folder() / "environments")
+
+
+def lock_problems(project: OpenProject) -> list[Problem]:
+    """Return what is wrong with the lockfiles that a project has; a missing one is not."""
+    from runproj.engine.pin import check_lockfiles  # noqa: PLC0415 -- lazy
+
+    return check_lockfiles(project.project.environments, project_files(project).read)

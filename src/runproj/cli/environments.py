@@ -1,0 +1,196 @@
+"""The commands about environments: lock, env list, env build, env remove."""
+
+import json
+import os
+
+import click
+
+from runproj import app
+from runproj.cli.group import json_option, place_options
+from runproj.cli.render.live import LiveReporter
+from runproj.cli.render.style import stdout_style
+from runproj.cli.render.text import duration, size, table
+from runproj.engine.lock import LockChange, lock_environment, lock_state, lockable
+from runproj.errors import Stale, UsageError
+from runproj.record.events import Progress
+from runproj.spec.environment import VenvEnvironment
+from runproj.spec.suggest import did_you_mean
+
+_ALL = "*"
+
+
+def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, VenvEnvironment]:
+    """Return the environments that are named, or all that can be locked."""
+    known = lockable(project.project.environments)
+    for name in names:
+        if name not in known:
+            there = project.project.environments.get(name)
+            if there is not None:
+                raise UsageError(f"an environment of kind {there.kind!r} has no lock here")
+            raise UsageError(f"there is no environment {name!r}", hint=did_you_mean(name, known))
+    return {name: known[name] for name in names or known}
+
+
+@click.command("lock")
+@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.option(
+    "--upgrade", metavar="[PACKAGE]", multiple=True, is_flag=False, flag_value=_ALL,
+    help="Take the newest of a package, or of all packages.",
+)  # fmt: skip
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit with 5 when a lock is not current."
+)
+@json_option
+@place_options
+def lock(
+    names: tuple[str, ...], store: str | None, upgrade: tuple[str, ...],
+    *, check: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Write the lockfiles of the environments (default: of all) into locks/.
+
+    What a lockfile pins stays, as far as what is declared allows.
+    """
+    opened = app.open_project(".", store)
+    chosen = _chosen(opened, names)
+    if check:
+        return _check(opened, chosen, as_json=as_json)
+    reporter = LiveReporter(quiet=as_json)
+    changes = []
+    for name, environment in chosen.items():
+        change = lock_environment(
+            name, environment, app.project_files(opened).read, app.backends(dict(os.environ)),
+            None if _ALL in upgrade else upgrade,
+            lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
+        )  # fmt: skip
+        app.write_lockfile(opened, change.path, change.content)
+        changes.append(change)
+    reporter.clear()
+    if as_json:
+        print(json.dumps({"locks": [_document(change) for change in changes]}, indent=2))
+    elif not changes:
+        print("no environment has a lock")
+    for change in () if as_json else changes:
+        print(_text(change), end="")
+    return 0
+
+
+def _check(opened: app.OpenProject, chosen: dict[str, VenvEnvironment], *, as_json: bool) -> int:
+    states = {
+        name: lock_state(name, environment, app.project_files(opened).read)[0]
+        for name, environment in chosen.items()
+    }
+    if as_json:
+        print(json.dumps({"locks": [{"environment": k, "state": v} for k, v in states.items()]}))
+    else:
+        print(table(states.items(), indent=""), end="")
+    stale = any(state != "current" for state in states.values())
+    return Stale.exit_code if stale else 0
+
+
+def _document(change: LockChange) -> dict[str, object]:
+    return {
+        "environment": change.environment,
+        "path": change.path,
+        "changed": [{"name": name, "from": old, "to": new} for name, old, new in change.packages],
+    }
+
+
+def _text(change: LockChange) -> str:
+    style = stdout_style()
+    rows = [
+        (style.green("+") if old is None else style.red("-") if new is None else style.yellow("~"),
+         name, new if old is None else old if new is None else f"{old} → {new}")
+        for name, old, new in change.packages
+    ]  # fmt: skip
+    what = "is current" if change.state == "current" and not rows else "written"
+    return f"{change.path} {what}\n" + table((mark, name, text or "") for mark, name, text in rows)
+
+
+@click.group("env")
+def env() -> None:
+    """List, build and remove environments."""
+
+
+@env.command("list")
+@json_option
+@place_options
+def list_environments(store: str | None, *, as_json: bool) -> int:
+    """List the environments that are built on this machine, the last used first."""
+    import time  # noqa: PLC0415 -- lazy
+
+    del store
+    found = app.built_environments().all()
+    if as_json:
+        shown = [one.model_dump(mode="json") for one in found]
+        print(json.dumps({"environments": shown}, indent=2))
+        return 0
+    if not found:
+        print("no environments")
+        return 0
+    now = time.time()
+    rows = [
+        (one.key[:12], f"Python {one.python}", f"{one.packages} packages", size(one.size),
+         f"used {duration(max(0.0, now - one.used_at))} ago", one.path)
+        for one in found
+    ]  # fmt: skip
+    print(table(rows, indent=""), end="")
+    return 0
+
+
+@env.command("build")
+@click.argument("names", metavar="[ENV]...", nargs=-1)
+@json_option
+@place_options
+def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
+    """Build environments of the project in this folder (default: all), before a run needs them."""
+    opened = app.open_project(".", store)
+    reporter = LiveReporter(quiet=as_json)
+    preparer = opened.preparer(dict(os.environ), reporter, "auto")
+    built = []
+    for name, environment in _chosen(opened, names).items():
+        pinned = preparer.pinner.pin(name, environment, preparer.files.read)
+        ready = preparer.pinner.backends[environment.kind].prepare(
+            pinned.declaration, pinned.lock,
+            lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
+        )  # fmt: skip
+        built.append((name, ready))
+    reporter.clear()
+    if as_json:
+        print(json.dumps({"environments": [{"name": n, "key": e.key} for n, e in built]}, indent=2))
+    else:
+        print(table([(n, e.key[:12], e.description) for n, e in built], indent=""), end="")
+    return 0
+
+
+@env.command("remove")
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Remove all of them.")
+@json_option
+@place_options
+def remove(keys: tuple[str, ...], store: str | None, *, everything: bool, as_json: bool) -> int:
+    """Remove built environments by KEY, or the beginning of one.
+
+    They are built again when they are needed.
+    """
+    del store
+    built = app.built_environments()
+    found = built.all()
+    chosen = found if everything else []
+    for key in keys:
+        matching = [one for one in found if one.key.startswith(key)]
+        if len(matching) != 1:
+            what = "several environments have" if matching else "no environment has"
+            raise UsageError(f"{what} a key that begins with {key!r}", hint="runproj env list")
+        chosen += matching
+    if not everything and not keys:
+        raise UsageError(
+            "which environments?", hint="name their keys (runproj env list), or use --all"
+        )
+    for one in chosen:
+        built.remove(one.key)
+    if as_json:
+        print(json.dumps({"removed": [one.key for one in chosen]}, indent=2))
+    else:
+        total = size(sum(one.size for one in chosen))
+        print(f"removed {len(chosen)} environment{'s' * (len(chosen) != 1)}, {total}")
+    return 0

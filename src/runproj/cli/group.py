@@ -1,0 +1,156 @@
+"""The commands as one click group that imports a command only when it is run."""
+
+import importlib
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+import click
+
+from runproj.cli.render.errors import error_json, error_text
+from runproj.cli.table import ALIASES, COMMANDS, help_text
+from runproj.errors import Interrupted, Problem, RunprojError
+from runproj.spec.suggest import did_you_mean
+from runproj.version import VERSION
+
+
+class Commands(click.Group):
+    """Finds commands in the table of :mod:`runproj.cli.table`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        entry = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
+        if entry is None:
+            return None
+        module, _, name = entry[0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named first; suggest the nearest one."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"there is no command {args[0]!r}\n\nhint: {did_you_mean(args[0], COMMANDS)}"
+            )
+        return super().resolve_command(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help without importing every command."""
+        del ctx
+        return help_text()
+
+
+@click.command("runproj", cls=Commands)
+@click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR.")
+@click.option("--store", metavar="DIR", help="Use the store DIR.")
+@click.version_option(VERSION, message="runproj %(version)s")
+@click.pass_context
+def runproj(ctx: click.Context, directory: str | None, store: str | None) -> None:
+    """Run projects reproducibly."""
+    ctx.obj = {"directory": directory, "store": store}
+
+
+def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``-C`` and ``--store`` to a command; before or after its name, they mean the same."""
+
+    def change_directory(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        folder = value or (ctx.find_root().obj or {}).get("directory")
+        if folder:
+            try:
+                os.chdir(folder)
+            except OSError as error:
+                raise click.UsageError(f"-C {folder}: {error.strerror}") from error
+
+    def choose_store(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+        chosen = value or (ctx.find_root().obj or {}).get("store")
+        return os.path.abspath(chosen) if chosen else None  # noqa: PTH100 -- before -C changes the folder
+
+    function = click.option(
+        "-C", "directory", metavar="DIR", callback=change_directory, expose_value=False,
+        help="Run as if started in DIR.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--store", metavar="DIR", envvar="RUNPROJ_STORE", callback=choose_store, is_eager=True,
+        help="Use the store DIR instead of the project's own.",
+    )(function)  # fmt: skip
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code. Whatever goes wrong is told in words."""
+    as_json = "--json" in arguments
+    _obey_signals()
+    try:
+        result = runproj.main(list(arguments), prog_name="runproj", standalone_mode=False)
+    except RunprojError as error:
+        return _tell(error.problems, error.exit_code, as_json=as_json)
+    except click.UsageError as error:
+        return _tell([_usage_problem(error)], 2, as_json=as_json)
+    except click.ClickException as error:
+        return _tell([Problem(error.format_message())], error.exit_code, as_json=as_json)
+    except Interrupted as error:
+        return error.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # the reader of our output is gone; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception as error:  # noqa: BLE001 -- the last line of defence; the traceback is kept
+        return _unexpected(error, as_json=as_json)
+    return result if isinstance(result, int) else 0
+
+
+def _tell(problems: Sequence[Problem], exit_code: int, *, as_json: bool) -> int:
+    if as_json:
+        print(error_json(problems, exit_code))
+    else:
+        sys.stderr.write(error_text(problems))
+    return exit_code
+
+
+def _usage_problem(error: click.UsageError) -> Problem:
+    message, _, hint = error.format_message().partition("\n\nhint: ")
+    name = error.ctx.command_path if error.ctx else "runproj"
+    message = message[:1].lower() + message[1:]
+    return Problem(message.rstrip("."), hint=hint or f"{name} --help")
+
+
+def _unexpected(error: Exception, *, as_json: bool) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="runproj-error-", suffix=".log", delete=False
+    ) as file:
+        file.write(f"runproj {VERSION}, Python {sys.version}\n{' '.join(sys.argv)}\n\n")
+        traceback.print_exception(error, file=file)
+    problem = Problem(
+        f"something unexpected happened: {type(error).__name__}: {error}",
+        where=file.name,
+        hint="this is a mistake in runproj; the file has the details",
+    )
+    return _tell([problem], 70, as_json=as_json)
+
+
+def _obey_signals() -> None:
+    """Turn the signals that ask a program to end into an exception, so that runs are recorded."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)

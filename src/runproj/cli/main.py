@@ -1,0 +1,42 @@
+"""The front door: help and version without a single heavy import, then one command.
+
+``runproj --help`` must not cost more than a bare interpreter does a few times over, so the list of
+commands stands here as text, and click is imported only when a command is really run.
+"""
+
+import os
+import sys
+
+from runproj.cli.table import help_text
+
+_WELCOME = """\
+runproj runs projects that are declared in a YAML file, and records every run exactly.
+
+First steps:
+  runproj init           write a small runproj.yaml for the folder you are in
+  runproj run .          run it
+  runproj list           see what ran
+  runproj show latest    see everything about the last run
+
+Then: 'runproj --help' for all commands, 'runproj COMMAND --help' for one."""
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    arguments = sys.argv[1:]
+    if os.name == "nt":
+        sys.stderr.write("error: runproj does not run on Windows yet; WSL 2 works\n")
+        sys.exit(2)
+    completing = "_RUNPROJ_COMPLETE" in os.environ
+    if not arguments and not completing:
+        print(_WELCOME)
+    elif arguments in (["--help"], ["-h"], ["help"]):
+        print(help_text())
+    elif arguments in (["--version"], ["-V"]):
+        from runproj.version import VERSION  # noqa: PLC0415 -- nothing is imported before it is needed
+
+        print(f"runproj {VERSION}")
+    else:
+        from runproj.cli.group import run_command  # noqa: PLC0415 -- nothing is imported before it is needed
+
+        sys.exit(run_command(arguments))

@@ -1,0 +1,40 @@
+"""How problems look: message, place, the line of text, a hint."""
+
+import json
+from collections.abc import Sequence
+
+from runproj.cli.render.style import stderr_style
+from runproj.errors import Problem
+
+
+def error_text(problems: Sequence[Problem], kind: str = "error") -> str:
+    """Return problems as text for standard error."""
+    style = stderr_style()
+    blocks = []
+    for problem in problems:
+        lines = [f"{style.red(style.bold(kind))}{style.bold(': ')}{problem.message}"]
+        if problem.where:
+            lines.append(f"  {style.blue('-->')} {problem.where}")
+        if problem.excerpt:
+            lines += [f"  {line}" for line in problem.excerpt.splitlines()]
+        if problem.hint:
+            lines += ["", f"{style.cyan('hint')}: {problem.hint}"]
+        blocks.append("\n".join(lines) + "\n")
+    text = "\n".join(blocks)
+    return text if len(problems) == 1 else f"{text}\n{len(problems)} problems\n"
+
+
+def error_json(problems: Sequence[Problem], exit_code: int) -> str:
+    """Return problems as the JSON document that takes the place of a result."""
+    first = problems[0]
+    document: dict[str, object] = {
+        "code": exit_code,
+        "message": first.message,
+        "where": first.where,
+        "hint": first.hint,
+    }
+    if len(problems) > 1:
+        document["problems"] = [
+            {"message": one.message, "where": one.where, "hint": one.hint} for one in problems
+        ]
+    return json.dumps({"error": document}, indent=2, ensure_ascii=False)

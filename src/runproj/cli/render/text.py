@@ -1,0 +1,249 @@
+"""How plans, runs and lists look as text."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from runproj.cli.render.style import Style
+from runproj.record.events import Decision
+from runproj.record.run import Run, StepRun
+
+_ACTION = {"run": "green", "cached": "dim", "pending": "yellow"}
+_STATUS = {
+    "succeeded": "green", "cached": "dim", "failed": "red", "interrupted": "yellow",
+    "running": "cyan", "skipped": "yellow", "queued": "dim",
+}  # fmt: skip
+_WIDE = 60
+
+
+def table(rows: Iterable[Sequence[str]], indent: str = "  ", gap: str = "  ") -> str:
+    """Return rows with aligned columns; the last column is as wide as it likes."""
+    rows = [list(row) for row in rows]
+    if not rows:
+        return ""
+    widths = [max(len(plain(row[i])) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell + " " * (width - len(plain(cell)))
+            for cell, width in zip(row[:-1], widths[:-1], strict=True)
+        ]
+        lines.append((indent + gap.join([*cells, row[-1]])).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Return text without colour."""
+    while "\x1b[" in text:
+        before, _, rest = text.partition("\x1b[")
+        text = before + rest.partition("m")[2]
+    return text
+
+
+def painted(style: Style, word: str, colours: dict[str, str]) -> str:
+    """Return a word in its colour."""
+    paint = getattr(style, colours.get(word, "bold"))
+    return str(paint(word))
+
+
+def plan_text(decisions: Sequence[Decision], style: Style) -> str:
+    """Return a plan: each step, what will be done, and why."""
+    return table(
+        (style.bold(one.step), painted(style, one.action, _ACTION), style.dim(one.text))
+        for one in decisions
+    )
+
+
+def status_word(status: str, style: Style) -> str:
+    """Return a status in its colour."""
+    return painted(style, status, _STATUS)
+
+
+def number(value: float) -> str:
+    """Return a metric in at most six digits.
+
+    >>> number(0.9722222), number(3.0)
+    ('0.972222', '3')
+    """
+    return f"{value:.6g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as a person says it.
+
+    >>> duration(0.05), duration(61), duration(7200)
+    ('0.05 s', '1 min 1 s', '2 h 0 min')
+    """
+    if seconds is None:
+        return ""
+    if seconds < 60:  # noqa: PLR2004 -- seconds in a minute
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004 -- digits that matter
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:  # noqa: PLR2004 -- minutes in an hour
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: int) -> str:
+    """Return bytes as a person says it.
+
+    >>> size(999), size(1_500_000)
+    ('999 B', '1.5 MB')
+    """
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:  # noqa: PLR2004 -- SI prefixes
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def step_counts(run: Run) -> str:
+    """Return how many steps ended how."""
+    counts: dict[str, int] = {}
+    for step in run.steps:
+        counts[step.status] = counts.get(step.status, 0) + 1
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def closing(run: Run, style: Style, place: str) -> str:
+    """Return the block that ends ``run``: status, metrics, outputs, and how to do it again.
+
+    ``place`` is what a command needs so that it finds the store from here.
+    """
+    took, word = duration(run.duration_s), status_word(run.status, style)
+    rows = [
+        (
+            "run",
+            f"{style.bold(run.id)}  {word} in {took} ({step_counts(run)})",
+        )
+    ]
+    rows += [("metric", f"{name} = {number(value)}") for name, value in run.metrics.items()]
+    outputs = [output.path for step in run.steps if step.done for output in step.outputs]
+    if outputs:
+        more = f" and {len(outputs) - 4} more" if len(outputs) > 4 else ""  # noqa: PLR2004 -- a line's worth
+        rows.append(("outputs", f"runproj get {run.id}{place}  ({', '.join(outputs[:4])}{more})"))
+    rows.append(("rerun", f"runproj rerun {run.id}{place}"))
+    return table([(style.dim(name), text) for name, text in rows], indent="")
+
+
+def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
+    """Return a table of runs."""
+    if not rows:
+        return "no runs\n"
+    metrics = list(dict.fromkeys(name for row in rows for name in row["metrics"]))[:4]
+    params = [
+        name
+        for name in dict.fromkeys(name for row in rows for name in row["params"])
+        if len({repr(row["params"].get(name)) for row in rows}) > 1
+    ][:4]
+    head = ["run", "status", "started", "took", "entry point", *params, *metrics, "name"]
+    body = [
+        [
+            row["id"],
+            status_word(row["status"], style),
+            row["started_at"][:16].replace("T", " "),
+            duration(row["duration_s"]),
+            row["entry_point"],
+            *(_value(row["params"].get(name)) for name in params),
+            *(number(row["metrics"][name]) if name in row["metrics"] else "" for name in metrics),
+            row["name"] or "",
+        ]
+        for row in rows
+    ]
+    return table([[style.bold(cell) for cell in head], *body], indent="")
+
+
+def _value(value: object) -> str:
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return text if len(text) < _WIDE else text[: _WIDE - 1] + "…"
+
+
+def run_text(run: Run, style: Style) -> str:
+    """Return everything about a run that a person wants to see first."""
+    source = run.source
+    code = source.tree[:12]
+    if source.commit:
+        changed = " with uncommitted changes" if source.dirty else ""
+        code += f"  commit {source.commit[:12]}{changed}" + (
+            f" on {source.branch}" if source.branch else ""
+        )
+    rows = [
+        ("run", style.bold(run.id) + (f"  {run.name}" if run.name else "")),
+        ("project", f"{run.project}, entry point {run.entry_point}"),
+        ("status", status_word(run.status, style) + (f": {run.error}" if run.error else "")),
+        ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
+        ("experiment", run.experiment),
+        *([("rerun of", run.rerun_of)] if run.rerun_of else []),
+        ("code", code),
+        ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
+        *(("tag", f"{key} = {value}") for key, value in run.tags.items()),
+        *(
+            ("parameter", f"{value.name} = {_value(value.value)}" + style.dim(f"  {value.origin}"))
+            for value in run.plan.values
+        ),
+        *(("metric", f"{name} = {number(value)}") for name, value in run.metrics.items()),
+    ]
+    text = table([(style.dim(name), value) for name, value in rows], indent="")
+    steps = table(
+        (
+            style.bold(step.name), status_word(step.status, style), duration(step.duration_s),
+            style.dim(", ".join(reason.text for reason in step.reasons)),
+        )
+        for step in run.steps
+    )  # fmt: skip
+    outputs = table(
+        (output.path, size(output.size), style.dim(f"{step.name}  {output.sha256[:12]}"))
+        for step in run.steps
+        for output in step.outputs
+    )
+    return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
+
+
+def step_text(run: Run, step: StepRun, style: Style) -> str:
+    """Return everything about a step run."""
+    use, outcome = step.environment, step.outcome
+    rows = [
+        ("step", style.bold(f"{run.id}/{step.name}")),
+        ("status", status_word(step.status, style) + (f": {step.error}" if step.error else "")),
+        *([("hint", step.hint)] if step.hint else []),
+        ("reason", ", ".join(reason.text for reason in step.reasons)),
+        *([("cached from", step.cached_from)] if step.cached_from else []),
+        ("command", shlex.join(step.argv)),
+        *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
+        *([("fingerprint", step.fingerprint.digest[:12])] if step.fingerprint else []),
+        *([("workspace", step.workspace)] if step.workspace else []),
+    ]
+    if outcome is not None:
+        ended = (
+            f"exit code {outcome.exit_code}"
+            if outcome.exit_code is not None
+            else str(outcome.signal)
+        )
+        rows += [
+            ("ended", f"{ended} after {duration(outcome.duration_s)}"),
+            ("used", f"{duration(outcome.cpu_s)} of CPU, {size(outcome.peak_memory)} of memory"),
+        ]
+    rows += [("metric", f"{name} = {number(value)}") for name, value in step.metrics.items()]
+    text = table([(style.dim(name), value) for name, value in rows], indent="")
+    for title, artifacts in (("inputs", step.inputs), ("outputs", step.outputs)):
+        if artifacts:
+            text += f"\n{title}\n" + table(
+                (one.path, size(one.size), style.dim(one.sha256[:12])) for one in artifacts
+            )
+    variables = table((name, shlex.quote(value)) for name, value in sorted(step.variables.items()))
+    return text + (f"\nvariables\n{variables}" if variables else "")
+
+
+def graph_text(
+    after: dict[str, list[str]], flows: dict[tuple[str, str], list[str]], style: Style
+) -> str:
+    """Return the steps in order, each with the steps before it and what it takes from them."""
+    rows = []
+    for name, others in after.items():
+        if not others:
+            rows.append((style.bold(name), ""))
+        for index, other in enumerate(others):
+            taken = ", ".join(flows.get((other, name), [])) or "order only"
+            rows.append((style.bold(name) if index == 0 else "", f"← {other}  {style.dim(taken)}"))
+    return table(rows)

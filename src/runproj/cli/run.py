@@ -1,0 +1,284 @@
+"""The commands that plan and execute: run, rerun, status, graph."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runproj import app
+from runproj.cli.group import json_option, place_options
+from runproj.cli.render.live import LiveReporter
+from runproj.cli.render.style import stdout_style
+from runproj.engine.prepare import Prepared, Request
+from runproj.errors import Problem, Stale, UsageError
+from runproj.plan.binding import PREFIX, Given
+from runproj.record.run import Run
+from runproj.spec.document import read
+
+_CHOOSING = [
+    click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),
+    click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Set a parameter."),
+    click.option("--params-file", metavar="FILE", help="Parameters from a YAML or JSON file."),
+    click.option("-f", "--force", is_flag=True, help="Execute every step."),
+    click.option("--no-cache", "force", is_flag=True, hidden=True),
+    click.option("--locked", is_flag=True, help="Fail when a lock is missing or stale."),
+    click.option("--frozen", is_flag=True, help="Use the locks of the project unchecked."),
+    click.option(
+        "--environment", type=click.Choice(["system"]), help="Run every step on the system."
+    ),
+]
+
+
+def choosing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that decide what is planned."""
+    for option in reversed(_CHOOSING):
+        function = option(function)
+    return function
+
+
+def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
+    """Return what the options ask for.
+
+    Raises:
+        UsageError: they cannot be understood.
+    """
+    texts = []
+    for text in options["values"]:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"-P {text}: a parameter is set as NAME=VALUE")
+        texts.append((name, value))
+    file = options["params_file"]
+    variables = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
+    given = Given(texts, _params(file) if file else {}, file or "the params file", variables)
+    return Request(
+        options["entry_point"], given, steps, options["force"], options["environment"] == "system"
+    )
+
+
+def _params(name: str) -> Mapping[str, Any]:
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the params file cannot be read: {error}", where=name) from error
+    document = read(text, name)
+    problems = document.problems
+    if not problems and not isinstance(document.data, dict):
+        problems = [Problem("a params file maps names to values", where=name)]
+    if problems:
+        raise UsageError.of(problems)
+    found: Mapping[str, Any] = document.data
+    return found
+
+
+def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal of engine.pin
+    """Return which locks may be used."""
+    if options["locked"] and options["frozen"]:
+        raise UsageError("--locked and --frozen exclude each other")
+    return "locked" if options["locked"] else "frozen" if options["frozen"] else "auto"
+
+
+@click.command("run")
+@click.argument("project", default=".")
+@click.argument("steps", nargs=-1)
+@choosing
+@click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option(
+    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+)
+@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--name", help="A name for the run.")
+@click.option("--experiment", default="default", help="The experiment that it belongs to.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")
+@click.option("--get", "destination", metavar="DIR", help="Copy the outputs to DIR at the end.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@json_option
+@place_options
+def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
+    """Run a project, or some STEPS of it with what they need.
+
+    PROJECT is the folder that has the runproj.yaml.
+    """
+    as_json = options["as_json"]
+    reporter = LiveReporter(quiet=options["quiet"])
+    opened = app.open_project(project, options["store"])
+    request = request_of(options, steps)
+    caller = dict(os.environ)
+    dry = options["dry_run"]
+    preparer = opened.preparer(caller, reporter, policy_of(options))
+    prepared = preparer.prepare(request, keep=not dry)
+    _warn(prepared, reporter)
+    if dry:
+        _show_plan(prepared, as_json=as_json)
+        return 0
+    how = app.Options(
+        options["name"], options["experiment"], _tags(options["tags"]), options["keep_going"],
+        options["keep_workspace"], sys.argv,
+    )  # fmt: skip
+    done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
+    if options["destination"]:
+        _get(opened.store, done, options["destination"])
+    return _close(done, opened.store, as_json=as_json)
+
+
+def _warn(prepared: Prepared, reporter: LiveReporter) -> None:
+    from runproj.record.events import Progress, Warned  # noqa: PLC0415 -- lazy
+
+    for warning in prepared.snapshot.warnings:
+        reporter.report(Warned(warning))
+    if any(one.pin.kind == "system" for one in prepared.pinned.values()):
+        reporter.report(
+            Progress(
+                "system",
+                "steps use the programs of this machine: recorded, but not reproducible",
+            )
+        )
+
+
+def _tags(texts: tuple[str, ...]) -> dict[str, str]:
+    tags = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--tag {text}: a tag is set as KEY=VALUE")
+        tags[key] = value
+    return tags
+
+
+def _get(store: app.Store, done: Run, destination: str) -> None:
+    for step in done.steps:
+        for output in step.outputs:
+            store.objects.give(output, destination)
+
+
+def _show_plan(prepared: Prepared, *, as_json: bool) -> None:
+    if as_json:
+        from runproj.cli.render.documents import as_text, plan_result  # noqa: PLC0415 -- lazy
+
+        print(as_text(plan_result(prepared.decisions)))
+    else:
+        from runproj.cli.render.text import plan_text  # noqa: PLC0415 -- lazy
+
+        print(plan_text(prepared.decisions, stdout_style()), end="")
+
+
+def _close(done: Run, store: app.Store, *, as_json: bool) -> int:
+    if as_json:
+        from runproj.cli.render.documents import as_text, run_result  # noqa: PLC0415 -- lazy
+
+        print(as_text(run_result(done)))
+    else:
+        from runproj.cli.render.text import closing  # noqa: PLC0415 -- lazy
+
+        print(closing(done, stdout_style(), place_of(store)), end="")
+    return done.exit_code or 0
+
+
+def place_of(store: app.Store) -> str:
+    """Return the options with which a command, typed in the caller's folder, finds a store."""
+    import shlex  # noqa: PLC0415 -- lazy
+
+    here = Path(os.environ.get("PWD", "")) if os.environ.get("PWD") else Path.cwd()
+    try:
+        same = app.find_store(str(here), os.environ.get("RUNPROJ_STORE")).folder == store.folder
+    except UsageError:
+        same = False
+    if same:
+        return ""
+    folder = os.path.relpath(store.folder, here)
+    text = folder if len(folder) < len(str(store.folder)) else str(store.folder)
+    return f" --store {shlex.quote(text)}"
+
+
+@click.command("rerun")
+@click.argument("run_name", metavar="RUN")
+@click.option(
+    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+)
+@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--name", help="A name for the new run.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@json_option
+@place_options
+def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's options
+    """Do a past RUN again: same code, locks, values and inputs, from the record alone.
+
+    The project folder is neither needed nor touched.
+    """
+    store = app.find_store(str(Path.cwd()), options["store"])
+    past = store.lookup.run(run_name)
+    reporter = LiveReporter(quiet=options["quiet"])
+    prepared = app.prepare_rerun(store, past)
+    how = app.Options(
+        options["name"], past.experiment, past.tags, options["keep_going"],
+        options["keep_workspace"], sys.argv,
+    )  # fmt: skip
+    done = app.execute(
+        store, prepared, dict(os.environ), reporter, how,
+        folder=str(store.folder.parent), rerun_of=past.id,
+    )  # fmt: skip
+    return _close(done, store, as_json=options["as_json"])
+
+
+@click.command("status")
+@click.argument("project", default=".")
+@click.argument("steps", nargs=-1)
+@choosing
+@click.option("--exit-code", is_flag=True, help="Exit with 5 when a step would execute.")
+@json_option
+@place_options
+def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
+    """Say what 'run' would do and why, without doing it."""
+    opened = app.open_project(project, options["store"])
+    preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), policy_of(options))
+    prepared = preparer.prepare(request_of(options, steps), keep=False)
+    _show_plan(prepared, as_json=options["as_json"])
+    stale = any(one.action != "cached" for one in prepared.decisions)
+    return Stale.exit_code if stale and options["exit_code"] else 0
+
+
+@click.command("graph")
+@click.argument("project", default=".")
+@click.argument("steps", nargs=-1)
+@choosing
+@json_option
+@place_options
+def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
+    """Draw the steps, and what flows between them."""
+    import json  # noqa: PLC0415 -- lazy
+
+    from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
+    from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
+
+    opened = app.open_project(project, options["store"])
+    preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
+    planned = preparer.draft(request_of(options, steps), keep=False).steps
+    flows: dict[tuple[str, str], list[str]] = {}
+    for step in planned:
+        for item in step.inputs:
+            if item.step is not None:
+                flows.setdefault((item.step, step.name), []).append(item.path)
+    after = {step.name: list(step.after) for step in planned}
+    if options["as_json"]:
+        edges = [
+            {"from": other, "to": name, "files": flows.get((other, name), [])}
+            for name, others in after.items()
+            for other in others
+        ]
+        print(
+            json.dumps(
+                {"graph": {"steps": list(after), "edges": edges}}, indent=2, ensure_ascii=False
+            )
+        )
+        return 0
+    shown = {
+        name: [other for other in others if other in after[name]]
+        for name, others in reduced(after).items()
+    }
+    for consumer, others in after.items():  # an edge that carries files is always drawn
+        shown[consumer] = [o for o in others if o in shown[consumer] or (o, consumer) in flows]
+    print(graph_text(shown, flows, stdout_style()), end="")
+    return 0

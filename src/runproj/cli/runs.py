@@ -1,0 +1,200 @@
+"""The commands that look at past runs: list, show, logs, get."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from runproj import app
+from runproj.cli.group import json_option, place_options
+from runproj.cli.render.style import stdout_style
+from runproj.engine.lookup import find_outputs
+from runproj.errors import NoSuchRun, UsageError
+from runproj.record.run import Output, Run, StepRun
+from runproj.spec.suggest import did_you_mean
+
+_LOOK_AGAIN_S = 0.2
+
+
+def _store(given: str | None) -> app.Store:
+    return app.find_store(str(Path.cwd()), given)
+
+
+@click.command("list")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many."
+)
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--experiment", help="Only runs of this experiment.")
+@click.option("--status", help="Only runs with this status.")
+@click.option(
+    "--since", metavar="TIME", help="Only runs since then, 2026-01-31 or 2026-01-31T12:00."
+)
+@json_option
+@place_options
+def list_runs(
+    store: str | None, limit: int, *, everything: bool, as_json: bool, **filters: str | None
+) -> int:
+    """List past runs, the latest first."""
+    where, values = ["1"], []
+    for column in ("experiment", "status"):
+        if filters[column]:
+            where.append(f"{column} = ?")
+            values.append(filters[column])
+    if filters["since"]:
+        where.append("started_at >= ?")
+        values.append(filters["since"])
+    found = _store(store).runs.summaries(" and ".join(where), values, None if everything else limit)
+    if as_json:
+        from runproj.cli.render.documents import as_text, list_result  # noqa: PLC0415 -- lazy
+
+        print(as_text(list_result(found)))
+    else:
+        from runproj.cli.render.text import list_text  # noqa: PLC0415 -- lazy
+
+        print(list_text(found, stdout_style()), end="")
+    return 0
+
+
+@click.command("show")
+@click.argument("name", metavar="RUN[/STEP]", default="latest")
+@json_option
+@place_options
+def show(name: str, store: str | None, *, as_json: bool) -> int:
+    """Show a run, or a step of it.
+
+    RUN is an id, the beginning of one, a name, latest or latest~1.
+    """
+    run, step = _store(store).lookup.split(name)
+    if as_json:
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        shown = (
+            documents.run_result(run)
+            if step is None
+            else documents.StepResult(step=documents.step_document(step))
+        )
+        print(documents.as_text(shown))
+    else:
+        from runproj.cli.render.text import run_text, step_text  # noqa: PLC0415 -- lazy
+
+        style = stdout_style()
+        print(run_text(run, style) if step is None else step_text(run, step, style), end="")
+    return 0
+
+
+@click.command("logs")
+@click.argument("name", metavar="RUN[/STEP]", default="latest")
+@click.option("-f", "--follow", is_flag=True, help="Go on as the run goes on.")
+@click.option("--time", "timed", is_flag=True, help="Begin each line with its time and stream.")
+@json_option
+@place_options
+def logs(name: str, store: str | None, *, follow: bool, timed: bool, as_json: bool) -> int:
+    """Print what the steps of a run printed."""
+    opened = _store(store)
+    run, step = opened.lookup.split(name)
+    chosen = None if step is None else step.name
+    if as_json:
+        print(json.dumps({"logs": [*_entries(opened, run, chosen)]}, indent=2, ensure_ascii=False))
+        return 0
+    printed: dict[str, int] = {}
+    while True:
+        run = opened.runs.load(run.id)
+        _print_new(opened, run, chosen, printed, timed=timed)
+        if not follow or run.status != "running":
+            return 0
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _steps(run: Run, chosen: str | None) -> list[StepRun]:
+    return [step for step in run.steps if chosen in (None, step.name)]
+
+
+def _entries(store: app.Store, run: Run, chosen: str | None) -> Iterator[dict[str, object]]:
+    for step in _steps(run, chosen):
+        for elapsed, stream, chunk in store.pieces(run.id, step):
+            text = chunk.decode(errors="replace")
+            yield {"step": step.name, "time_s": elapsed, "stream": stream, "text": text}
+
+
+def _print_new(
+    store: app.Store, run: Run, chosen: str | None, printed: dict[str, int], *, timed: bool
+) -> None:
+    """Print what was not printed yet; a heading where several steps are shown."""
+    out = sys.stdout.buffer
+    steps = _steps(run, chosen)
+    for step in steps:
+        pieces = list(store.pieces(run.id, step))[printed.get(step.name, 0) :]
+        if pieces and len(steps) > 1 and step.name not in printed:
+            out.write(f"── {step.name} ──\n".encode())
+        for elapsed, stream, chunk in pieces:
+            out.write(_timed(elapsed, stream, chunk) if timed else chunk)
+        printed[step.name] = printed.get(step.name, 0) + len(pieces)
+    out.flush()
+
+
+def _timed(elapsed: float, stream: str, chunk: bytes) -> bytes:
+    lines = chunk.splitlines(keepends=True)
+    head = f"{elapsed:9.3f} {'out' if stream == 'stdout' else 'err'} ".encode()
+    return b"".join(head + line for line in lines)
+
+
+@click.command("get")
+@click.argument("name", metavar="RUN[/STEP]", default="latest")
+@click.argument("outputs", nargs=-1)
+@click.option("--to", "destination", metavar="DIR", help="Where to; default: outputs-RUN.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite what is there.")
+@json_option
+@place_options
+def get(
+    name: str, outputs: tuple[str, ...], store: str | None, destination: str | None,
+    *, force: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Copy OUTPUTS of a run (default: all of them) out of the store.
+
+    An output is named by its name, its path, or RUN/STEP:OUTPUT.
+    """
+    opened = _store(store)
+    name, _, more = name.partition(":")
+    run, step = opened.lookup.split(name)
+    wanted = _wanted(run, step, (*([more] if more else []), *outputs))
+    target = Path(destination or f"outputs-{run.id}")
+    there = [output.path for output in wanted if os.path.lexists(target / output.path)]
+    if there and not force:
+        raise UsageError(
+            f"{there[0]} is there already",
+            where=str(target),
+            hint="choose another --to, or use --force",
+        )
+    if not destination:  # a folder that nobody asked for must not become part of the project's code
+        target.mkdir(exist_ok=True)
+        (target / ".gitignore").write_text("*\n", encoding="utf-8")
+    for output in wanted:
+        opened.objects.give(output, str(target))
+    if as_json:
+        files = [{"path": one.path, "sha256": one.sha256, "size": one.size} for one in wanted]
+        print(json.dumps({"folder": str(target), "files": files}, indent=2, ensure_ascii=False))
+    else:
+        for output in wanted:
+            print(target / output.path)
+    return 0
+
+
+def _wanted(run: Run, step: StepRun | None, names: tuple[str, ...]) -> list[Output]:
+    if not names:
+        steps = run.steps if step is None else (step,)
+        return [output for one in steps for output in one.outputs]
+    wanted = []
+    for name in names:
+        found = find_outputs(run, step, name)
+        if not found:
+            known = [output.name or output.path for one in run.steps for output in one.outputs]
+            raise NoSuchRun(
+                f"the run {run.id} has no output {name!r}", hint=did_you_mean(name, known)
+            )
+        wanted += [output for _, output in found]
+    return wanted

@@ -1,0 +1,29 @@
+"""The commands, as text: what help shows without importing any of them."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("runproj.cli.project:init", "Write a small working runproj.yaml."),
+    "check": ("runproj.cli.project:check", "Say everything that is wrong with a project."),
+    "run": ("runproj.cli.run:run", "Run a project: runproj run . -P lr=0.01"),
+    "rerun": ("runproj.cli.run:rerun", "Do a past run again from its record."),
+    "list": ("runproj.cli.runs:list_runs", "List past runs."),
+    "show": ("runproj.cli.runs:show", "Show a run or a step of it."),
+    "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
+    "get": ("runproj.cli.runs:get", "Copy outputs of a run out of the store."),
+    "status": ("runproj.cli.run:status", "Say what would run and why."),
+    "graph": ("runproj.cli.run:graph", "Draw the steps and what flows between them."),
+    "lock": ("runproj.cli.environments:lock", "Write the lockfiles of the environments."),
+    "env": ("runproj.cli.environments:env", "List, build and remove environments."),
+    "schema": ("runproj.cli.project:schema", "Print the JSON Schemas."),
+}
+ALIASES = {"ls": "list", "validate": "check"}
+
+_FOOTER = """\
+With every command: -C DIR runs as if started in DIR; --store DIR uses another store.
+Exit codes: 0 done, 1 a step failed, 2 usage, 3 project file, 4 environment or lock, 5 stale,
+7 cannot rerun, 8 refused, 9 store, 130 interrupted."""
+
+
+def help_text() -> str:
+    """Return the help of the program as a whole."""
+    rows = "\n".join(f"  {name:<9}{text}" for name, (_, text) in COMMANDS.items())
+    return f"Usage: runproj COMMAND [PROJECT] [OPTIONS]\n\nCommands:\n{rows}\n\n{_FOOTER}"
