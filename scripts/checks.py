@@ -1,0 +1,30 @@
+"""All checks and tests, the same for people and for CI: format, lint, types, imports, tests."""
+
+import subprocess
+import sys
+import time
+
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "imports": ["lint-imports", "--no-cache"],
+}
+TESTS = ["python", "-m", "pytest", "-n", "2"]
+
+
+def main() -> int:
+    """Run every check, say what failed, and return 1 when something did."""
+    failed = []
+    for name, command in {**CHECKS, "tests": [*TESTS, *sys.argv[1:]]}.items():
+        print(f"── {name}: {' '.join(command)}", flush=True)
+        start = time.monotonic()
+        if subprocess.run(command, check=False).returncode:
+            failed.append(name)
+        print(f"   {time.monotonic() - start:.1f} s", flush=True)
+    print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
