@@ -6,8 +6,7 @@ the verbs of the engine with everything they need.
 
 import hashlib
 import os
-import platform
-import secrets
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runproj.adapters.host import platform_tag
+from runproj.adapters.parsed import ParsedProjects
 from runproj.adapters.store.objects import FolderObjects
 from runproj.adapters.store.runs import FolderRuns
 from runproj.engine.lookup import Lookup
-from runproj.errors import Problem, ProjectError, UsageError
+from runproj.errors import NotSupported, Problem, ProjectError, UsageError
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runproj.lock.lock import Kind
     from runproj.ports import EnvironmentBackend, Executor, ProjectFiles, Reporter, SourceControl
     from runproj.record.run import Run, StepRun
-    from runproj.spec.document import Document
+    from runproj.spec import place
     from runproj.spec.project import Project
 
 PROJECT_FILES = ("runproj.yaml", "runproj.yml")
@@ -53,7 +53,7 @@ def state_folder() -> Path:
 
 def new_id() -> str:
     """Return eight random characters."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(8))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class Store:
     def source(self) -> "SourceControl":
         """The source snapshots."""
         from runproj.adapters.source.git import GitSource  # noqa: PLC0415 -- lazy
+        from runproj.adapters.store.runs import make_store  # noqa: PLC0415 -- lazy
 
+        make_store(self.folder)
         return GitSource(str(self.folder / "source.git"))
 
     def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, str, bytes]]":
@@ -107,7 +109,9 @@ def find_store(start: str, given: str | None) -> Store:
     if given:
         folder = Path(given)
         if not folder.is_dir():
-            raise UsageError("there is no store", where=given)
+            raise UsageError(
+                "there is no store", where=given, hint="'runproj run' with --store makes one"
+            )
         return Store(folder.resolve())
     here = Path(start).resolve()
     for folder in (here, *here.parents):
@@ -123,6 +127,25 @@ def find_store(start: str, given: str | None) -> Store:
     )
 
 
+def check_destination(path: str, what: str = "the folder") -> None:
+    """Make sure that a folder is there or can be made, before anything is done.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    place = Path(path).absolute()
+    above = place
+    while not os.path.lexists(above) and above != above.parent:
+        above = above.parent
+    if not above.is_dir():
+        raise UsageError(f"{what} cannot be made: {above} is a file", where=path)
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{what} cannot be written: permission denied", where=str(above),
+            hint="choose a folder of your own",
+        )  # fmt: skip
+
+
 def _aside(folder: Path) -> Path:
     """Return the store of a project whose folder cannot be written."""
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
@@ -132,6 +155,7 @@ def _aside(folder: Path) -> Path:
 def project_store(folder: Path, given: str | None) -> Store:
     """Return the store of a project; it may not exist yet."""
     if given:
+        check_destination(given, "the store")
         return Store(Path(given).absolute())
     beside = folder / STORE
     writable = os.access(beside if beside.exists() else folder, os.W_OK)
@@ -143,14 +167,21 @@ class OpenProject:
     """A project that was read, with its store."""
 
     folder: Path
+    file: str
+    text: str
     project: "Project"
-    document: "Document"
     store: Store
 
     @property
     def name(self) -> str:
         """The project's name, or that of its folder."""
         return self.project.name or self.folder.name
+
+    def point(self, path: "place.Path", message: str, hint: str | None) -> Problem:
+        """Return a problem that shows a place of the project file."""
+        from runproj.spec.document import read  # noqa: PLC0415 -- lazy
+
+        return read(self.text, self.file).problem(path, message, hint=hint)
 
     def preparer(
         self, caller: Mapping[str, str], reporter: "Reporter", policy: "Policy"
@@ -165,7 +196,8 @@ class OpenProject:
         store = self.store
         return Preparer(
             self.project,
-            self.document,
+            self.file,
+            self.point,
             self.name,
             Folders(str(self.folder), os.path.realpath(Path.cwd()), str(Path.home())),
             FolderFiles(str(self.folder)),
@@ -193,7 +225,10 @@ def project_file(path: str) -> Path:
         return given.resolve()
     if not given.exists():
         if "://" in path or path.endswith((".git", ".zip")):
-            raise UsageError("a project from elsewhere is not supported yet", where=path)
+            raise NotSupported(
+                "a project from elsewhere is not supported yet", where=path,
+                hint="clone it, and run the folder",
+            )  # fmt: skip
         raise UsageError(
             "there is no such folder", where=path,
             hint="the first argument of run is the project's folder: runproj run . STEP",
@@ -213,8 +248,6 @@ def open_project(path: str, store: str | None) -> OpenProject:
         UsageError: there is none.
         ProjectError: with everything that is wrong with it.
     """
-    from runproj.spec.load import load  # noqa: PLC0415 -- lazy
-
     file = project_file(path)
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -227,8 +260,21 @@ def open_project(path: str, store: str | None) -> OpenProject:
         raise ProjectError(
             f"the project file cannot be read: {error.strerror}", where=str(file)
         ) from error
-    project, document = load(text, file.name)
-    return OpenProject(file.parent, project, document, project_store(file.parent, store))
+    parsed = ParsedProjects(cache_folder() / "parsed")
+    project = parsed.get(text)
+    if project is None:
+        from runproj.spec.load import load  # noqa: PLC0415 -- lazy
+
+        project, _ = load(text, file.name)
+        parsed.put(text, project)
+    return OpenProject(file.parent, file.name, text, project, project_store(file.parent, store))
+
+
+def read_metrics(path: str, text: str) -> Mapping[str, float]:
+    """Read the numbers of a metrics file, see :mod:`runproj.record.metrics`."""
+    from runproj.record.metrics import parse_metrics  # noqa: PLC0415 -- lazy
+
+    return parse_metrics(path, text)
 
 
 def backends(caller: Mapping[str, str]) -> "Mapping[Kind, EnvironmentBackend]":
@@ -309,6 +355,7 @@ def execute(
         reporter=reporter,
         caller=caller,
         clock=time.time,
+        parse_metrics=read_metrics,
         keep_going=options.keep_going,
         keep_workspace=options.keep_workspace,
     )
@@ -338,7 +385,7 @@ def _header(prepared: "Prepared", options: Options, rerun_of: str | None) -> "Ru
         rerun_of=rerun_of,
         command=tuple(options.command),
         runproj_version=VERSION,
-        python_version=platform.python_version(),
+        python_version=".".join(map(str, sys.version_info[:3])),
         host=this_host(),
         source=prepared.snapshot,
         project_file=prepared.project_file,

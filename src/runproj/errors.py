@@ -21,12 +21,10 @@ A message says what went wrong, ``where`` says where, ``hint`` says what to do a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong, ready to be shown.
 
     ``where`` is ``file:line:column`` or the name of a step or run; ``excerpt`` is the line of text

@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):
-    """A frozen value that refuses unknown keys."""
+    """A frozen value that refuses unknown keys.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    What pydantic needs to check values is built when a class is first used: most commands use few.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def canonical(data: Any) -> bytes:  # noqa: ANN401 -- any JSON value

@@ -6,8 +6,7 @@ through.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from runproj.lock.lock import Declaration, Lock
 from runproj.record.artifact import Artifact
@@ -59,7 +58,7 @@ class PreparedEnvironment(Protocol):
         """
 
     def is_intact(self) -> bool:
-        """Tell whether nothing of it was changed since it was built."""
+        """Tell whether it is as it was when it was built; if not, it is not used again."""
 
 
 class EnvironmentBackend(Protocol):
@@ -83,8 +82,7 @@ class EnvironmentBackend(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(NamedTuple):
     """A process to be run: all that it gets, and where what it prints goes.
 
     ``variables`` is the whole environment of the process. ``stdin`` is a file (None:
@@ -124,10 +122,12 @@ class ObjectStore(Protocol):
     def put(self, source: str, path: str, *, take: bool = False) -> Artifact:
         """Keep a file or folder; return it as the artifact that stands at ``path``.
 
-        ``take`` allows to move it instead of copying. What is kept already costs no copy.
+        ``take`` allows to move it instead of copying, unless it is reached through a link. What is
+        kept already costs no copy.
 
         Raises:
-            UsageError: nothing is there, or it is neither file nor folder.
+            UsageError: nothing is there, it is neither file nor folder, or has a name that is no
+                text.
         """
 
     def keep(self, data: bytes) -> str:
@@ -155,7 +155,11 @@ class Digests(Protocol):
     """Knows files and folders by their content."""
 
     def digest(self, source: str, path: str) -> Artifact | None:
-        """Return the artifact that :meth:`ObjectStore.put` would; None when nothing is there."""
+        """Return the artifact that :meth:`ObjectStore.put` would; None when nothing is there.
+
+        Raises:
+            UsageError: it is neither file nor folder, or has a name that is no text.
+        """
 
 
 class StepLog(Protocol):
@@ -217,8 +221,7 @@ class RunStore(Protocol):
         """Return the ids that a name may mean: an id, a prefix, a run's name; latest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Furnishing:
+class Furnishing(NamedTuple):
     """What a workspace is made of.
 
     ``files`` are the source files to show, relative to the tree, None for all; ``inputs`` are
@@ -234,8 +237,7 @@ class Furnishing:
     outputs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """What a step did to its workspace; paths are relative to the project folder.
 
     ``made`` are new files, ``altered`` source files that were changed or removed, ``inputs`` the
@@ -277,6 +279,7 @@ class Workspaces(Protocol):
 
         Raises:
             StoreError: the source or an input is not in the store.
+            Refused: an input or output would stand outside of the workspace.
         """
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import platform
 from pathlib import Path
 
 from runproj.record.run import Host
@@ -10,7 +9,8 @@ from runproj.record.run import Host
 
 def platform_tag() -> str:
     """Return system and machine, ``linux-x86_64``."""
-    return f"{platform.system().lower()}-{platform.machine()}"
+    uname = os.uname()
+    return f"{uname.sysname.lower()}-{uname.machine}"
 
 
 def this_host() -> Host:
@@ -65,6 +65,9 @@ def _gpus() -> tuple[str, ...]:
     """Return NVIDIA's GPUs as the driver lists them; Linux only, without starting a program."""
     found = []
     for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        lines = information.read_text(errors="replace").splitlines()
+        try:
+            lines = information.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
         found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
     return tuple(found)

@@ -38,11 +38,20 @@ class FolderFiles:
     def find(self, pattern: str) -> Sequence[str]:
         """Return what a path or glob names, see :class:`~runproj.ports.ProjectFiles`."""
         if not is_glob(pattern):
-            return [pattern] if (self.folder / pattern).exists() else []
+            return [pattern] if _exists(self.folder / pattern) else []
         fixed = pattern.split("/")
         while fixed and (is_glob(fixed[-1]) or is_glob("/".join(fixed))):
             fixed.pop()
-        return sorted(path for path in self._below("/".join(fixed)) if glob_matches(pattern, path))
+        found = sorted(path for path in self._below("/".join(fixed)) if glob_matches(pattern, path))
+        for path in found:
+            try:
+                path.encode()
+            except UnicodeEncodeError as error:
+                shown = os.fsencode(self.folder / path).decode(errors="backslashreplace")
+                raise ProjectError(
+                    "the name of a file is not UTF-8", where=shown, hint="rename it"
+                ) from error
+        return found
 
     def _below(self, start: str) -> Iterator[str]:
         for folder, folders, files in os.walk(self.folder / start):
@@ -50,3 +59,10 @@ class FolderFiles:
             below = Path(folder).relative_to(self.folder).as_posix()
             prefix = "" if below == "." else f"{below}/"
             yield from (f"{prefix}{name}" for name in (*files, *folders))
+
+
+def _exists(place: Path) -> bool:
+    try:
+        return place.exists()
+    except OSError:  # no name that a file can have, or behind what cannot be entered
+        return False

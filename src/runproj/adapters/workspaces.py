@@ -9,17 +9,17 @@ import os
 import posixpath
 import shutil
 import stat
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runproj.adapters.disk import FolderLock, is_locked
-from runproj.errors import StoreError
+from runproj.errors import Refused, StoreError
 from runproj.ports import Changes, Furnishing, ObjectStore, SourceControl
 
 _State = tuple[int, int, int, int, int]
+_Key = tuple[str, str, frozenset[str] | None]
 _KEPT = "kept"
 
 
@@ -28,18 +28,17 @@ class FolderWorkspaces:
 
     def __init__(self, folder: str, source: SourceControl, objects: ObjectStore) -> None:
         """Make them below ``folder``, in a subfolder of this process."""
-        self.folder = Path(folder)
+        self.folder = Path(folder).resolve()
         self.source = source
         self.objects = objects
         self._own: Path | None = None
         self._lock: FolderLock | None = None
         self._count = 1
-        self._free: dict[tuple[str, frozenset[str] | None], list[_Furnished]] = {}
+        self._free: dict[_Key, list[_Furnished]] = {}
 
     def open(self, furnishing: Furnishing) -> "FolderWorkspace":
         """Make a workspace, see :class:`~runproj.ports.Workspaces`."""
-        key = (furnishing.tree, furnishing.files)
-        free = self._free.get(key)
+        free = self._free.get(_key(furnishing))
         furnished = free.pop() if free else self._furnish(furnishing)
         workspace = FolderWorkspace(furnished, furnishing, self)
         try:
@@ -56,23 +55,28 @@ class FolderWorkspaces:
             root.mkdir()
         if furnishing.files is None or furnishing.files:
             self.source.checkout(furnishing.tree, str(root), furnishing.files)
-        (root / furnishing.project_path).mkdir(parents=True, exist_ok=True)
-        return _Furnished(root, dict(_scan(root)), set(_folders(root)))
+        with _translated(root):
+            (root / furnishing.project_path).mkdir(parents=True, exist_ok=True)
+            return _Furnished(root, dict(_scan(root)), dict(_folders(root)))
 
     def _own_folder(self) -> Path:
-        """Return this process's folder; what dead processes left behind goes."""
+        """Return this process's folder; what dead processes left behind goes.
+
+        It gets the name by which others find it when it is locked, so that it never looks dead.
+        """
         if self._own is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             for other in self.folder.glob("run-*"):
                 if not (other / _KEPT).exists() and not is_locked(other / "lock"):
                     _remove(other)
-            self._own = Path(tempfile.mkdtemp(dir=self.folder, prefix="run-"))
-            self._lock = FolderLock(self._own / "lock")
+            new = Path(tempfile.mkdtemp(dir=self.folder, prefix="new-"))
+            self._lock = FolderLock(new / "lock")
+            self._own = new.rename(self.folder / f"run-{new.name.removeprefix('new-')}")
         return self._own
 
     def release(self, furnished: "_Furnished", furnishing: Furnishing) -> None:
         """Take back a workspace that is as it was after the checkout."""
-        self._free.setdefault((furnishing.tree, furnishing.files), []).append(furnished)
+        self._free.setdefault(_key(furnishing), []).append(furnished)
 
     def keep(self) -> None:
         """Leave this process's folder when it ends: something in it is kept."""
@@ -95,11 +99,11 @@ class FolderWorkspaces:
 
 @dataclass
 class _Furnished:
-    """A folder with the source in it: the state of every file, and the folders, after checkout."""
+    """A folder with the source in it: the state of every file, the modes of folders, as made."""
 
     root: Path
     source: dict[str, _State]
-    folders: set[str]
+    folders: dict[str, int]
 
 
 @dataclass
@@ -125,25 +129,43 @@ class FolderWorkspace:
     def temporary(self) -> str:
         """A folder for temporary files of the step, beside the workspace."""
         path = _temporary(self.furnished.root)
-        path.mkdir(exist_ok=True)
+        with _translated(path):
+            path.mkdir(exist_ok=True)
         return str(path)
 
     def fill(self, objects: ObjectStore) -> None:
         """Give the inputs, and make the folders of the outputs."""
         root, project = self.furnished.root, Path(self.project)
         for artifact in self.furnishing.inputs:
+            place = self._place(artifact.path)
             objects.give(artifact, str(project))
-            place = project / artifact.path
-            given = _scan(place) if artifact.kind == "folder" else [("", _state(place.lstat()))]
-            for path, state in given:
-                self.inputs[str((place / path).relative_to(root))] = state
-        with _translated(project):
-            for output in self.furnishing.outputs:
-                (project / output).parent.mkdir(parents=True, exist_ok=True)
+            with _translated(place):
+                folder = artifact.kind == "folder"
+                for path, state in _scan(place) if folder else [("", _state(place.lstat()))]:
+                    self.inputs[str((place / path).relative_to(root))] = state
+        for output in self.furnishing.outputs:
+            with _translated(project):
+                self._place(output).parent.mkdir(parents=True, exist_ok=True)
+
+    def _place(self, path: str) -> Path:
+        """Return where a path of the project really is: the source may hold symbolic links.
+
+        Raises:
+            Refused: it is not in the workspace; a file of the user could be overwritten.
+        """
+        place = Path(self.project, path)
+        place = place.parent.resolve() / place.name
+        if not place.is_relative_to(self.furnished.root):
+            raise Refused(
+                f"{path} leads out of the workspace", where=str(place),
+                hint="what stands elsewhere is given by a parameter of type path",
+            )  # fmt: skip
+        return place
 
     def changes(self) -> Changes:
         """Compare with how it was furnished, see :class:`~runproj.ports.Workspace`."""
-        now = dict(_scan(self.furnished.root))
+        with _translated(self.furnished.root, "looked at"):
+            now = dict(_scan(self.furnished.root))
         source = self.furnished.source
         made = [path for path in now if path not in source and path not in self.inputs]
         altered = [
@@ -184,9 +206,13 @@ class FolderWorkspace:
                     if path not in source and path not in self.furnished.folders:
                         real = name in folders and not place.is_symlink()
                         (place.rmdir if real else place.unlink)()
-            return dict(_scan(root)) == source
+            return dict(_scan(root)) == source and dict(_folders(root)) == self.furnished.folders
         except OSError:
             return False
+
+
+def _key(furnishing: Furnishing) -> _Key:
+    return furnishing.tree, furnishing.project_path, furnishing.files
 
 
 def _temporary(root: Path) -> Path:
@@ -207,10 +233,10 @@ def _scan(root: Path) -> Iterator[tuple[str, _State]]:
                     yield f"{below}{entry.name}", _state(entry.stat(follow_symlinks=False))
 
 
-def _folders(root: Path) -> Iterator[str]:
-    for folder, folders, _ in os.walk(root):
-        for name in folders:
-            yield os.path.relpath(Path(folder, name), root)
+def _folders(root: Path) -> Iterator[tuple[str, int]]:
+    """Yield path and mode of every folder, the one itself included."""
+    for folder, _, _ in os.walk(root):
+        yield os.path.relpath(folder, root), Path(folder).stat().st_mode
 
 
 def _state(status: os.stat_result) -> _State:
@@ -219,32 +245,25 @@ def _state(status: os.stat_result) -> _State:
 
 def _remove(path: Path) -> None:
     """Remove a folder; one in which folders were made read-only too."""
-
-    def again(function: Callable[[str], object], name: str, _: BaseException) -> None:
-        with contextlib.suppress(OSError):
-            Path(name).parent.chmod(stat.S_IRWXU)
-            Path(name).chmod(stat.S_IRWXU)
-            function(name)
-
-    if path.exists():
-        _rmtree(path, again)
-
-
-def _rmtree(
-    path: Path, again: Callable[[Callable[[str], object], str, BaseException], None]
-) -> None:
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(path, onexc=again)
-    else:
-        shutil.rmtree(path, onerror=lambda function, name, error: again(function, name, error[1]))
+    if not path.exists():
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError:
+        for folder, folders, _ in os.walk(path):
+            for name in folders:  # it looks into them afterwards
+                if not Path(folder, name).is_symlink():
+                    with contextlib.suppress(OSError):
+                        Path(folder, name).chmod(stat.S_IRWXU)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _translated(place: Path) -> Iterator[None]:
+def _translated(place: Path, done: str = "made") -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"a workspace cannot be made: {(error.strerror or str(error)).lower()}",
+            f"a workspace cannot be {done}: {(error.strerror or str(error)).lower()}",
             where=str(error.filename or place),
         ) from error

@@ -26,8 +26,14 @@ def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, VenvE
         if name not in known:
             there = project.project.environments.get(name)
             if there is not None:
-                raise UsageError(f"an environment of kind {there.kind!r} has no lock here")
-            raise UsageError(f"there is no environment {name!r}", hint=did_you_mean(name, known))
+                raise UsageError(
+                    f"the environment {name!r} is of kind {there.kind!r}, which has no lock here",
+                    where=project.file,
+                )
+            raise UsageError(
+                f"there is no environment {name!r}", where=project.file,
+                hint=did_you_mean(name, known) or "the project file declares none that has a lock",
+            )  # fmt: skip
     return {name: known[name] for name in names or known}
 
 
@@ -158,7 +164,8 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"environments": [{"name": n, "key": e.key} for n, e in built]}, indent=2))
     else:
-        print(table([(n, e.key[:12], e.description) for n, e in built], indent=""), end="")
+        rows = [(name, ready.key[:12], ready.description) for name, ready in built]
+        print(table(rows, indent="") or "no environment has to be built\n", end="")
     return 0
 
 

@@ -4,8 +4,6 @@ import importlib
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -14,7 +12,7 @@ import click
 
 from runproj.cli.render.errors import error_json, error_text
 from runproj.cli.table import ALIASES, COMMANDS, help_text
-from runproj.errors import Interrupted, Problem, RunprojError
+from runproj.errors import Interrupted, Problem, RunprojError, UsageError
 from runproj.spec.suggest import did_you_mean
 from runproj.version import VERSION
 
@@ -72,7 +70,10 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 os.chdir(folder)
             except OSError as error:
-                raise click.UsageError(f"-C {folder}: {error.strerror}") from error
+                raise UsageError(
+                    f"the folder of -C cannot be entered: {reason_of(error)}", where=folder,
+                    hint="-C DIR runs a command as if it were started in DIR",
+                ) from error  # fmt: skip
 
     def choose_store(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
         chosen = value or (ctx.find_root().obj or {}).get("store")
@@ -91,6 +92,11 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
+def reason_of(error: OSError) -> str:
+    """Return in words why the operating system refused something."""
+    return (error.strerror or str(error)).lower()
+
+
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command; return its exit code. Whatever goes wrong is told in words."""
     as_json = "--json" in arguments
@@ -99,8 +105,10 @@ def run_command(arguments: Sequence[str]) -> int:
         result = runproj.main(list(arguments), prog_name="runproj", standalone_mode=False)
     except RunprojError as error:
         return _tell(error.problems, error.exit_code, as_json=as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        return _tell([_which_command(error)], 2, as_json=as_json)
     except click.UsageError as error:
-        return _tell([_usage_problem(error)], 2, as_json=as_json)
+        return _tell([_usage_problem(error, _typed(arguments))], 2, as_json=as_json)
     except click.ClickException as error:
         return _tell([Problem(error.format_message())], error.exit_code, as_json=as_json)
     except Interrupted as error:
@@ -116,6 +124,12 @@ def run_command(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _typed(arguments: Sequence[str]) -> str:
+    """Return the command that was typed, as far as there is one."""
+    name = next((one for one in arguments if ALIASES.get(one, one) in COMMANDS), None)
+    return f"runproj {name}" if name else "runproj"
+
+
 def _tell(problems: Sequence[Problem], exit_code: int, *, as_json: bool) -> int:
     if as_json:
         print(error_json(problems, exit_code))
@@ -124,14 +138,29 @@ def _tell(problems: Sequence[Problem], exit_code: int, *, as_json: bool) -> int:
     return exit_code
 
 
-def _usage_problem(error: click.UsageError) -> Problem:
+def _usage_problem(error: click.UsageError, command: str) -> Problem:
     message, _, hint = error.format_message().partition("\n\nhint: ")
-    name = error.ctx.command_path if error.ctx else "runproj"
-    message = message[:1].lower() + message[1:]
-    return Problem(message.rstrip("."), hint=hint or f"{name} --help")
+    message, _, meant = message.partition(" Did you mean ")
+    message = (message[:1].lower() + message[1:]).rstrip(".")
+    if meant:
+        hint = f"did you mean {meant}"
+    return Problem(
+        message, hint=hint or f"{command if error.ctx is None else error.ctx.command_path} --help"
+    )
+
+
+def _which_command(error: click.exceptions.NoArgsIsHelpError) -> Problem:
+    """Say what may follow a group's name."""
+    context = error.ctx
+    group = context.command
+    known = ", ".join(group.list_commands(context)) if isinstance(group, click.Group) else ""
+    return Problem(f"which command? {known}", hint=f"{context.command_path} --help")
 
 
 def _unexpected(error: Exception, *, as_json: bool) -> int:
+    import tempfile  # noqa: PLC0415 -- only here, where everything is lost already
+    import traceback  # noqa: PLC0415 -- the same
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="runproj-error-", suffix=".log", delete=False
     ) as file:

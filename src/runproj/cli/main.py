@@ -37,6 +37,10 @@ def main() -> None:
 
         print(f"runproj {VERSION}")
     else:
-        from runproj.cli.group import run_command  # noqa: PLC0415 -- nothing is imported before it is needed
+        import gc  # noqa: PLC0415 -- see below
+
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them takes time
+        gc.disable()  # a short life makes little garbage; looking for it costs a tenth of the time
+        from runproj.cli.group import run_command  # noqa: PLC0415 -- nothing comes too early
 
         sys.exit(run_command(arguments))

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from runproj import app
-from runproj.cli.group import json_option, place_options
+from runproj.cli.group import json_option, place_options, reason_of
+from runproj.cli.render.errors import error_text
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.engine.prepare import Request
-from runproj.errors import Problem, ProjectError, UsageError
+from runproj.errors import NotSupported, Problem, ProjectError, UsageError
 
 _SCRIPTS = ("main.py", "train.py", "run.py", "app.py")
 _HEAD = """\
@@ -24,20 +25,33 @@ name: {name}
 
 @click.command("init")
 @click.argument("folder", default=".", type=click.Path(file_okay=False))
+@json_option
 @place_options
-def init(folder: str, store: str | None) -> int:
+def init(folder: str, store: str | None, *, as_json: bool) -> int:
     """Write a small working runproj.yaml, fitting what is in FOLDER."""
     del store
     place = Path(folder)
     for name in app.PROJECT_FILES:
         if (place / name).exists():
-            raise UsageError("there is a project file already", where=str(place / name))
-    place.mkdir(parents=True, exist_ok=True)
-    text, made = starter(place)
-    (place / "runproj.yaml").write_text(text, encoding="utf-8")
+            raise UsageError(
+                "there is a project file already", where=str(place / name),
+                hint="'runproj check' says what is wrong with it",
+            )  # fmt: skip
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        text, made = starter(place)
+        (place / "runproj.yaml").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"the project file cannot be written: {reason_of(error)}", where=str(place)
+        ) from error
+    wrote = [str(place / path) for path in ("runproj.yaml", *made)]
+    if as_json:
+        print(json.dumps({"init": {"wrote": wrote}}, indent=2, ensure_ascii=False))
+        return 0
     style = stdout_style()
-    for path in ("runproj.yaml", *made):
-        print(f"wrote {place / path}")
+    for path in wrote:
+        print(f"wrote {path}")
     go = "." if folder == "." else folder
     print(f"next: {style.bold(f'runproj run {go}')}")
     return 0
@@ -112,6 +126,7 @@ def check(project: str, store: str | None, *, as_json: bool) -> int:
     opened = app.open_project(project, store)
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
     problems: list[Problem] = []
+    later: list[Problem] = []
     for name, entry in opened.project.entry_points.items():
         needed = [
             key for key, value in opened.project.parameters_of(name).items() if value.required
@@ -121,11 +136,15 @@ def check(project: str, store: str | None, *, as_json: bool) -> int:
         del entry
         try:
             preparer.draft(Request(name), keep=False)
+        except NotSupported as error:  # the file is right; running it is what cannot be done yet
+            later += [problem for problem in error.problems if problem not in later]
         except ProjectError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     problems += app.lock_problems(opened)
     if problems:
         raise ProjectError.of(problems)
+    if later and not as_json:
+        sys.stderr.write(error_text(later, "warning"))
     counts = {
         name: len(entry.all_steps(name)) for name, entry in opened.project.entry_points.items()
     }
@@ -135,17 +154,18 @@ def check(project: str, store: str | None, *, as_json: bool) -> int:
         said = ", ".join(
             f"{name} ({count} step{'s' * (count > 1)})" for name, count in counts.items()
         )
-        print(f"{opened.document.name}: no mistakes; entry points: {said}")
+        print(f"{opened.file}: no mistakes; entry points: {said}")
     return 0
 
 
 @click.command("schema")
 @click.argument("which", type=click.Choice(["project", "run", "output"]), default="project")
+@json_option
 @place_options
-def schema(which: str, store: str | None) -> int:
+def schema(which: str, store: str | None, *, as_json: bool) -> int:
     """Print a JSON Schema: of the project file, of a run's record, or of what --json prints."""
     from runproj.cli.schemas import schema_text  # noqa: PLC0415 -- lazy
 
-    del store
+    del store, as_json  # a schema is JSON anyway
     sys.stdout.write(schema_text(which))
     return 0

@@ -9,14 +9,13 @@ from typing import Any
 import click
 
 from runproj import app
-from runproj.cli.group import json_option, place_options
+from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.engine.prepare import Prepared, Request
 from runproj.errors import Problem, Stale, UsageError
 from runproj.plan.binding import PREFIX, Given
 from runproj.record.run import Run
-from runproj.spec.document import read
 
 _CHOOSING = [
     click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),
@@ -49,7 +48,9 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
     for text in options["values"]:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"-P {text}: a parameter is set as NAME=VALUE")
+            raise UsageError(
+                f"-P {text}: a parameter is set as NAME=VALUE", hint=f"-P {text or 'NAME'}=…"
+            )
         texts.append((name, value))
     file = options["params_file"]
     variables = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
@@ -60,14 +61,29 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
 
 
 def _params(name: str) -> Mapping[str, Any]:
+    from runproj.spec.document import read  # noqa: PLC0415 -- lazy
+
     try:
         text = Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the params file cannot be read: {error}", where=name) from error
+    except OSError as error:
+        raise UsageError(
+            f"the params file cannot be read: {reason_of(error)}", where=name
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"the params file is not UTF-8 text: byte {error.start} is no character", where=name,
+            hint="save it as UTF-8",
+        ) from error  # fmt: skip
     document = read(text, name)
     problems = document.problems
     if not problems and not isinstance(document.data, dict):
-        problems = [Problem("a params file maps names to values", where=name)]
+        problems = [
+            Problem(
+                "a params file maps names to values",
+                where=name,
+                hint="write lines such as lr: 0.01",
+            )
+        ]
     if problems:
         raise UsageError.of(problems)
     found: Mapping[str, Any] = document.data
@@ -77,7 +93,10 @@ def _params(name: str) -> Mapping[str, Any]:
 def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal of engine.pin
     """Return which locks may be used."""
     if options["locked"] and options["frozen"]:
-        raise UsageError("--locked and --frozen exclude each other")
+        raise UsageError(
+            "--locked and --frozen exclude each other",
+            hint="--locked fails when a lock is stale, --frozen uses it unchecked",
+        )
     return "locked" if options["locked"] else "frozen" if options["frozen"] else "auto"
 
 
@@ -107,7 +126,9 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
     opened = app.open_project(project, options["store"])
     request = request_of(options, steps)
     caller = dict(os.environ)
-    dry = options["dry_run"]
+    dry, tags = options["dry_run"], _tags(options["tags"])
+    if options["destination"]:
+        app.check_destination(options["destination"])
     preparer = opened.preparer(caller, reporter, policy_of(options))
     prepared = preparer.prepare(request, keep=not dry)
     _warn(prepared, reporter)
@@ -115,7 +136,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
         _show_plan(prepared, as_json=as_json)
         return 0
     how = app.Options(
-        options["name"], options["experiment"], _tags(options["tags"]), options["keep_going"],
+        options["name"], options["experiment"], tags, options["keep_going"],
         options["keep_workspace"], sys.argv,
     )  # fmt: skip
     done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
@@ -143,7 +164,9 @@ def _tags(texts: tuple[str, ...]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"--tag {text}: a tag is set as KEY=VALUE")
+            raise UsageError(
+                f"--tag {text}: a tag is set as KEY=VALUE", hint=f"--tag {text or 'KEY'}=…"
+            )
         tags[key] = value
     return tags
 
@@ -209,7 +232,13 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
     The project folder is neither needed nor touched.
     """
     store = app.find_store(str(Path.cwd()), options["store"])
-    past = store.lookup.run(run_name)
+    name, slash, _ = run_name.partition("/")
+    if slash:
+        raise UsageError(
+            f"{run_name}: a run is done again as a whole, not one step of it",
+            hint=f"runproj rerun {name}",
+        )
+    past = store.lookup.run(name)
     reporter = LiveReporter(quiet=options["quiet"])
     prepared = app.prepare_rerun(store, past)
     how = app.Options(

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
 
 _LOOK_AGAIN_S = 0.2
+_STATUSES = ("running", "succeeded", "failed", "interrupted")
 
 
 def _store(given: str | None) -> app.Store:
@@ -30,7 +32,9 @@ def _store(given: str | None) -> app.Store:
 )
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @click.option("--experiment", help="Only runs of this experiment.")
-@click.option("--status", help="Only runs with this status.")
+@click.option(
+    "--status", type=click.Choice(_STATUSES), help="Only runs with this status.",
+)  # fmt: skip
 @click.option(
     "--since", metavar="TIME", help="Only runs since then, 2026-01-31 or 2026-01-31T12:00."
 )
@@ -47,7 +51,7 @@ def list_runs(
             values.append(filters[column])
     if filters["since"]:
         where.append("started_at >= ?")
-        values.append(filters["since"])
+        values.append(_time(filters["since"]))
     found = _store(store).runs.summaries(" and ".join(where), values, None if everything else limit)
     if as_json:
         from runproj.cli.render.documents import as_text, list_result  # noqa: PLC0415 -- lazy
@@ -58,6 +62,17 @@ def list_runs(
 
         print(list_text(found, stdout_style()), end="")
     return 0
+
+
+def _time(text: str) -> str:
+    """Return a time in UTC as the records have it; without a zone it is that of this machine."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--since {text}: not a time", hint="examples: 2026-01-31, 2026-01-31T12:00"
+        ) from error
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @click.command("show")
@@ -163,6 +178,7 @@ def get(
     run, step = opened.lookup.split(name)
     wanted = _wanted(run, step, (*([more] if more else []), *outputs))
     target = Path(destination or f"outputs-{run.id}")
+    app.check_destination(str(target))
     there = [output.path for output in wanted if os.path.lexists(target / output.path)]
     if there and not force:
         raise UsageError(
@@ -177,7 +193,8 @@ def get(
         opened.objects.give(output, str(target))
     if as_json:
         files = [{"path": one.path, "sha256": one.sha256, "size": one.size} for one in wanted]
-        print(json.dumps({"folder": str(target), "files": files}, indent=2, ensure_ascii=False))
+        got = {"get": {"folder": str(target), "files": files}}
+        print(json.dumps(got, indent=2, ensure_ascii=False))
     else:
         for output in wanted:
             print(target / output.path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runproj.engine.supply import Supply
 from runproj.errors import StoreError
@@ -15,8 +16,7 @@ from runproj.record.run import StepRun
 from runproj.record.source import SourceSnapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A decision with what it rests on: the fingerprint, and the step run that can be taken."""
 
     decision: Decision
@@ -61,7 +61,11 @@ class Decider:
         return judged
 
     def _must(self, step: PlannedStep) -> Judged:
-        kind = Reason(kind="forced") if self.force else Reason(kind="uncached")
+        kind = (
+            Reason(kind="forced")
+            if self.force
+            else Reason(kind="uncached")
+        )
         return Judged(Decision(step.name, "run", (kind,)))
 
     def decide(self, step: PlannedStep, done: Mapping[str, StepRun]) -> Judged:

@@ -1,21 +1,20 @@
 """Making the lockfiles of a project."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.engine.pin import as_lock
+from runproj.errors import EnvironmentFailed
 from runproj.lock import pylock
 from runproj.lock.declaration import declare
 from runproj.lock.lock import Kind, Lock, lockfile_path
 from runproj.ports import EnvironmentBackend, Say
 from runproj.spec.environment import Environment, VenvEnvironment
 
-State: TypeAlias = Literal["current", "missing", "stale"]
+State: TypeAlias = Literal["current", "missing", "stale", "damaged"]
 
 
-@dataclass(frozen=True, slots=True)
-class LockChange:
+class LockChange(NamedTuple):
     """What a lockfile is to become; ``packages`` are name, old and new version of what changes."""
 
     environment: str
@@ -42,6 +41,10 @@ def lock_state(
     if content is None:
         return "missing", None
     own = as_lock(environment.kind, content)
+    try:
+        pylock.packages(own.content)
+    except EnvironmentFailed:
+        return "damaged", None
     return ("current" if own.fits(declare(environment, read)) else "stale"), own
 
 

@@ -1,6 +1,6 @@
 """Finding past runs, step runs and outputs by what a user calls them: ``RUN[/STEP][:OUTPUT]``."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runproj.errors import NoSuchRun, UsageError
 from runproj.ports import RunStore
@@ -8,8 +8,7 @@ from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """Looks things up in a store."""
 
     runs: RunStore

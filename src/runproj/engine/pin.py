@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
 from runproj.lock import pylock
@@ -18,8 +18,7 @@ Policy: TypeAlias = Literal["auto", "locked", "frozen"]
 Read: TypeAlias = Callable[[str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
+class Pinned(NamedTuple):
     """A pin, with the values that its digests stand for."""
 
     pin: EnvironmentPin
@@ -65,7 +64,9 @@ class Pinner:
     ) -> Lock:
         path = lockfile_path(name, declaration.kind)
         if path is None:
-            return Lock(kind=declaration.kind, content="", declaration=declaration.digest)
+            return Lock(
+                kind=declaration.kind, content="", declaration=declaration.digest
+            )
         content = read(path)
         own = None if content is None else as_lock(declaration.kind, content)
         if own is not None and (self.policy == "frozen" or own.fits(declaration)):
@@ -123,6 +124,8 @@ def check_lockfiles(environments: Mapping[str, Environment], read: Read) -> list
         try:
             declaration = declare(environment, read)
             content = read(path)
+            if content is not None:
+                pylock.packages(content)
             if content is not None and not as_lock(environment.kind, content).fits(declaration):
                 problems.append(
                     Problem(
@@ -131,6 +134,8 @@ def check_lockfiles(environments: Mapping[str, Environment], read: Read) -> list
                         hint="runproj lock",
                     )
                 )
+        except EnvironmentFailed as error:
+            problems += [problem._replace(where=path) for problem in error.problems]
         except ProjectError as error:
             problems += error.problems
     return problems

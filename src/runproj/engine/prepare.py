@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
@@ -15,8 +16,8 @@ from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceCo
 from runproj.record.artifact import Artifact
 from runproj.record.events import Decision
 from runproj.record.source import SourceSnapshot
-from runproj.spec.document import Document
 from runproj.spec.environment import SystemEnvironment
+from runproj.spec.place import Point
 from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
 
@@ -36,8 +37,7 @@ class Request:
     system: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A plan, everything that it needs to be executed, and what was decided about its steps."""
 
     project: str
@@ -55,8 +55,7 @@ class Prepared:
         return tuple(one.decision for one in self.judged.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """Planned steps, and what they were planned from."""
 
     entry_point: str
@@ -70,10 +69,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Preparer:
-    """Prepares runs of one project."""
+    """Prepares runs of one project; ``point`` shows places of its file."""
 
     project: Project
-    document: Document
+    project_file: str
+    point: Point
     project_name: str
     folders: Folders
     files: ProjectFiles
@@ -102,9 +102,7 @@ class Preparer:
         """
         draft = self.draft(request, keep=keep)
         steps = draft.steps
-        if request.system:
-            steps = tuple(step.model_copy(update={"environment": "system"}) for step in steps)
-        pinned = self._pin(steps)
+        pinned = self._pin(steps, system=request.system)
         plan = Plan(
             entry_point=draft.entry_point,
             values=draft.values,
@@ -119,7 +117,7 @@ class Preparer:
             self.source, self.objects, self.runs, request.force,
         )  # fmt: skip
         return Prepared(
-            self.project_name, self.document.name, draft.snapshot, plan, pinned, given, decider,
+            self.project_name, self.project_file, draft.snapshot, plan, pinned, given, decider,
             decider.decide_all(),
         )  # fmt: skip
 
@@ -139,8 +137,9 @@ class Preparer:
         manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
         found: dict[str, Artifact] = {}
         planner = Planner(
-            self.project, entry_point, values, self._facts(manifest, found, keep=keep)
-        )
+            self.project, entry_point, values, self._facts(manifest, found, keep=keep),
+            system=request.system,
+        )  # fmt: skip
         steps = planner.plan(request.steps)
         return Draft(entry_point, values, snapshot, manifest, steps, planner.hidden(), found)
 
@@ -151,8 +150,8 @@ class Preparer:
                 return known[0]
             raise UsageError(
                 f"the project has no entry point {name!r}",
-                where=self.document.name,
-                hint=f"{did_you_mean(name, known)}; choose one with -e",
+                where=self.project_file,
+                hint=f"{did_you_mean(name, known)} (-e chooses an entry point)",
             )
         return name
 
@@ -182,8 +181,8 @@ class Preparer:
             find=self.files.find,
             digest=digest,
             caller=self.caller,
-            point=lambda path, message, hint: self.document.problem(path, message, hint=hint),
-            project_file=self.document.name,
+            point=self.point,
+            project_file=self.project_file,
         )
 
     def _look_at(self, origin: str, *, keep: bool) -> Artifact | None:
@@ -194,10 +193,11 @@ class Preparer:
         artifact = self.digests.digest(place, origin)
         return self.objects.put(place, origin) if keep and artifact is not None else artifact
 
-    def _pin(self, steps: Sequence[PlannedStep]) -> dict[str, Pinned]:
+    def _pin(self, steps: Sequence[PlannedStep], *, system: bool) -> dict[str, Pinned]:
         pinned = {}
         for name in dict.fromkeys(step.environment for step in steps):
-            environment = self.project.environments.get(name) or SystemEnvironment(kind="system")
+            declared = None if system else self.project.environments.get(name)
+            environment = declared or SystemEnvironment(kind="system")
             pinned[name] = self.pinner.pin(name, environment, self.files.read)
         return pinned
 

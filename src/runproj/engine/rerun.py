@@ -10,6 +10,7 @@ from runproj.errors import CannotRerun, Problem, StoreError
 from runproj.lock.lock import Declaration
 from runproj.plan.plan import EnvironmentPin, Reason
 from runproj.ports import ObjectStore, RunStore, SourceControl
+from runproj.record.artifact import Artifact
 from runproj.record.events import Decision
 from runproj.record.run import Run
 
@@ -36,7 +37,7 @@ class Rerunner:
         problems += [
             Problem(f"the input {path} is no longer in the store")
             for path, artifact in files.items()
-            if not self.objects.has(artifact)
+            if not self._has(artifact)
         ]
         if problems:
             raise CannotRerun.of(problems)
@@ -52,6 +53,12 @@ class Rerunner:
             {name: one for name, one in pinned.items() if one is not None},
             files, decider, judged,
         )  # fmt: skip
+
+    def _has(self, artifact: Artifact) -> bool:
+        try:
+            return self.objects.has(artifact)
+        except StoreError:
+            return False  # the list of a folder's members is damaged
 
     def _manifest(self, run: Run, problems: list[Problem]) -> dict[str, str]:
         try:

@@ -1,5 +1,6 @@
 """Executing a plan: every step in its workspace, everything written down before and after."""
 
+import contextlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,10 +39,11 @@ from runproj.record.events import (
     StepFinished,
     StepPrinted,
     StepStarted,
+    Warned,
 )
-from runproj.record.metrics import parse_metrics
 from runproj.record.outcome import Outcome
 from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun
+from runproj.spec.paths import is_glob
 
 _TAIL = 64 * 1024  # bytes of a log in which the reason of a failure is looked for
 _SHOWN_TAIL = 4 * 1024
@@ -75,6 +77,7 @@ class _Running:
 class Runner:
     """Executes one prepared plan; call :meth:`execute` once.
 
+    ``clock`` returns seconds since 1970; ``parse_metrics`` reads numbers out of a file's text.
     Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
     of steps that succeeded too.
     """
@@ -88,6 +91,7 @@ class Runner:
     reporter: Reporter
     caller: Mapping[str, str]
     clock: Callable[[], float]
+    parse_metrics: Callable[[str, str], Mapping[str, float]]
     keep_going: bool = False
     keep_workspace: bool = False
     limit: int = 1
@@ -113,15 +117,20 @@ class Runner:
             self.reporter.report(Planned(prepared.decisions))
             self._build_environments()
             self._loop()
+            self._check_environments()
         except RunprojError as error:
-            self._end_running("failed", str(error))
-            self._close("failed", error.exit_code, str(error))
+            with contextlib.suppress(RunprojError):  # the first error is the one to tell
+                self._end_early("failed", error.exit_code, str(error), str(error))
+            raise
+        except Exception as error:  # a mistake in runproj; the record must not hide it
+            with contextlib.suppress(RunprojError):
+                self._end_early("failed", RunprojError.exit_code, repr(error), "runproj failed")
             raise
         except BaseException as error:
-            self.executor.cancel()
-            self._end_running("interrupted", "the run was interrupted")
             code = getattr(error, "exit_code", 130)
-            self.reporter.report(RunFinished(self._close("interrupted", code, "interrupted")))
+            with contextlib.suppress(RunprojError):
+                run = self._end_early("interrupted", code, "interrupted", "the run was interrupted")
+                self.reporter.report(RunFinished(run))
             raise
         finally:
             self.workspaces.close()
@@ -141,6 +150,17 @@ class Runner:
                     pinned.declaration,
                     pinned.lock,
                     lambda text, name=step.environment: self.reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
+                )
+
+    def _check_environments(self) -> None:
+        """Notice that a step wrote into its environment; the next run builds it again."""
+        for name, environment in self._environments.items():
+            if not environment.is_intact():
+                self.reporter.report(
+                    Warned(
+                        f"a step changed the environment {name!r} in which it ran",
+                        hint="the next run builds it again; let steps write into their workspace",
+                    )
                 )
 
     def _loop(self) -> None:
@@ -182,15 +202,9 @@ class Runner:
 
     def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
         """Answer a step by an earlier step run."""
-        by_path = {output.path: output.name for output in step.outputs}
-        outputs = tuple(
-            output.model_copy(update={"name": by_path.get(output.path, output.name)})
-            for output in known.outputs
-        )
-        taken = known.model_copy(
-            update={"name": step.name, "status": "cached", "reasons": reasons, "outputs": outputs}
-        )
+        taken = known.model_copy(update={"name": step.name, "status": "cached", "reasons": reasons})
         self._steps[step.name] = taken
+        self.journal.finished(taken)
         self.reporter.report(StepFinished(taken))
 
     def _start(
@@ -299,6 +313,8 @@ class Runner:
                 "status": "failed", "error": str(failure), "hint": failure.hint,
                 "workspace": running.workspace.root,
             }  # fmt: skip
+        if self.keep_workspace:
+            update["workspace"] = running.workspace.root
         finished = record.model_copy(update=update)
         self._steps[step.name] = finished
         del self._running[step.name]
@@ -317,7 +333,7 @@ class Runner:
         changes = running.workspace.changes()
         declared = {output.path for output in step.outputs}
         inputs = {planned.path for planned in step.inputs if planned.kind == "source"}
-        broken = [*changes.inputs, *(path for path in changes.altered if path in inputs)]
+        broken = [*changes.inputs, *(path for path in changes.altered if _within(path, inputs))]
         if broken:
             raise _StepFailedError(
                 f"it changed its input {broken[0]}",
@@ -342,8 +358,9 @@ class Runner:
         written = [*made, *altered]
         if not names:
             names = {path: None for path in sorted(written) if not path.startswith("../")}
-        # what seems to be missing comes first: when it is, nothing was moved yet
-        order = sorted(names, key=lambda path: _within_any(written, path))
+        order = list(names)
+        if step.outputs:  # what seems to be missing comes first: when it is, nothing was moved yet
+            order.sort(key=lambda path: _within_any(written, path))
         kept = {}
         for path in order:
             try:
@@ -351,6 +368,12 @@ class Runner:
                     _joined(running.workspace.project, path), path, take=not self.keep_workspace
                 )
             except UsageError as error:
+                if step.outputs and _within_any(written, path):
+                    problem = error.problems[0]
+                    raise _StepFailedError(
+                        f"its output {path} cannot be kept: {problem.message} ({problem.where})",
+                        problem.hint,
+                    ) from error
                 if step.outputs:
                     hint = _made_instead(path, made)
                     raise _StepFailedError(f"it did not make its output {path}", hint) from error
@@ -364,8 +387,10 @@ class Runner:
         for output in outputs:
             if output.path in wanted:
                 try:
+                    if output.kind == "folder":
+                        raise ValueError(f"{output.path} is a folder")  # noqa: TRY301 -- the same words for all
                     text = self.objects.read(output.sha256).decode()
-                    metrics |= parse_metrics(output.path, text)
+                    metrics |= self.parse_metrics(output.path, text)
                 except (ValueError, RunprojError) as error:
                     raise _StepFailedError(
                         f"its metrics file cannot be read: {error}",
@@ -381,7 +406,7 @@ class Runner:
             step,
             self.prepared.plan,
             workspace=running.workspace.project,
-            exists=lambda path: bool(self.files.find(path)),
+            exists=lambda path: not is_glob(path) and bool(self.files.find(path)),
             manifest=self.prepared.decider.supply.manifest,
         )
         if found is not None:
@@ -393,17 +418,20 @@ class Runner:
             return f"it runs in the environment {step.environment!r}: {environment.description}"
         return None
 
-    def _end_running(self, status: Status, why: str) -> None:
-        """Write down the end of steps that did not come to theirs."""
-        for name, running in self._running.items():
-            running.log.close()
-            record = running.record.model_copy(
-                update={"status": status, "error": why, "finished_at": timestamp(self.clock())}
-            )
-            self._steps[name] = record
-            running.workspace.close(keep=False)
-            self.journal.finished(record)
-        self._running.clear()
+    def _end_early(self, status: Status, exit_code: int, error: str, why: str) -> Run:
+        """End all processes, and write down that their steps did not come to their end."""
+        try:
+            self.executor.cancel()
+            for name, running in self._running.items():
+                running.log.close()
+                self._steps[name] = running.record.model_copy(
+                    update={"status": status, "error": why, "finished_at": timestamp(self.clock())}
+                )
+                running.workspace.close(keep=False)
+                self.journal.finished(self._steps[name])
+        finally:
+            run = self._close(status, exit_code, error)
+        return run
 
     def _close(self, status: Status, exit_code: int, error: str | None) -> Run:
         """Write the outcome of the run; it never changes again."""

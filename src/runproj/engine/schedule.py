@@ -1,5 +1,6 @@
 """Which step may start next, and what a failure blocks."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 
 
@@ -17,9 +18,10 @@ class Schedule:
         for name, others in after.items():
             for other in others:
                 self._unblocks[other].append(name)
-        self._ready = [name for name, others in self._waits_for.items() if not others]
-        self._ready.reverse()
+        self._names = list(after)
         self._position = {name: index for index, name in enumerate(after)}
+        # a heap of positions: what is declared first starts first
+        self._ready = [self._position[name] for name in after if not self._waits_for[name]]
         self._left = set(after)
         self._keep_going = keep_going
         self._stopped = False
@@ -28,19 +30,15 @@ class Schedule:
         """Return a step to start now, the one declared first; None: there is none."""
         if self._stopped or not self._ready:
             return None
-        return self._ready.pop()
+        return self._names[heapq.heappop(self._ready)]
 
     def done(self, step: str) -> None:
         """Note that a step's outputs are there."""
         self._left.discard(step)
-        freed = []
         for name in self._unblocks[step]:
             self._waits_for[name].discard(step)
             if not self._waits_for[name]:
-                freed.append(name)
-        if freed:
-            self._ready += freed
-            self._ready.sort(key=self._position.__getitem__, reverse=True)
+                heapq.heappush(self._ready, self._position[name])
 
     def failed(self, step: str) -> None:
         """Note that a step failed."""

@@ -1,19 +1,18 @@
 """What a step gets from the source, from steps before it, and from elsewhere."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from runproj.errors import StoreError
+from runproj.errors import ProjectError
 from runproj.model import digest_of
 from runproj.plan.plan import PlannedInput, PlannedStep
 from runproj.ports import ObjectStore
 from runproj.record.artifact import Artifact, FolderManifest
 from runproj.record.run import StepRun
-from runproj.spec.paths import matches_any
+from runproj.spec.paths import above, matches_any
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+class Supply(NamedTuple):
     """Knows where inputs come from.
 
     ``manifest`` is that of the project folder in the source, ``files`` are the artifacts from
@@ -48,7 +47,8 @@ class Supply:
         entry = self.manifest.get(path)
         if entry is not None:
             return entry
-        return digest_of([item for item in self.manifest.items() if matches_any(item[0], [path])])
+        inside = [item for item in self.manifest.items() if matches_any(item[0], [path])]
+        return digest_of(sorted(inside))
 
     def _resolve(self, planned: PlannedInput, done: Mapping[str, StepRun]) -> Iterator[Artifact]:
         if planned.kind == "file":
@@ -67,7 +67,7 @@ class Supply:
         found = False
         for member in manifest.members:
             path = f"{folder.path}/{member.path}"
-            if member.kind == "file" and matches_any(path, [wanted]):
+            if member.kind == "file" and any(matches_any(one, [wanted]) for one in above(path)):
                 found = True
                 yield Artifact(
                     path=path,
@@ -76,4 +76,7 @@ class Supply:
                     executable=member.executable,
                 )
         if not found:
-            raise StoreError(f"{wanted!r} is not in the folder {folder.path!r} that was made")
+            raise ProjectError(
+                f"{wanted!r} is not in the folder {folder.path!r} that was made",
+                hint="an input may name what the step before really makes",
+            )

@@ -3,16 +3,17 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runproj.plan.plan import Plan, PlannedStep
+from runproj.spec.paths import matches_any
 
 _QUOTED = re.compile(r"'([^'\n]{1,500})'|\"([^\"\n]{1,500})\"")
+_MODULE = re.compile(r"No module named '([\w.]+)'")
 _WORD = re.compile(r"[^\s'\"`,;:()<>\[\]{}=]{1,500}")
 
 
-@dataclass(frozen=True, slots=True)
-class Undeclared:
+class Undeclared(NamedTuple):
     """A file that a step wanted; ``why`` says where it is."""
 
     path: str
@@ -20,7 +21,7 @@ class Undeclared:
 
     def hint(self, step: PlannedStep) -> str:
         """Return the line to add."""
-        declared = [planned.path for planned in step.inputs if planned.kind != "source"]
+        declared = [planned.path for planned in step.inputs]
         wanted = ", ".join(dict.fromkeys([*declared, self.path]))
         return f"declare it: add 'inputs: [{wanted}]' to the step {step.name!r} in the project file"
 
@@ -46,10 +47,10 @@ def undeclared(
     """
     makers = {output.path: other.name for other in plan.steps for output in other.outputs}
     own = {output.path for output in step.outputs}
-    given = {planned.path for planned in step.inputs}
+    given = [planned.path for planned in step.inputs]
     hidden = frozenset(plan.hidden)
     for path in _candidates(log, step.working_directory, workspace):
-        if path in own or path in given:
+        if path in own or matches_any(path, given):
             continue
         maker = _maker(path, makers)
         if maker is not None and maker != step.name:
@@ -57,7 +58,9 @@ def undeclared(
         if (path not in manifest or path in hidden) and exists(path):
             why = "runproj keeps it from steps" if path in hidden else "git ignores it"
             return Undeclared(path, f"it stands in the project, but {why}")
-        if path in manifest and step.sources is not None and path not in given:
+        if path in manifest and not matches_any(
+            path, (path,) if step.sources is None else step.sources
+        ):
             return Undeclared(path, "it stands in the project, but 'sources' leaves it out")
     return None
 
@@ -75,7 +78,9 @@ def _candidates(log: str, directory: str, workspace: str) -> Iterator[str]:
     seen = set()
     for line in reversed(log.splitlines()):
         quoted = [first or second for first, second in _QUOTED.findall(line)]
-        for text in (*quoted, *_WORD.findall(line)):
+        modules = [name.replace(".", "/") for name in _MODULE.findall(line)]
+        scripts = [path for name in modules for path in (f"{name}.py", f"{name}/__init__.py")]
+        for text in (*scripts, *quoted, *_WORD.findall(line)):
             path = _in_project(text.strip().rstrip("."), directory, workspace)
             if path is not None and path not in seen:
                 seen.add(path)

@@ -50,8 +50,8 @@ def process_variables(
     for name, text in step.pass_env.items():
         if text is not None:
             # an environment's own programs come first, whatever the caller's PATH is
-            first = environment.get("PATH", "").partition(":")[0]
-            variables[name] = f"{first}:{text}" if name == "PATH" and first else text
+            first = environment.get("PATH") if name == "PATH" else None
+            variables[name] = f"{first}:{text}" if first else text
     for name, text in step.env.items():
         variables[name] = resolve_symbols(text, run_id, workspace)
     return variables

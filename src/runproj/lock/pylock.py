@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 
+from runproj.errors import EnvironmentFailed
 from runproj.lock.declaration import normalized
 
 _PACKAGE = "[[packages]]\n"
@@ -37,12 +38,16 @@ def packages(content: str) -> Mapping[str, str]:
     """Return names and versions of the packages of a lockfile.
 
     Raises:
-        ValueError: it is not TOML, or not a lockfile.
+        EnvironmentFailed: it is not TOML, or not a lockfile.
     """
-    listed = tomllib.loads(content).get("packages")
-    if not isinstance(listed, list):
-        raise ValueError("it has no packages")
-    return {normalized(one["name"]): str(one.get("version", "")) for one in listed}
+    try:
+        listed = tomllib.loads(content)["packages"]
+        return {normalized(one["name"]): str(one.get("version", "")) for one in listed}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it lists no packages"
+        raise EnvironmentFailed(
+            f"the lockfile is damaged: {why}", hint="'runproj lock' writes it anew"
+        ) from error
 
 
 def difference(old: str, new: str) -> list[tuple[str, str | None, str | None]]:

@@ -4,12 +4,12 @@ import json
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import ParameterError, Problem
 from runproj.model import Model
 from runproj.spec.parameter import Parameter, ParameterType, Value, from_data, from_text
-from runproj.spec.suggest import did_you_mean
+from runproj.spec.suggest import did_you_mean, nearest
 
 Origin: TypeAlias = Literal["default", "command line", "params file", "environment"]
 PREFIX = "RUNPROJ_PARAM_"
@@ -75,8 +75,7 @@ class Given:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(NamedTuple):
     """The absolute folders that a path may be relative to, links resolved."""
 
     project: str
@@ -110,10 +109,38 @@ def bind(
         try:
             bound.append(binder.bind(name, parameter))
         except _BadValue as error:
-            problems.append(Problem(f"{name}: {error}", where=error.where, hint=error.hint))
+            hint = error.hint or describe(name, parameter)
+            problems.append(Problem(f"{name}: {error}", where=error.where, hint=hint))
     if problems:
         raise ParameterError.of(problems)
     return tuple(bound)
+
+
+def describe(name: str, parameter: Parameter) -> str:
+    """Say what a parameter takes.
+
+    >>> describe("lr", Parameter(type="float", min=0, max=1, help="Learning rate."))
+    'lr is a float from 0 to 1: Learning rate.'
+    """
+    article = "an" if parameter.type == "int" else "a"
+    text = f"{name} is {article} {parameter.type}"
+    if parameter.type == "list":
+        text += f" of {parameter.items}, written as 1,2,3 or as JSON" * (
+            parameter.items != "string"
+        )
+    if parameter.min is not None and parameter.max is not None:
+        text += f" from {parameter.min} to {parameter.max}"
+    elif parameter.min is not None:
+        text += f" of at least {parameter.min}"
+    elif parameter.max is not None:
+        text += f" of at most {parameter.max}"
+    return f"{text}: {parameter.help}" if parameter.help else text
+
+
+def _meant(parameter: Parameter, given: Value) -> str | None:
+    """Return a hint with the choice that was probably meant."""
+    near = nearest(str(given), map(str, parameter.choices or ()))
+    return None if near is None else f"did you mean {near!r}?"
 
 
 class _BadValue(ValueError):
@@ -136,7 +163,7 @@ def _unknown(
                 )
             )
         elif name in seen:
-            problems.append(Problem(f"{name}: given twice", "-P"))
+            problems.append(Problem(f"{name}: given twice", "-P", hint=f"keep one -P {name}=…"))
         seen.add(name)
     problems += [
         Problem(
@@ -146,10 +173,11 @@ def _unknown(
         if name not in parameters
     ]
     elsewhere = {*parameters, *known_elsewhere}
+    variables = {*elsewhere, *map(str.upper, elsewhere)}
     for variable in given.variables:
         name = variable.removeprefix(PREFIX)
-        if name != variable and not {name, name.lower()} & {*elsewhere, *map(str.lower, elsewhere)}:
-            hint = did_you_mean(name.lower(), elsewhere)
+        if name != variable and name not in variables:
+            hint = did_you_mean(name, elsewhere)
             problems.append(Problem(f"there is no parameter {name!r}", variable, hint=hint))
     return problems
 
@@ -165,7 +193,8 @@ class _Binder:
         if name in texts:
             return self._text(name, parameter, texts[name], "command line", "-P")
         if name in self.given.file:
-            return self._data(name, parameter, self.given.file[name], "params file")
+            data = self.given.file[name]
+            return self._data(name, parameter, data, "params file", self.given.file_name)
         for variable in (PREFIX + name, PREFIX + name.upper()):
             if variable in self.given.variables:
                 text = self.given.variables[variable]
@@ -183,14 +212,16 @@ class _Binder:
         try:
             value = from_text(parameter, text)
         except ValueError as error:
-            raise _BadValue(str(error), where) from None
+            raise _BadValue(str(error), where, _meant(parameter, text)) from None
         return self._placed(name, parameter, value, origin, self.folders.caller, text)
 
-    def _data(self, name: str, parameter: Parameter, data: Value, origin: Origin) -> BoundValue:
+    def _data(
+        self, name: str, parameter: Parameter, data: Value, origin: Origin, where: str | None = None
+    ) -> BoundValue:
         try:
             value = from_data(parameter, data)
         except ValueError as error:
-            raise _BadValue(str(error), self.given.file_name) from None
+            raise _BadValue(str(error), where, _meant(parameter, data)) from None
         return self._placed(name, parameter, value, origin, self.folders.project, None)
 
     def _placed(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pydantic import Field
 
 from runproj.model import Model, digest_of
-from runproj.plan.plan import PlannedStep
+from runproj.plan.plan import PlannedOutput, PlannedStep
 from runproj.spec.paths import matches_any
 
 FORMAT = 1
@@ -54,17 +54,23 @@ def fingerprint(
     """
     parts = {
         "argv": step.argv,
-        "env": {**step.env, **step.pass_env},
+        "env": {**step.pass_env, **step.env},
         "environment": environment,
         "source": source,
         "inputs": dict(inputs),
-        "outputs": tuple(sorted(output.path for output in step.outputs)),
+        "outputs": tuple(sorted(map(_declared, step.outputs))),
         "directory": step.working_directory,
         "streams": (step.stdin, step.stdout),
         "platform": platform,
     }
     digest = digest_of({"format": FORMAT, **parts})
     return Fingerprint(digest=digest, tree=tree, parameters=step.parameters, **parts)
+
+
+def _declared(output: PlannedOutput) -> str:
+    """Return what decides about an output: its path, by which name it is kept, what is read."""
+    named = output.path if output.name is None else f"{output.name}={output.path}"
+    return f"{named} (metrics)" if output.metrics else named
 
 
 def visible(

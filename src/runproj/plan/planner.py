@@ -1,10 +1,10 @@
 """From a project and bound values to the steps of a plan."""
 
 import graphlib
-import itertools
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runproj.errors import NotSupported, Problem, ProjectError, UsageError
 from runproj.lock.lock import lockfile_path
@@ -14,16 +14,14 @@ from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
 from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep
 from runproj.spec import command, template
-from runproj.spec.check import step_paths
-from runproj.spec.document import Path, dotted
-from runproj.spec.paths import Makers, glob_matches, is_glob, is_within
+from runproj.spec.paths import Makers, above, below, glob_matches, is_glob, is_within
+from runproj.spec.place import Path, Point, dotted
 from runproj.spec.project import Input, Output, Project, Step
-from runproj.spec.suggest import did_you_mean
+from runproj.spec.suggest import did_you_mean, nearest
 from runproj.spec.template import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the planner is told about the world.
 
     ``manifest`` has the source files, relative to the project. ``find`` returns the files outside
@@ -36,26 +34,38 @@ class Facts:
     find: Callable[[str], Sequence[str]]
     digest: Callable[[str], str | None]
     caller: Mapping[str, str]
-    point: Callable[[Path, str, str | None], Problem]
+    point: Point
     project_file: str = "runproj.yaml"
 
 
 @dataclass
 class Planner:
-    """Plans the steps of one entry point; call :meth:`plan` once."""
+    """Plans the steps of one entry point; call :meth:`plan` once.
+
+    ``system`` runs every step on the system, whatever its environment is.
+    """
 
     project: Project
     entry_point: str
     values: Sequence[BoundValue]
     facts: Facts
+    system: bool = False
     problems: list[Problem] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         entry = self.project.entry_points[self.entry_point]
         self.steps: Mapping[str, Step] = entry.all_steps(self.entry_point)
-        self.paths = step_paths(self.entry_point, entry)
+        self.paths = entry.paths(self.entry_point)
         self.position = {name: index for index, name in enumerate(self.steps)}
         self.bound = {value.name: value for value in self.values}
+        self.origins = {
+            path: source
+            for value in self.values
+            for path, source in zip(value.paths, value.sources, strict=False)
+            if source is not None
+        }
+        self.in_order = sorted(self.facts.manifest)
+        self.ups = _ups(posixpath.normpath(self.project.source.root))
 
     def plan(self, chosen: Iterable[str] = ()) -> tuple[PlannedStep, ...]:
         """Plan the chosen steps with what they need; none chosen means all.
@@ -100,8 +110,10 @@ class Planner:
         step = self.steps[name]
         outputs = [self._output(name, output, key) for key, output in step.all_outputs]
         made = {output.path: index for index, output in enumerate(outputs)}
+        if len(made) < len(outputs):
+            self._wrong((*self.paths[name], "outputs"), "an output is listed twice")
         for text in step.metrics:
-            planned = self._output(name, Output(path=text), None)
+            planned = self._output(name, Output(path=text), None, "metrics")
             if planned.path in made:
                 index = made[planned.path]
                 outputs[index] = outputs[index].model_copy(update={"metrics": True})
@@ -109,16 +121,18 @@ class Planner:
                 outputs.append(planned.model_copy(update={"metrics": True}))
                 made[planned.path] = len(outputs) - 1
         if step.stdout is not None:
-            planned = self._output(name, Output(path=step.stdout), None)
+            planned = self._output(name, Output(path=step.stdout), None, "stdout")
             if planned.path not in made:
                 outputs.append(planned)
         return outputs
 
-    def _output(self, name: str, output: Output, key: str | None) -> PlannedOutput:
-        text = self._text(output.path, self._place_lookup) or ""
+    def _output(
+        self, name: str, output: Output, key: str | None, where: str = "outputs"
+    ) -> PlannedOutput:
+        text = self._text(output.path, self._lookup(name, ".")) or ""
         path = posixpath.normpath(text)
-        if path.startswith(("../", "/")) or path in ("..", "."):
-            self._wrong((*self.paths[name], "outputs"), f"{text!r} is not inside the project")
+        if path.startswith("/") or _ups(path) or path == ".":
+            self._wrong((*self.paths[name], where), f"{text!r} is not inside the project")
         return PlannedOutput(
             path=path, name=key, compare=output.compare, rtol=output.rtol, atol=output.atol
         )
@@ -135,13 +149,13 @@ class Planner:
                         f"{output.path!r} is made by the step {other!r} too",
                         "each output has one maker",
                     )
-        ordered = sorted(makers)
-        for outer, inner in itertools.pairwise(ordered):
-            if inner.startswith(outer + "/") and makers[inner] != makers[outer]:
-                self._wrong(
-                    (*self.paths[makers[inner]], "outputs"),
-                    f"{inner!r} stands in {outer!r}, which the step {makers[outer]!r} makes",
-                )
+        for inner, maker in makers.items():
+            for outer in above(inner):
+                if outer in makers and makers[outer] != maker:
+                    self._wrong(
+                        (*self.paths[maker], "outputs"),
+                        f"{inner!r} stands in {outer!r}, which the step {makers[outer]!r} makes",
+                    )
 
     def _place_lookup(self, reference: Reference) -> Texts:
         """Look up what may stand in a path: values, and outputs of steps."""
@@ -165,13 +179,13 @@ class Planner:
         for key, item in items:
             for text in rendering.tokens(template.parse(item.path), self._place_lookup):
                 yield (*base, "inputs", key), posixpath.normpath(text), item
-        if step.stdin is not None:
-            text = self._text(step.stdin, self._any_lookup(name)) or ""
-            yield (*base, "stdin"), posixpath.normpath(text), Input(path=step.stdin)
+        stdin = self._stream(name, step.stdin)
+        if stdin is not None:
+            yield (*base, "stdin"), stdin, Input(path=stdin)
         own = {output.path for output in self.outputs[name]}
         outputs_of = [template.parse(output.path).references for _, output in step.all_outputs]
         naming = {reference.name for references in outputs_of for reference in references}
-        for path, reference in self._references(name):
+        for path, reference in self._referring(name):
             match reference.parts:
                 case ("steps", other, "outputs", key) if other != name:
                     text = self._output_path(other, key)
@@ -181,7 +195,8 @@ class Planner:
                         if text not in own:
                             yield path, text, Input(path=text)
 
-    def _references(self, name: str) -> Iterator[tuple[Path, Reference]]:
+    def _referring(self, name: str) -> Iterator[tuple[Path, Reference]]:
+        """Yield the references through which a step gets at files that it need not declare."""
         step, base = self.steps[name], self.paths[name]
         if step.command is not None:
             for reference in command.parse(step.command, step.shell).references:
@@ -189,6 +204,8 @@ class Planner:
         for key, text in step.env.items():
             for reference in template.parse(text).references:
                 yield (*base, "env", key), reference
+        for reference in template.parse(step.working_directory or "").references:
+            yield (*base, "working_directory"), reference
 
     def _after(self, name: str) -> list[str]:
         """Return the steps that must be done before one, in declared order."""
@@ -210,6 +227,7 @@ class Planner:
             if name not in self.steps:
                 raise UsageError(
                     f"the entry point {self.entry_point!r} has no step {name!r}",
+                    where=self.facts.project_file,
                     hint=did_you_mean(name, self.steps),
                 )
         return graph.with_ancestors(after, chosen) if chosen else set(self.steps)
@@ -218,13 +236,13 @@ class Planner:
         problems = []
         for name in self.steps:
             if name in wanted:
-                for key, what in _unsupported(self.project, self.steps[name]):
+                for key, what in _unsupported(self.project, self.steps[name], system=self.system):
                     path = (*self.paths[name], key)
                     problems.append(
                         self.facts.point(
                             path,
-                            f"{dotted(path)}: {what} cannot be executed yet: not supported yet",
-                            None,
+                            f"{dotted(path)}: {what} is not supported yet",
+                            "this version checks it, and cannot execute it",
                         )
                     )
         if problems:
@@ -232,7 +250,11 @@ class Planner:
 
     def _step(self, name: str, after: list[str]) -> PlannedStep:
         step = self.steps[name]
-        lookup = self._any_lookup(name)
+        directory = self._directory(name)
+        lookup = self._lookup(name, directory)
+        if directory.startswith("/") or _ups(directory) > self.ups:
+            text = f"{directory!r} is not inside the project"
+            self._wrong((*self.paths[name], "working_directory"), text)
         assert step.command is not None  # noqa: S101 -- Step refuses to be without one
         argv, values = rendering.render(command.parse(step.command, step.shell), lookup)
         if not argv:
@@ -242,82 +264,119 @@ class Planner:
             name=name,
             description=step.description,
             argv=argv,
-            environment=step.environment or ("default" if self.project.environments else "system"),
+            environment=self._environment(step),
             env={**{key: text for key, text in env.items() if text is not None}, **values},
             pass_env={key: self.facts.caller.get(key) for key in step.pass_env},
             inputs=tuple(self._planned_inputs(name)),
             outputs=tuple(self.outputs[name]),
             after=tuple(after),
-            sources=step.sources,
-            working_directory=self._directory(name),
-            stdin=self._stream(step.stdin, lookup),
-            stdout=self._stream(step.stdout, lookup),
+            sources=_normal(step.sources),
+            working_directory=directory,
+            stdin=self._stream(name, step.stdin),
+            stdout=self._stream(name, step.stdout),
             timeout_s=step.timeout,
             cache=step.cache,
             parameters=dict(self._used_values(name)),
         )
 
-    def _stream(self, text: str | None, lookup: Callable[[Reference], Texts]) -> str | None:
-        return None if text is None else posixpath.normpath(self._text(text, lookup) or "")
+    def _environment(self, step: Step) -> str:
+        if self.system or not self.project.environments:
+            return "system"
+        return step.environment or "default"
+
+    def _stream(self, name: str, text: str | None) -> str | None:
+        """Return the file of a standard stream; a value that is null means none."""
+        found = None if text is None else self._text(text, self._lookup(name, "."))
+        return found and posixpath.normpath(found)
 
     def _directory(self, name: str) -> str:
         text = self.steps[name].working_directory or "."
-        return posixpath.normpath(self._text(text, self._place_lookup) or ".")
+        return posixpath.normpath(self._text(text, self._lookup(name, ".")) or ".")
 
     def _used_values(self, name: str) -> Iterator[tuple[str, str]]:
-        for _, reference in self._references(name):
+        """Yield name and text of the values that a step refers to, wherever it does."""
+        step = self.steps[name]
+        texts = [item.path for item in step.all_inputs]
+        texts += [output.path for _, output in step.all_outputs]
+        texts += [*step.metrics, step.stdin or "", step.stdout or ""]
+        references = [reference for _, reference in self._referring(name)]
+        for text in texts:
+            references += template.parse(text).references
+        for reference in references:
             value = self.bound.get(reference.name)
             if value is not None:
-                texts = value.texts
-                shown = ",".join(texts) if isinstance(texts, tuple) else texts
+                shown = value.texts
+                if isinstance(shown, tuple):
+                    shown = ",".join(shown)
                 yield reference.name, "null" if shown is None else shown
 
-    def _any_lookup(self, name: str) -> Callable[[Reference], Texts]:
-        """Look up a reference in a command of a step; paths as seen from where it runs."""
+    def _lookup(self, name: str, directory: str) -> Callable[[Reference], Texts]:
+        """Look up what a step refers to; paths are as seen from a folder of the project."""
         step = self.steps[name]
-        directory = "." if step.working_directory is None else self._directory(name)
 
         def lookup(reference: Reference) -> Texts:
+            bound = self.bound.get(reference.name)
             match reference.parts:
                 case ("run", "id") | ("workspace",):
                     return SYMBOLS[reference.name]
                 case ("inputs", key):
-                    path = self._text(step.inputs_by_name[key].path, self._place_lookup) or ""
-                    return seen_from(directory, posixpath.normpath(path))
+                    path = template.parse(step.inputs_by_name[key].path)
+                    return seen(rendering.tokens(path, self._place_lookup))
                 case ("outputs", key):
-                    return seen_from(directory, self._output_path(name, key))
+                    text = self._text(step.outputs_by_name[key].path, self._place_lookup)
+                    return seen((text or "",))
             texts = self._place_lookup(reference)
-            bound = self.bound.get(reference.name)
-            if reference.parts[0] == "steps" or (bound is not None and bound.paths):
-                many = (texts,) if isinstance(texts, str) else texts or ()
-                seen = tuple(seen_from(directory, text) for text in many)
-                return seen[0] if isinstance(texts, str) else seen
-            return texts
+            if texts is None or not (reference.parts[0] == "steps" or (bound and bound.paths)):
+                return texts
+            return seen((texts,)) if isinstance(texts, str) else tuple(map(see, texts))
+
+        def seen(paths: tuple[str, ...]) -> Texts:
+            found = tuple(map(see, paths))
+            return found[0] if len(found) == 1 else found
+
+        def see(path: str) -> str:
+            return seen_from(directory, posixpath.normpath(path))
 
         return lookup
 
     def _planned_inputs(self, name: str) -> Iterator[PlannedInput]:
         seen: set[tuple[str, str | None]] = set()
         for path, text, item in self.inputs[name]:
-            found = list(self._resolve(name, text, item))
-            if not found:
+            if text.startswith("/") or _ups(text) > self.ups:
                 self._wrong(
-                    path, f"{text!r} is not there, and no step makes it", self._nearby(text)
-                )
+                    path, f"{text!r} is not inside the project",
+                    "a parameter of type path takes files from anywhere",
+                )  # fmt: skip
+                continue
+            found = list(self._resolve(name, text, item))
+            if not found and any(output.path == text for output in self.outputs[name]):
+                self._wrong(path, f"{text!r} is made by the step itself: it cannot be an input")
+            elif not found:
+                self._missing(path, text)
             for planned in found:
                 if (planned.path, planned.output) not in seen:
                     seen.add((planned.path, planned.output))
                     yield planned
 
-    def _nearby(self, text: str) -> str | None:
+    def _missing(self, path: Path, text: str) -> None:
+        outside = self._outside(text)
+        if outside is not None:
+            self._wrong(path, f"{self.origins[outside]!r} is not there")
+            return
         known = [*self.makers.maker, *self.facts.manifest]
-        return did_you_mean(text, known) if len(known) < _MANY else None
+        near = nearest(text, known) if len(known) < _MANY else None
+        hint = None if near is None else f"did you mean {near!r}?"
+        self._wrong(path, f"{text!r} is not there, and no step makes it", hint)
+
+    def _outside(self, text: str) -> str | None:
+        """Return the path value from outside of the project of which an input is (a part)."""
+        return next((path for path in above(text) if path in self.origins), None)
 
     def _resolve(self, name: str, text: str, item: Input) -> Iterator[PlannedInput]:
         """Find where an input comes from: steps, the source, elsewhere."""
-        origin = self._origin(text)
-        if origin is not None:
-            yield from self._file(text, origin, item)
+        outside = self._outside(text)
+        if outside is not None:  # a part of what was given comes with all of it
+            yield from self._file(outside, self.origins[outside], item)
             return
         made = [(step, path) for step, path in self.makers.of(text) if step != name]
         for step, path in made:
@@ -328,36 +387,53 @@ class Planner:
             yield PlannedInput(path=path, kind="source")
         if made and not is_glob(text):
             return
-        for path in self.facts.find(text):
-            if (
-                path not in self.facts.manifest
-                and path not in self.makers
-                and path not in in_source
-            ):
+        for path in self._elsewhere(text, in_source):
+            known = path in self.facts.manifest or path in in_source
+            if not known and not self.makers.makes(path):
                 yield from self._file(path, path, item)
+
+    def _elsewhere(self, text: str, in_source: list[str]) -> Sequence[str]:
+        """Return what stands at a path; of a source folder, what is not source."""
+        if is_glob(text) or text not in in_source:
+            return self.facts.find(text)
+        if text in self.facts.manifest:
+            return []
+        found = self.facts.find(f"{text}/**/*")
+        folders = {parent for path in found for parent in above(path.rpartition("/")[0])}
+        return [path for path in found if path not in folders and "__pycache__" not in path]
 
     def _file(self, path: str, origin: str, item: Input) -> Iterator[PlannedInput]:
         sha256 = self.facts.digest(origin)
+        if item.sha256 not in (None, sha256) and sha256 is not None:
+            self.problems.append(
+                Problem(f"the input {path!r} is not what its sha256 says: it has {sha256}")
+            )
         if sha256 is not None:
-            yield PlannedInput(path=path, kind="file", origin=origin, sha256=sha256, keep=item.keep)
-
-    def _origin(self, text: str) -> str | None:
-        for value in self.bound.values():
-            for path, source in zip(value.paths, value.sources, strict=False):
-                if path == text and source is not None:
-                    return source
-        return None
+            yield PlannedInput(
+                path=path, kind="file", origin=origin, sha256=sha256, keep=item.keep
+            )
 
     def _in_source(self, text: str) -> list[str]:
-        manifest = self.facts.manifest
-        if text in manifest:
-            return [] if text in self.makers else [text]
+        """Return what an input takes of the source, without what steps make."""
+        if text in self.facts.manifest:
+            return [] if self.makers.makes(text) else [text]
         if is_glob(text):
             return [
-                path for path in manifest if glob_matches(text, path) and path not in self.makers
+                path
+                for path in self.facts.manifest
+                if glob_matches(text, path) and not self.makers.makes(path)
             ]
-        inside = (path for path in manifest if path.startswith(text + "/") or text == ".")
-        return [text] if any(path not in self.makers for path in inside) else []
+        inside = below("" if text == "." else text, self.in_order)
+        return [text] if any(not self.makers.makes(path) for path in inside) else []
+
+
+def _ups(path: str) -> int:
+    """Return how many folders a path climbs out of the project."""
+    return path.split("/").count("..")
+
+
+def _normal(paths: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if paths is None else tuple(map(posixpath.normpath, paths))
 
 
 def seen_from(directory: str, path: str) -> str:
@@ -368,9 +444,10 @@ def seen_from(directory: str, path: str) -> str:
     """
     if directory == ".":
         return path
-    return posixpath.relpath(f"/{path}", f"/{directory}")
+    return posixpath.relpath(f"{_DEEP}/{path}", f"{_DEEP}/{directory}")
 
 
+_DEEP = "/_" * 32  # stands for the project: a path may climb out of it into a wider source
 _MANY = 10_000  # comparing a name with so many others would be slow
 _LATER: tuple[tuple[str, str], ...] = (
     ("matrix", "a matrix"),
@@ -383,12 +460,14 @@ _LATER: tuple[tuple[str, str], ...] = (
 )
 
 
-def _unsupported(project: Project, step: Step) -> Iterator[tuple[str, str]]:
+def _unsupported(project: Project, step: Step, *, system: bool) -> Iterator[tuple[str, str]]:
     for key, what in _LATER:
         if getattr(step, key):
             yield key, what
+    if step.network is False:
+        yield "network", "a step without a network"
     environment = project.environments.get(step.environment or "default")
-    if environment is not None and environment.kind in ("conda", "docker"):
+    if not system and environment is not None and environment.kind in ("conda", "docker"):
         yield "environment", f"an environment of kind {environment.kind!r}"
     for item in step.all_inputs:
         if item.remote:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import Fingerprint
 from runproj.plan.plan import Reason
 
@@ -22,25 +23,42 @@ def reasons(
         files: source files that differ; those that are inputs too are named as inputs only.
     """
     found = [*_parameters(before, after)]
-    if not found and before.argv != after.argv:
+    if _how(before) != _how(after) or (not found and before.argv != after.argv):
         found.append(Reason(kind="command"))
     found += _environment(before, after, packages)
     inputs = list(_changed(before.inputs, after.inputs))
     found += [Reason(kind="input", name=path) for path in inputs]
     if before.source != after.source:
-        found += [Reason(kind="source", name=path) for path in files if path not in inputs]
+        found += [
+            Reason(kind="source", name=path) for path in files if path not in inputs
+        ]
         if not any(reason.kind in ("source", "input") for reason in found):
             found.append(Reason(kind="source", name="which files belong to it"))
     found += [
-        Reason(kind="variable", name=name, before=before.env.get(name), after=after.env.get(name))
+        Reason(
+            kind="variable",
+            name=name,
+            before=_shown(before.env.get(name)),
+            after=_shown(after.env.get(name)),
+        )
         for name in _changed(before.env, after.env)
         if not name.startswith("RUNPROJ_VALUE_")
     ]
     if before.outputs != after.outputs:
         found.append(Reason(kind="output", name=", ".join(after.outputs) or "none"))
     if before.platform != after.platform:
-        found.append(Reason(kind="platform", before=before.platform, after=after.platform))
+        found.append(
+            Reason(kind="platform", before=before.platform, after=after.platform)
+        )
     return tuple(found) or (Reason(kind="command"),)
+
+
+def _how(fingerprint: Fingerprint) -> tuple[object, ...]:
+    return fingerprint.directory, fingerprint.streams
+
+
+def _shown(text: str | None) -> str | None:
+    return text and resolve_symbols(text, "{run.id}", "{workspace}")
 
 
 def _parameters(before: Fingerprint, after: Fingerprint) -> Iterator[Reason]:
@@ -61,7 +79,8 @@ def _environment(
     if before.environment == after.environment:
         return
     named = [
-        Reason(kind="environment", name=name, before=old, after=new) for name, old, new in packages
+        Reason(kind="environment", name=name, before=old, after=new)
+        for name, old, new in packages
     ]
     yield from named or [
         Reason(

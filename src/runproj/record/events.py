@@ -1,14 +1,12 @@
 """What happens during a run, for whoever watches."""
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.plan.plan import Action, Reason
 from runproj.record.run import Run, StepRun
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What will be done with a step, and why."""
 
     step: str
@@ -21,39 +19,34 @@ class Decision:
         return ", ".join(reason.text for reason in self.reasons)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """The plan is made."""
 
     decisions: tuple[Decision, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Something that takes time goes on; ``about`` is what, such as an environment's name."""
 
     about: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(NamedTuple):
     """Something the user should know."""
 
     text: str
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepStarted:
+class StepStarted(NamedTuple):
     """A step starts to execute."""
 
     step: str
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StepPrinted:
+class StepPrinted(NamedTuple):
     """A step printed something."""
 
     step: str
@@ -61,8 +54,7 @@ class StepPrinted:
     chunk: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StepFinished:
+class StepFinished(NamedTuple):
     """A step is done, failed, or was not needed."""
 
     step_run: StepRun
@@ -70,8 +62,7 @@ class StepFinished:
     log_tail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(NamedTuple):
     """The run has ended and its record is closed."""
 
     run: Run

@@ -43,18 +43,24 @@ def _numbers(name: str, data: Any) -> Iterator[tuple[str, float]]:  # noqa: ANN4
     elif isinstance(data, list):
         for index, value in enumerate(data):
             yield from _numbers(f"{name}.{index}" if name else str(index), value)
-    elif isinstance(data, (int, float)) and not isinstance(data, bool) and math.isfinite(data):
-        yield name or "value", float(data)
+    elif isinstance(data, (int, float)) and not isinstance(data, bool):
+        number = _number(str(data))
+        if number is not None:
+            yield name or "value", number
 
 
 def _csv(text: str, delimiter: str) -> dict[str, float]:
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=delimiter)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from error
     if not rows:
         return {}
     names = set(rows[0])
     key = next((column for column in ("name", "metric") if column in names), None)
     if key is not None and "value" in names:
-        pairs = [(row[key], row["value"]) for row in rows]
+        pairs = [(row[key], row["value"]) for row in rows if row[key]]
     else:
         pairs = [
             item for row in rows for item in row.items() if item[0] and item[0] not in _STEP_COLUMNS
@@ -63,8 +69,10 @@ def _csv(text: str, delimiter: str) -> dict[str, float]:
 
 
 def _number(text: str | None) -> float | None:
+    if not text or "_" in text:  # for Python, 1_000 is a number
+        return None
     try:
-        number = float(text or "")
+        number = float(text)
     except ValueError:
         return None
     return number if math.isfinite(number) else None

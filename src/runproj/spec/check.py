@@ -4,19 +4,19 @@ import graphlib
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runproj.spec import command, template
-from runproj.spec.command import ArgvCommand, CommandError, Slot
-from runproj.spec.document import Path
+from runproj.spec.command import ArgvCommand, CommandError
 from runproj.spec.paths import Makers
-from runproj.spec.project import EntryPoint, Project, Step
+from runproj.spec.place import Path
+from runproj.spec.project import Project, Step
 from runproj.spec.reference import RESERVED, Scope, UnknownReference
 from runproj.spec.suggest import did_you_mean
 from runproj.spec.template import Reference, Template
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Something wrong at a path of the document; ``about`` names what is involved."""
 
     path: Path
@@ -34,18 +34,12 @@ def findings(project: Project) -> Iterator[Finding]:
         yield from _parameter_names((*path, "parameters"), entry.parameters)
         parameters = project.parameters_of(name)
         steps = entry.all_steps(name)
-        paths = step_paths(name, entry)
+        paths = entry.paths(name)
         for step_name, step in steps.items():
             yield from _Checker(paths[step_name], Scope(parameters, step, steps)).findings()
             yield from _names(project, paths[step_name], step_name, steps)
         yield from _makers(steps, paths)
         yield from _cycle(steps, paths)
-
-
-def step_paths(name: str, entry: EntryPoint) -> Mapping[str, Path]:
-    """Return where each step of an entry point stands in the document."""
-    base: Path = ("entry_points", name)
-    return {step: (*base, "steps", step) for step in entry.steps} if entry.steps else {name: base}
 
 
 def _parameter_names(path: Path, parameters: Mapping[str, object]) -> Iterator[Finding]:
@@ -135,7 +129,7 @@ class _Checker:
         parsed = template.parse(text)
         for reference in parsed.references:
             yield from self._reference(path, reference, what, banned)
-            if parsed.whole is None or what == "an environment variable":
+            if parsed.whole is None or what != "an input path":
                 yield from self._no_list(path, reference)
 
     def _reference(
@@ -176,9 +170,8 @@ class _Checker:
                     for reference in token.references:
                         yield from self._no_list(path, reference)
         else:
-            for piece in parsed.pieces:
-                if isinstance(piece, Slot) and piece.quoting != "bare":
-                    yield from self._no_list(path, piece.reference)
+            for slot in parsed.partial:
+                yield from self._no_list(path, slot.reference)
 
 
 def _relative(path: Path, text: str, what: str) -> Iterator[Finding]:
@@ -190,6 +183,8 @@ def _relative(path: Path, text: str, what: str) -> Iterator[Finding]:
             f"{what} is relative to the project, {text!r} is not",
             'a parameter of type path takes files from anywhere: inputs: ["{data}"]',
         )
+    if "://" in text:
+        yield Finding(path, f"{what} is a path of the project, {text!r} is a URL")
     if "\\" in text and what != "an input path":
         yield Finding(path, f"{what} uses '/' between folders")
 

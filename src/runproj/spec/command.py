@@ -9,9 +9,11 @@ The quoting rules are those of POSIX 2.2, https://pubs.opengroup.org/onlinepubs/
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from functools import lru_cache
+from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.spec import template
+from runproj.spec.interpreter import BEFORE_COMMAND, is_code
 from runproj.spec.template import Part, Reference, Template
 
 ShellName: TypeAlias = Literal["bash", "sh"]
@@ -22,8 +24,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 _ENDS_WORD = frozenset(" \t\n;|&<>()")
 
 
-@dataclass(frozen=True, slots=True)
-class ArgvCommand:
+class ArgvCommand(NamedTuple):
     """Tokens, each a template; no shell."""
 
     tokens: tuple[Template, ...]
@@ -34,16 +35,14 @@ class ArgvCommand:
         return tuple(reference for token in self.tokens for reference in token.references)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A place in a script where a value is expanded, inside this quoting."""
 
     reference: Reference
     quoting: Quoting
 
 
-@dataclass(frozen=True, slots=True)
-class ShellCommand:
+class ShellCommand(NamedTuple):
     """A script for a shell, cut at its references."""
 
     shell: ShellName
@@ -53,6 +52,26 @@ class ShellCommand:
     def references(self) -> tuple[Reference, ...]:
         """The references of the script, in order."""
         return tuple(piece.reference for piece in self.pieces if isinstance(piece, Slot))
+
+    @property
+    def partial(self) -> tuple[Slot, ...]:
+        """The slots that are not a whole word of the script."""
+        around = ("", *self.pieces, "")
+        return tuple(
+            piece
+            for index, piece in enumerate(around)
+            if isinstance(piece, Slot)
+            and not (
+                piece.quoting == "bare"
+                and _is_edge(around[index - 1], -1)
+                and _is_edge(around[index + 1], 0)
+            )
+        )
+
+
+def _is_edge(piece: str | Slot, end: int) -> bool:
+    """Tell whether a word ends (or starts) where a piece touches its neighbour."""
+    return isinstance(piece, str) and (not piece or piece[end] in _ENDS_WORD)
 
 
 Command: TypeAlias = ArgvCommand | ShellCommand
@@ -84,7 +103,11 @@ def parse(command: str | Sequence[str], shell: ShellName | Literal[False] | None
                 "a command that is a list never meets a shell", "write it as one string"
             )
         return _argv(tuple(template.parse(token) for token in command))
-    text = command.strip()
+    return _parse_text(command.strip(), shell)
+
+
+@lru_cache(maxsize=65536)  # each is asked for when it is checked, ordered and planned
+def _parse_text(text: str, shell: ShellName | Literal[False] | None) -> Command:
     if shell is None:
         shell = "bash" if _has_shell_syntax(text) else False
     if shell:
@@ -99,7 +122,8 @@ def _argv(tokens: tuple[Template, ...]) -> ArgvCommand:
         raise CommandError("the command is empty")
     words = [str(token) for token in tokens]
     for index, token in enumerate(tokens):
-        if token.references and _is_code(words[:index]):
+        start = token.parts[0] if token.parts and isinstance(token.parts[0], str) else ""
+        if token.references and is_code(words[:index], start):
             raise _code_error(token.references[0])
     return ArgvCommand(tokens)
 
@@ -177,10 +201,17 @@ def _split(parsed: Template) -> tuple[Template, ...]:
 _BLOCKED = {
     "param": ("inside ${…}", "put it into 'env' and expand that variable"),
     "arith": ("in arithmetic", "put it into 'env' and use that variable"),
+    "bracket": ("in arithmetic", "put it into 'env' and use that variable"),
     "backtick": ("inside backticks", "use $(…) instead"),
     "ansi": ("inside $'…'", "use '…' or \"…\""),
     "heredoc": ("in a here-document", "put it into 'env', or print it with printf '%s' {name}"),
 }
+
+
+_OPENED = {
+    "double": '"', "single": "'", "ansi": "$'", "param": "${", "backtick": "`", "bracket": "$[",
+    "test": "[[",
+}  # fmt: skip
 
 
 @dataclass
@@ -191,7 +222,9 @@ class _Script:
     out: list[str | Slot] = field(default_factory=list)
     stack: list[str] = field(default_factory=lambda: ["bare"])
     words: list[list[str]] = field(default_factory=lambda: [[""]])
+    cases: list[int] = field(default_factory=lambda: [0])
     heredocs: list[tuple[str, bool]] = field(default_factory=list)
+    test: int = 0  # where the innermost [[ stands
     index: int = 0
     atoms: list[Part] = field(default_factory=list)
 
@@ -205,8 +238,7 @@ class _Script:
             else:
                 getattr(self, f"_{self.stack[-1]}")(atom)
         if self.stack != ["bare"]:
-            opened = {"double": '"', "single": "'", "ansi": "$'", "param": "${", "backtick": "`"}
-            raise CommandError(f"{opened.get(self.stack[-1], '(')} is opened and not closed")
+            raise CommandError(f"{_OPENED.get(self.stack[-1], '(')} is opened and not closed")
         return self._merged()
 
     def _merged(self) -> tuple[str | Slot, ...]:
@@ -230,11 +262,13 @@ class _Script:
     def _push(self, mode: str, count: int) -> None:
         self._take(count)
         self.stack.append(mode)
+        self.cases.append(0)
         if mode == "subst":
             self.words.append([""])
 
     def _pop(self, count: int = 1) -> None:
         self._take(count)
+        self.cases.pop()
         if self.stack.pop() == "subst":
             self.words.pop()
 
@@ -243,8 +277,11 @@ class _Script:
             if mode in _BLOCKED:
                 where, hint = _BLOCKED[mode]
                 raise CommandError(f"the reference {reference} stands {where}", hint)
-        if _is_code(self.words[-1][:-1]):
+        if is_code(self.words[-1][:-1], self.words[-1][-1]):
             raise _code_error(reference)
+        if _is_arithmetic(self.words[-1]) or ("test" in self.stack and self._compares_numbers()):
+            where, hint = _BLOCKED["arith"]
+            raise CommandError(f"the reference {reference} stands {where}", hint)
         quoting: Quoting = "bare"
         if self.stack[-1] in ("single", "double"):
             quoting = "single" if self.stack[-1] == "single" else "double"
@@ -263,7 +300,8 @@ class _Script:
 
     def _dollar(self) -> bool:
         """Enter what a dollar sign opens; tell whether it opened something."""
-        for opening, mode in (("$((", "arith"), ("$(", "subst"), ("${", "param")):
+        openings = (("$((", "arith"), ("$(", "subst"), ("${", "param"), ("$[", "bracket"))
+        for opening, mode in openings:
             if self._peek(opening):
                 self._push(mode, len(opening))
                 return True
@@ -284,6 +322,9 @@ class _Script:
             pass
         elif char == "#" and not self.words[-1][-1]:
             self._comment()
+        elif self._peek("[[") and self._starts_command():
+            self.test = self.index
+            self._push("test", 2)
         elif self._peek("<<<"):
             self._operator(3)
         elif self._peek("<<"):
@@ -295,23 +336,55 @@ class _Script:
 
     _subst = _paren = _bare
 
+    def _test(self, char: str) -> None:
+        if self._peek("]]") and not self.words[-1][-1]:
+            self._pop(2)
+        elif char in " \t\n":
+            self._operator(1)
+        elif char in _ENDS_WORD or char == "#":
+            self._take()
+        else:
+            self._bare(char)
+
     def _separator(self, char: str) -> None:
-        if self._peek("((") and not self.words[-1][-1]:
+        if self._peek("((") and not self.words[-1][-1].strip():
             self._push("arith", 2)
         elif char == "(":
             self._push("paren", 1)
             self.words[-1] = [""]
-        elif char == ")" and self.stack[-1] in ("subst", "paren"):
+        elif char == ")" and self.stack[-1] in ("subst", "paren") and not self._in_case():
             self._pop()
         elif char in " \t<>":
             self._operator(1)
         else:
+            self._note_case()
             self._take()
             self.words[-1] = [""]
             if char == "\n":
                 self._here_bodies()
 
+    def _in_case(self) -> bool:
+        """Tell whether a parenthesis closes a pattern of a ``case``, not what is around it."""
+        self._note_case()
+        return self.cases[-1] > 0
+
+    def _note_case(self) -> None:
+        *before, word = self.words[-1]
+        if word in ("case", "esac") and all(name in BEFORE_COMMAND for name in before):
+            self.cases[-1] = max(0, self.cases[-1] + (1 if word == "case" else -1))
+            self.words[-1][-1] += " "  # noted
+
+    def _starts_command(self) -> bool:
+        *before, word = self.words[-1]
+        return not word and all(name in BEFORE_COMMAND for name in before)
+
+    def _compares_numbers(self) -> bool:
+        """Tell whether the ``[[ … ]]`` around this place has an operator that evaluates."""
+        script = "".join(map(str, self.atoms[self.test :]))
+        return re.search(r"\s-(eq|ne|lt|le|gt|ge|v)\s", script.partition("]]")[0]) is not None
+
     def _operator(self, count: int) -> None:
+        self._note_case()
         for atom in self.atoms[self.index : self.index + count]:
             self.out.append(str(atom))
         self.index += count
@@ -333,7 +406,9 @@ class _Script:
         word = ""
         while self.index < len(self.atoms):
             atom = self.atoms[self.index]
-            if isinstance(atom, Reference) or atom in _ENDS_WORD:
+            if isinstance(atom, Reference):
+                raise _in_heredoc(atom)
+            if atom in _ENDS_WORD:
                 break
             word += atom
             self.out.append(atom)
@@ -353,8 +428,7 @@ class _Script:
         while self.index < len(self.atoms):
             atom = self.atoms[self.index]
             if isinstance(atom, Reference):
-                where, hint = _BLOCKED["heredoc"]
-                raise CommandError(f"the reference {atom} stands {where}", hint)
+                raise _in_heredoc(atom)
             self.out.append(atom)
             self.index += 1
             if atom == "\n":
@@ -396,6 +470,12 @@ class _Script:
         elif char != "$" or not self._dollar():
             self._take()
 
+    def _bracket(self, char: str) -> None:
+        if char == "]":
+            self._pop()
+        else:
+            self._take()
+
     def _arith(self, char: str) -> None:
         if self._peek("))"):
             self._pop(2)
@@ -421,46 +501,29 @@ class _Script:
             self._take()
 
 
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
-_CODE_FLAGS: dict[str, frozenset[str]] = {
-    **{name: frozenset({"-e", "-E"}) for name in ("perl", "ruby", "julia", "lua", "R", "Rscript")},
-    **{name: frozenset({"-e", "-p", "--eval", "--print"}) for name in ("node", "deno", "bun")},
-    "php": frozenset({"-r"}),
-}
-_AWK_TAKES_VALUE = frozenset({"-v", "-F", "-f"})
+def _in_heredoc(reference: Reference) -> CommandError:
+    where, hint = _BLOCKED["heredoc"]
+    return CommandError(f"the reference {reference} stands {where}", hint)
 
 
-def _is_code(words: Sequence[str]) -> bool:
-    """Tell whether the word that follows these words of a command is read as a program's text."""
-    plain = [re.sub(r"['\"]", "", word) for word in words if word]
-    for index in range(len(plain) - 1, -1, -1):
-        name = plain[index].rpartition("/")[2]
-        rest = plain[index + 1 :]
-        if name == "eval" and index == 0:
-            return True
-        if name in _SHELLS or re.fullmatch(r"(python|pypy)[\d.]*", name):
-            return bool(rest) and bool(re.fullmatch(r"-[A-Za-z]*c", rest[-1]))
-        if name in _CODE_FLAGS:
-            return bool(rest) and rest[-1] in _CODE_FLAGS[name]
-        if name in ("awk", "gawk", "mawk", "nawk"):
-            return _awk_program_is_next(rest)
-    return False
+_TAKE_VARIABLES = frozenset({"unset", "read", "printf", "test", "[", "export", "readonly"})
+_DECLARE = frozenset({"declare", "typeset", "local"})
 
 
-def _awk_program_is_next(options: Sequence[str]) -> bool:
-    index = 0
-    while index < len(options):
-        if options[index] in _AWK_TAKES_VALUE:
-            index += 2
-        elif options[index].startswith("-") and options[index] != "--":
-            index += 1
-        else:
-            return False
-    return index == len(options) and "-f" not in options
+def _is_arithmetic(words: Sequence[str]) -> bool:
+    """Tell whether bash evaluates the last word of a command as arithmetic."""
+    *before, word = words
+    plain = [name for name in before if name not in BEFORE_COMMAND and not _ASSIGNMENT.match(name)]
+    command = plain[0] if plain else ""
+    if command == "let" or (command in _DECLARE and any(re.match("-[a-zA-Z]*i", p) for p in plain)):
+        return True
+    in_subscript = re.match(r"['\"]*[A-Za-z_]\w*\[[^]]*$", word, re.ASCII) is not None
+    return in_subscript and (not command or command in _TAKE_VARIABLES | _DECLARE)
 
 
 def _code_error(reference: Reference) -> CommandError:
     return CommandError(
         f"the reference {reference} stands in the code of another interpreter",
-        "pass the value as an argument (sys.argv, \"$1\") or through 'env', and read it there",
+        "pass the value as an argument (sys.argv, \"$1\") or through 'env', and read it there; "
+        f"for plain text write {{{reference}}}",
     )

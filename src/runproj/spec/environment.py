@@ -4,27 +4,10 @@ import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from runproj.model import Model
+from runproj.spec.fields import FilledText, Text, Texts, Whole, wrong_at
 
-NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
-
-
-def _one_or_many(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
-    return (data,) if isinstance(data, str) else data
-
-
-Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
-
-
-def _version_text(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
-    if isinstance(data, (int, float)) and not isinstance(data, bool):
-        raise PydanticCustomError("needs_quotes", "a version is text")
-    return data
-
-
-Version: TypeAlias = Annotated[str, BeforeValidator(_version_text)]
 _PYTHON = re.compile(r"\s*(?:[<>=!~]=?=?\s*)?\d+(?:\.\d+)*(?:\.\*)?\s*")
 
 
@@ -47,7 +30,7 @@ class VenvEnvironment(Model):
     """A virtual environment; packages come from a lock with hashes."""
 
     kind: Literal["venv"] = Field(description="A Python virtual environment.")
-    python: Version | None = Field(
+    python: Text | None = Field(
         None,
         description='The Python version, "3.12" or ">=3.10,<3.14"; default: runproj\'s own.',
         examples=["3.12", ">=3.10,<3.14"],
@@ -66,7 +49,9 @@ class VenvEnvironment(Model):
     @model_validator(mode="after")
     def _version(self) -> "VenvEnvironment":
         if self.python is not None and not all(map(_PYTHON.fullmatch, self.python.split(","))):
-            raise ValueError(f'{self.python!r} is not a version; examples: "3.12", ">=3.10,<3.14"')
+            raise wrong_at(
+                "python", f'{self.python!r} is not a version; examples: "3.12", ">=3.10,<3.14"'
+            )
         return self
 
 
@@ -74,12 +59,12 @@ class CondaEnvironment(Model):
     """A conda environment, from a file or written here."""
 
     kind: Literal["conda"] = Field(description="A conda environment; conda itself is not needed.")
-    file: str | None = Field(None, description="An environment.yaml of the project.")
+    file: FilledText | None = Field(None, description="An environment.yaml of the project.")
     channels: Texts = Field((), description="Channels, strongest first.")
-    dependencies: tuple[str | dict[Literal["pip"], tuple[str, ...]], ...] = Field(
+    dependencies: tuple[str | dict[Literal["pip"], tuple[Text, ...]], ...] = Field(
         (), description="Match specs, and one `pip:` list."
     )
-    virtual_packages: dict[str, Version] = Field(
+    virtual_packages: dict[str, Text] = Field(
         default_factory=dict, description='Virtual packages to solve for, `__cuda: "12.4"`.'
     )
 
@@ -95,21 +80,23 @@ class CondaEnvironment(Model):
 class DockerBuild(Model):
     """How to build an image from the project."""
 
-    context: str = Field(".", description="The folder sent to the build, relative to the project.")
-    dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
-    args: dict[str, str] = Field(default_factory=dict, description="Build arguments.")
-    target: str | None = Field(None, description="The stage of a multi-stage Dockerfile.")
+    context: Text = Field(".", description="The folder sent to the build, relative to the project.")
+    dockerfile: Text = Field("Dockerfile", description="The Dockerfile, relative to the context.")
+    args: dict[str, Text] = Field(default_factory=dict, description="Build arguments.")
+    target: Text | None = Field(None, description="The stage of a multi-stage Dockerfile.")
 
 
 class DockerEnvironment(Model):
     """A container made from an image that is locked to its digest."""
 
     kind: Literal["docker"] = Field(description="A Docker container.")
-    image: str | None = Field(None, description="An image to pull, locked to its digest.")
+    image: FilledText | None = Field(None, description="An image to pull, locked to its digest.")
     build: DockerBuild | None = Field(None, description="Or: how to build the image.")
-    gpus: Literal["all"] | int | None = Field(None, description="GPUs given to the container.")
-    shm_size: str | None = Field(None, description="Size of /dev/shm, `2GB`.")
-    network: str | None = Field(None, description="Docker network; `none` cuts the network.")
+    gpus: Literal["all"] | Annotated[Whole, Field(ge=0)] | None = Field(
+        None, description="GPUs given to the container."
+    )
+    shm_size: Text | None = Field(None, description="Size of /dev/shm, `2GB`.")
+    network: Text | None = Field(None, description="Docker network; `none` cuts the network.")
     volumes: Texts = Field(
         (), description="Folders of the host, `/data:/data`; read-only unless `:rw` is added."
     )

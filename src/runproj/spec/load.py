@@ -8,10 +8,11 @@ from pydantic_core import ErrorDetails
 
 from runproj.errors import Problem, ProjectError
 from runproj.spec import check, environment, project
-from runproj.spec.document import Document, Path, dotted, read
+from runproj.spec.document import Document, read
 from runproj.spec.parameter import Parameter
+from runproj.spec.place import Path, dotted
 from runproj.spec.project import Project
-from runproj.spec.suggest import did_you_mean
+from runproj.spec.suggest import did_you_mean, nearest
 
 _ROUNDS = 8  # how often parts are cut out before giving up on finding more mistakes
 
@@ -69,12 +70,13 @@ def _validated(document: Document, problems: list[Problem]) -> tuple[Project | N
             mistakes = _mistakes(error, document)
         if round_ == 0:
             problems += [problem for _, problem in mistakes]
-        cuts = [path for path, _ in mistakes]
-        if () in cuts:
+            data = {**data, "runproj": 1}  # another version is no reason to look no further
+        cuts = [path for path, _ in mistakes if path != ("runproj",)]
+        if () in cuts and "entry_points" not in data:
             return None, tainted
-        for path in cuts:
+        for path in filter(None, cuts):
             tainted |= _names_in(path)
-        data = _without(data, cuts)
+        data = _without(data, filter(None, cuts))
     return None, tainted
 
 
@@ -115,18 +117,19 @@ def _mistakes(error: ValidationError, document: Document) -> list[tuple[Path, Pr
         path = _real_path(details["loc"], document)
         missing = str(details["loc"][-1]) if details["type"] == "missing" else ""
         places.setdefault((path, missing), []).append(details)
-    deepest = [path for path, _ in places]
+    above = {path[:length] for path, _ in places for length in range(len(path))}
+    meant = {
+        (path[:-1], nearest(str(path[-1]), _known_keys(path[:-1], document.data)))
+        for (path, _), found in places.items()
+        if found[0]["type"] == "extra_forbidden"
+    }
     mistakes = []
-    for (path, _), found in places.items():
-        shallow = any(len(other) > len(path) and other[: len(path)] == path for other in deepest)
-        if shallow and all(_is_about_type(details) for details in found):
+    for (path, missing), found in places.items():
+        if path in above and all(_is_about_type(details) for details in found):
             continue  # the other branch of a union says more, deeper down
-        message, hint = _say(path, found, document)
-        is_key = found[0]["type"] in ("extra_forbidden", "missing") or "[key]" in found[0]["loc"]
-        problem = document.problem(
-            path, f"{dotted(path) or document.name}: {message}", hint=hint, key=is_key
-        )
-        mistakes.append((path, problem))
+        if missing and (path, missing) in meant:
+            continue  # it is there, but mistyped
+        mistakes.append((path, _problem(path, found, document)))
     return mistakes
 
 
@@ -140,7 +143,9 @@ def _real_path(location: Iterable[int | str], document: Document) -> Path:
 
 
 def _is_about_type(details: ErrorDetails) -> bool:
-    return details["type"].endswith("_type") or details["type"] in ("literal_error", "needs_quotes")
+    """Tell whether this is what a union says of a branch that was not meant."""
+    kind = details["type"]
+    return kind in _TYPES or kind in ("literal_error", "needs_quotes", "too_short")
 
 
 _TYPES: Mapping[str, str] = {
@@ -158,52 +163,112 @@ _TYPES: Mapping[str, str] = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
+_MISSING: Mapping[str, str] = {
+    "runproj": "begin the file with 'runproj: 1'",
+    "entry_points": "declare what can be started: entry_points: {main: {command: …}}",
+}
+_LIMITS: Mapping[str, str] = {
+    "greater_than": "must be larger than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "finite_number": "must be a finite number",
+}
 
 
-def _say(path: Path, found: list[ErrorDetails], document: Document) -> tuple[str, str | None]:
+def _problem(path: Path, found: list[ErrorDetails], document: Document) -> Problem:
+    details = _telling(found)
+    message, hint = _say(path, details, found, document)
+    is_key = details["type"] in ("extra_forbidden", "missing") or "[key]" in details["loc"]
+    if details["type"] == "wrong_at":
+        inner = (*path, details["ctx"]["key"])
+        is_key = details["ctx"]["key"] not in ("default", "python")
+        path = inner if inner in document.values else path
+    if details["type"] == "union_tag_invalid":
+        path = (*path, "kind")
+    return document.problem(
+        path, f"{dotted(path) or document.name}: {message}", hint=hint, key=is_key
+    )
+
+
+def _telling(found: list[ErrorDetails]) -> ErrorDetails:
+    """Return what says most of all that is wrong with one value: our own words, then a limit."""
+    own = [details for details in found if details["type"] in ("value_error", "needs_quotes")]
+    limits = [details for details in found if not _is_about_type(details)]
+    short = [details for details in found if details["type"] == "too_short"]
+    return [*own, *limits, *short, *found][0]
+
+
+def _say(
+    path: Path, details: ErrorDetails, found: list[ErrorDetails], document: Document
+) -> tuple[str, str | None]:
     """Return message and hint for what pydantic found at one place."""
-    details = found[0]
-    for candidate in found:  # our own words say more than a list of types
-        if candidate["type"] in ("value_error", "needs_quotes"):
-            details = candidate
-    kind = details["type"]
-    if kind == "extra_forbidden":
-        return "unknown key", did_you_mean(str(path[-1]), _known_keys(path[:-1], document.data))
-    if kind == "missing":
-        return f"the key {details['loc'][-1]!r} is missing", None
-    if kind == "union_tag_not_found":
-        return "the key 'kind' is missing", "kind is one of venv, conda, docker, system"
-    if kind == "union_tag_invalid":
-        context = details["ctx"]
-        return f"unknown kind {context['tag']!r}", did_you_mean(
-            str(context["tag"]), ("venv", "conda", "docker", "system")
-        )
-    if kind == "needs_quotes":
-        raw = document.raw.get(path, "")
-        return f"{raw or 'null'} is not text here", f'put it in quotes: "{raw}"'
-    if kind == "literal_error":
-        return _literal(path, details)
-    if kind == "string_pattern_mismatch":
-        return _pattern(path, details)
-    if all(item["type"] in _TYPES for item in found):
-        wanted = dict.fromkeys(_TYPES[item["type"]] for item in found)
-        return f"must be {' or '.join(wanted)}", None
-    if kind == "value_error":
-        return str(details["ctx"]["error"]), None
-    return _plain(details["msg"]), None
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            known = _known_keys(path[:-1], document.data)
+            return "unknown key", did_you_mean(str(path[-1]), known)
+        case "missing":
+            key = str(details["loc"][-1])
+            return f"the key {key!r} is missing", _MISSING.get(key)
+        case "union_tag_not_found" | "union_tag_invalid":
+            return _kind(path, document)
+        case "needs_quotes":
+            raw = document.raw.get(path, "")
+            return f"{raw or 'null'} is not text here", f'put it in quotes: "{raw}"'
+        case "literal_error":
+            return _literal(path, details, found)
+        case "string_pattern_mismatch":
+            return _pattern(path, details)
+        case kind if kind in _LIMITS:
+            return _LIMITS[kind].format_map(context), None
+        case kind if kind in _TYPES:
+            return _type(details, found)
+    return str(context.get("error") or context.get("message") or _plain(details["msg"])), None
 
 
-def _literal(path: Path, details: ErrorDetails) -> tuple[str, str | None]:
+def _kind(path: Path, document: Document) -> tuple[str, str | None]:
+    if (*path, "kind") not in document.values:
+        return "the key 'kind' is missing", f"kind is one of {', '.join(_KINDS)}"
+    kind = document.raw.get((*path, "kind")) or _at(document.data, (*path, "kind"))
+    return f"unknown kind {kind!r}", did_you_mean(str(kind), _KINDS)
+
+
+def _at(data: Any, path: Path) -> Any:  # noqa: ANN401 -- raw YAML
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _type(details: ErrorDetails, found: list[ErrorDetails]) -> tuple[str, str | None]:
+    wanted = dict.fromkeys(_TYPES[item["type"]] for item in found if item["type"] in _TYPES)
+    if "a number" in wanted:
+        wanted.pop("a whole number", None)
+    hint = _flag_hint(details) if len(wanted) == 1 else None
+    return f"must be {' or '.join(wanted)}", hint
+
+
+def _flag_hint(details: ErrorDetails) -> str | None:
+    """Help those who know an older YAML."""
+    words = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+    meant = words.get(str(details["input"]).lower())
+    return f"write {meant}" if meant is not None and details["type"] == "bool_type" else None
+
+
+def _literal(
+    path: Path, details: ErrorDetails, found: list[ErrorDetails]
+) -> tuple[str, str | None]:
     if path == ("runproj",):
         return "this version reads format 1 only", "write 'runproj: 1'"
     allowed = [
         part.strip("' ") for part in details["ctx"]["expected"].replace(" or ", ",").split(",")
     ]
+    allowed = ["false" if name == "False" else name for name in allowed]
+    wanted = [*allowed, *(_TYPES[item["type"]] for item in found if item["type"] in _TYPES)]
     given = details["input"]
-    hint = (
-        did_you_mean(given, allowed) if isinstance(given, str) else f"known: {', '.join(allowed)}"
-    )
-    return f"{given!r} is not one of {', '.join(allowed)}", hint
+    near = nearest(given, allowed) if isinstance(given, str) else None
+    shown = str(given).lower() if isinstance(given, bool) else repr(given)
+    return f"{shown} is not one of {', '.join(wanted)}", near and f"did you mean {near!r}?"
 
 
 def _pattern(path: Path, details: ErrorDetails) -> tuple[str, str | None]:
@@ -223,6 +288,7 @@ _KINDS: Mapping[str, type[BaseModel]] = {
     "venv": environment.VenvEnvironment,
     "conda": environment.CondaEnvironment,
     "docker": environment.DockerEnvironment,
+    "system": environment.SystemEnvironment,
 }
 
 
@@ -236,16 +302,16 @@ def _known_keys(path: Path, data: Any) -> Iterable[str]:  # noqa: ANN401 -- raw 
             model = project.Source
         case ("environments", name):
             kind = data["environments"][name].get("kind")
-            model = _KINDS.get(kind, environment.SystemEnvironment)
+            model = _KINDS[kind]
         case (*_, "build"):
             model = environment.DockerBuild
         case (*_, "pyproject"):
             model = environment.PyprojectSource
         case (*_, "parameters", _):
             model = Parameter
-        case (*_, "inputs", _):
+        case (*_, "inputs", _) | (*_, "inputs"):
             model = project.Input
-        case (*_, "outputs", _):
+        case (*_, "outputs", _) | (*_, "outputs"):
             model = project.Output
         case ("entry_points", _):
             model = project.EntryPoint

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from runproj.model import Model
+from runproj.spec.fields import Number, Text, wrong_at
 
 ScalarType: TypeAlias = Literal["string", "int", "float", "bool", "choice", "path", "uri"]
 ParameterType: TypeAlias = Literal[ScalarType, "list", "json"]
@@ -17,6 +18,7 @@ Value: TypeAlias = Any  # a JSON value; which one is what the parameter's type s
 _INT = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+", re.DOTALL)
+_DEEPEST = 100  # levels of a JSON value
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -30,16 +32,16 @@ class Parameter(Model):
         description="The value when none is given. Without a default the parameter is required; "
         "`null` makes it optional.",
     )
-    min: int | float | None = Field(None, description="The smallest allowed number.")
-    max: int | float | None = Field(None, description="The largest allowed number.")
-    pattern: str | None = Field(
+    min: Number | None = Field(None, description="The smallest allowed number.")
+    max: Number | None = Field(None, description="The largest allowed number.")
+    pattern: Text | None = Field(
         None, description="A regular expression that the whole text must match."
     )
-    choices: tuple[str | int | float, ...] | None = Field(
+    choices: tuple[str | StrictInt | StrictFloat, ...] | None = Field(
         None, description="The allowed values; required for `type: choice`."
     )
     items: ScalarType = Field("string", description="The type of each item of a `list`.")
-    help: str | None = Field(None, description="One line for the person who runs the project.")
+    help: Text | None = Field(None, description="One line for the person who runs the project.")
 
     @model_validator(mode="before")
     @classmethod
@@ -49,27 +51,48 @@ class Parameter(Model):
     @model_validator(mode="after")
     def _consistent(self) -> "Parameter":
         scalar = self.items if self.type == "list" else self.type
-        if self.type == "choice" and not self.choices:
-            raise ValueError("type 'choice' needs 'choices', a list of texts")
-        if self.type == "choice" and not all(isinstance(c, str) for c in self.choices or ()):
-            raise ValueError("'choices' of type 'choice' are texts: quote them, or use type int")
-        if (self.min is not None or self.max is not None) and scalar not in ("int", "float"):
-            raise ValueError(f"'min' and 'max' need type int or float, this is {scalar!r}")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"'min' ({self.min}) is larger than 'max' ({self.max})")
-        if self.pattern is not None:
-            if scalar not in ("string", "path", "uri"):
-                raise ValueError(f"'pattern' needs type string, path or uri, this is {scalar!r}")
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise ValueError(f"'pattern' is not a regular expression: {error}") from error
+        if "items" in self.model_fields_set and self.type != "list":
+            raise wrong_at("items", f"'items' needs type list, this is {self.type!r}")
+        self._check_choices(scalar)
+        self._check_range(scalar)
+        self._check_pattern(scalar)
         if self.default is not None:
             try:
                 from_data(self, self.default)
             except ValueError as error:
-                raise ValueError(f"default: {error}") from None
+                raise wrong_at("default", str(error)) from None
         return self
+
+    def _check_choices(self, scalar: str) -> None:
+        if scalar == "choice" and not self.choices:
+            raise wrong_at("choices", "type 'choice' needs 'choices', a list of texts")
+        for choice in self.choices or ():
+            if scalar == "choice" and not isinstance(choice, str):
+                raise wrong_at(
+                    "choices", "'choices' of type 'choice' are texts: quote them, or use type int"
+                )
+            if scalar != "json":
+                try:
+                    _scalar_data(scalar, choice)
+                except ValueError as error:
+                    raise wrong_at("choices", str(error)) from None
+
+    def _check_range(self, scalar: str) -> None:
+        for key, limit in (("min", self.min), ("max", self.max)):
+            if limit is not None and scalar not in ("int", "float"):
+                raise wrong_at(key, f"{key!r} needs type int or float, this is {scalar!r}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise wrong_at("min", f"'min' ({self.min}) is larger than 'max' ({self.max})")
+
+    def _check_pattern(self, scalar: str) -> None:
+        if self.pattern is None:
+            return
+        if scalar not in ("string", "path", "uri"):
+            raise wrong_at("pattern", f"'pattern' needs type string, path or uri, not {scalar!r}")
+        try:
+            re.compile(self.pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise wrong_at("pattern", f"not a regular expression: {error}") from error
 
     @property
     def required(self) -> bool:
@@ -118,15 +141,9 @@ def from_text(parameter: Parameter, text: str) -> Value:
     Raises:
         ValueError: the text is not such a value; the message says what is wrong with it.
     """
-    if "\0" in text:
-        raise ValueError("the NUL character cannot be part of a value")
-    if not _encodable(text):
-        raise ValueError("the value is not valid UTF-8 text")
+    _refuse_odd(text)
     if parameter.type == "json":
-        try:
-            return _checked(parameter, json.loads(text, parse_constant=_no_constant))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{text!r} is not JSON: {error}") from error
+        return _checked(parameter, _json(text, "JSON"))
     if parameter.type == "list":
         return _checked(parameter, _items(parameter, text))
     return _checked(parameter, _SCALAR_TEXT[parameter.type](text))
@@ -143,8 +160,7 @@ def from_data(parameter: Parameter, data: Any) -> Value:  # noqa: ANN401 -- raw 
             return None
         raise ValueError("null is no value here; 'default: null' would make it optional")
     if parameter.type == "json":
-        _refuse_odd(data)
-        return _checked(parameter, data)
+        return _checked(parameter, _sound(data))
     if parameter.type == "list":
         if not isinstance(data, (list, tuple)):
             raise ValueError(f"{_shown(data)} is not a list")
@@ -154,20 +170,16 @@ def from_data(parameter: Parameter, data: Any) -> Value:  # noqa: ANN401 -- raw 
 
 def _items(parameter: Parameter, text: str) -> list[Value]:
     if text.lstrip().startswith("["):
-        try:
-            data = json.loads(text, parse_constant=_no_constant)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{text!r} is not a JSON list: {error}") from error
-        return [_scalar_data(parameter.items, item) for item in data]
+        return [_scalar_data(parameter.items, item) for item in _json(text, "a JSON list")]
     return [_SCALAR_TEXT[parameter.items](item) for item in text.split(",")] if text else []
 
 
 def _scalar_data(kind: str, data: Any) -> Value:  # noqa: ANN401 -- raw YAML or JSON
     if kind in ("string", "choice", "path", "uri"):
         if not isinstance(data, str):
-            raise ValueError(f"{_shown(data)} is not text: put it in quotes")
-        if "\0" in data:
-            raise ValueError("the NUL character cannot be part of a value")
+            quote = ": put it in quotes" if isinstance(data, (int, float)) else ""
+            raise ValueError(f"{_shown(data)} is not text{quote}")
+        _refuse_odd(data)
         return _SCALAR_TEXT[kind](data)
     if kind == "bool":
         if not isinstance(data, bool):
@@ -177,7 +189,7 @@ def _scalar_data(kind: str, data: Any) -> Value:  # noqa: ANN401 -- raw YAML or 
         raise ValueError(f"{_shown(data)} is not {_A[kind]}")
     if kind == "int" and not isinstance(data, int):
         raise ValueError(f"{_shown(data)} is not a whole number")
-    return data if kind == "int" else _finite(float(data), _shown(data))
+    return data if kind == "int" else _float(data)
 
 
 def _int_text(text: str) -> int:
@@ -193,6 +205,13 @@ def _float_text(text: str) -> float:
     if not _FLOAT.fullmatch(text):
         raise ValueError(f"{text!r} is not a number")
     return _finite(float(text), repr(text))
+
+
+def _float(data: float) -> float:
+    try:
+        return _finite(float(data), _shown(data))
+    except OverflowError:
+        raise ValueError("the number is too large") from None
 
 
 def _finite(number: float, shown: str) -> float:
@@ -246,25 +265,42 @@ def _checked(parameter: Parameter, value: Value) -> Value:
     return value
 
 
-def _refuse_odd(data: Any) -> None:  # noqa: ANN401 -- any JSON value
-    try:
-        text = json.dumps(data, allow_nan=False)
-    except ValueError:
-        raise ValueError("JSON has no NaN and no infinity") from None
-    if "\\u0000" in text:
+def _refuse_odd(text: str) -> None:
+    if "\0" in text:
         raise ValueError("the NUL character cannot be part of a value")
-
-
-def _no_constant(name: str) -> Value:
-    raise ValueError(f"JSON has no {name}")
-
-
-def _encodable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise ValueError("the value is not valid UTF-8 text") from None
+
+
+def _json(text: str, what: str) -> Value:
+    try:
+        return _sound(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{text!r} is not {what}: {error}") from error
+    except RecursionError:
+        raise ValueError("the value is nested too deeply") from None
+
+
+def _sound(data: Any) -> Value:  # noqa: ANN401 -- any JSON value
+    """Return JSON data in which there is nothing that JSON or a program cannot take."""
+    level = [data]
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, str):
+                _refuse_odd(value)
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("JSON has no NaN and no infinity")
+            elif isinstance(value, dict):
+                below += [*value, *value.values()]
+            elif isinstance(value, list):
+                below += value
+        level = below
+    if level:
+        raise ValueError("the value is nested too deeply")
+    return data
 
 
 def _shown(data: Any) -> str:  # noqa: ANN401 -- any JSON value

@@ -1,7 +1,8 @@
 """Paths and globs within a project, and which step makes what is there."""
 
 import bisect
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 
@@ -16,21 +17,28 @@ def glob_matches(pattern: str, path: str) -> bool:
     >>> glob_matches("src/**/*.py", "src/a.py"), glob_matches("*.py", "src/a.py")
     (True, False)
     """
-    return _matches(pattern.split("/"), path.split("/"))
-
-
-def _matches(pattern: list[str], path: list[str]) -> bool:
-    if not pattern:
-        return not path
-    if pattern[0] == "**":
-        return any(_matches(pattern[1:], path[index:]) for index in range(len(path) + 1))
-    return bool(path) and fnmatchcase(path[0], pattern[0]) and _matches(pattern[1:], path[1:])
+    parts = path.split("/")
+    reached = {0}  # how many parts of the path the pattern can have taken so far
+    for piece in pattern.split("/"):
+        if piece == "**":
+            reached = set(range(min(reached), len(parts) + 1))
+        else:
+            reached = {
+                index + 1
+                for index in reached
+                if index < len(parts) and fnmatchcase(parts[index], piece)
+            }
+        if not reached:
+            return False
+    return len(parts) in reached
 
 
 def matches_any(path: str, patterns: Iterable[str]) -> bool:
     """Tell whether a path is one of these, below one of these folders, or matched by a glob."""
     return any(
-        path == pattern or path.startswith(pattern.rstrip("/") + "/") or glob_matches(pattern, path)
+        pattern in (path, ".")
+        or path.startswith(pattern.rstrip("/") + "/")
+        or glob_matches(pattern, path)
         for pattern in patterns
     )
 
@@ -78,16 +86,43 @@ class Makers:
 
     def of(self, wanted: str) -> Iterator[tuple[str, str]]:
         """Yield step and output path of all that an input takes something of."""
-        if is_glob(wanted) or wanted == ".":
-            yield from ((step, path) for path, step in self.maker.items() if takes(wanted, path))
+        fixed = _fixed(wanted)
+        for path in (*above(fixed), *below(fixed, self._sorted)):
+            if path in self.maker and takes(wanted, path):
+                yield self.maker[path], path
+
+    def makes(self, path: str) -> bool:
+        """Tell whether a path is made, or stands in a folder that is made."""
+        return any(outer in self.maker for outer in above(path))
+
+
+def _fixed(wanted: str) -> str:
+    """Return the folders of a glob before its first special character; a path is itself."""
+    if not is_glob(wanted):
+        return "" if wanted == "." else wanted
+    parts = wanted.split("/")
+    return "/".join(itertools.takewhile(lambda part: not is_glob(part), parts))
+
+
+def above(path: str) -> Iterator[str]:
+    """Yield a path and the folders around it, the innermost first.
+
+    >>> list(above("a/b/c"))
+    ['a/b/c', 'a/b', 'a']
+    """
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def below(folder: str, ordered: Sequence[str]) -> Iterator[str]:
+    """Yield those of some sorted paths that stand in a folder; "" is the folder of all.
+
+    >>> list(below("a", ["a", "a-b", "a/b", "c"]))
+    ['a/b']
+    """
+    prefix = folder + "/" if folder else ""
+    for index in range(bisect.bisect_left(ordered, prefix), len(ordered)):
+        if not ordered[index].startswith(prefix):
             return
-        above = wanted
-        while above:
-            if above in self.maker:
-                yield self.maker[above], above
-            above = above.rpartition("/")[0]
-        below = wanted + "/"
-        for path in self._sorted[bisect.bisect_left(self._sorted, below) :]:
-            if not path.startswith(below):
-                break
-            yield self.maker[path], path
+        yield ordered[index]

@@ -4,16 +4,34 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 from runproj.model import Model
-from runproj.spec.environment import Environment, Texts
+from runproj.spec.environment import Environment
+from runproj.spec.fields import (
+    FilledText,
+    Flag,
+    Identifier,
+    Identifiers,
+    Name,
+    Number,
+    Text,
+    Texts,
+    Whole,
+    wrong_at,
+)
 from runproj.spec.parameter import Parameter
+from runproj.spec.place import Path
 
-Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
-Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-EnvironmentVariable: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]
 Comparer: TypeAlias = Literal["bytes", "json", "csv", "text", "ignore"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?")
@@ -48,36 +66,42 @@ def _bytes(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
     return int(float(match[1]) * base ** _UNITS[unit.rstrip("b").rstrip("i")])
 
 
-def _text(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
-    if isinstance(data, bool) or data is None or isinstance(data, (int, float)):
-        raise PydanticCustomError("needs_quotes", "not text")
-    return data
+Seconds: TypeAlias = Annotated[
+    StrictFloat, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)
+]
+Bytes: TypeAlias = Annotated[Whole, BeforeValidator(_bytes), Field(gt=0)]
 
 
-Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
-Bytes: TypeAlias = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
-Text: TypeAlias = Annotated[str, BeforeValidator(_text)]
+Tolerance: TypeAlias = Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)]
+MatrixValues: TypeAlias = Annotated[
+    tuple[str | StrictInt | StrictFloat | StrictBool, ...], Field(min_length=1)
+]
+
+
+def _with_path(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+    """Take anything but a mapping for the path, so that what is wrong with it is said of that."""
+    return data if isinstance(data, (dict, Model)) else {"path": data}
 
 
 class Input(Model):
     """A file, a folder or a glob that a step reads; a bare text is its path."""
 
-    path: Annotated[Text, Field(min_length=1)] = Field(
+    path: FilledText = Field(
         description="Relative to the project; may hold references; `https://…` needs `sha256`."
     )
     keep: Literal["content", "reference"] = Field(
         "content",
         description="`reference` keeps only digest and place of what is too large for the store.",
     )
-    link: bool = Field(False, description="Give a read-only link instead of a copy.")
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+    link: Flag = Field(False, description="Give a read-only link instead of a copy.")
+    sha256: Annotated[Text, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None, description="The content that must be there."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
-        return {"path": data} if isinstance(data, str) else data
+        return _with_path(data)
 
     @property
     def remote(self) -> bool:
@@ -88,22 +112,21 @@ class Input(Model):
 class Output(Model):
     """A file or folder that a step makes; a bare text is its path."""
 
-    path: Annotated[Text, Field(min_length=1)] = Field(
-        description="Relative to the project; may hold references."
-    )
+    path: FilledText = Field(description="Relative to the project; may hold references.")
     compare: Comparer = Field("bytes", description="How `verify` judges it.")
-    rtol: float | None = Field(None, ge=0, description="Relative tolerance for numbers.")
-    atol: float | None = Field(None, ge=0, description="Absolute tolerance for numbers.")
+    rtol: Tolerance | None = Field(None, description="Relative tolerance for numbers.")
+    atol: Tolerance | None = Field(None, description="Absolute tolerance for numbers.")
 
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
-        return {"path": data} if isinstance(data, str) else data
+        return _with_path(data)
 
     @model_validator(mode="after")
     def _tolerance(self) -> "Output":
         if (self.rtol is not None or self.atol is not None) and self.compare in ("bytes", "ignore"):
-            raise ValueError("'rtol' and 'atol' need compare: json, csv or text")
+            key = "atol" if self.rtol is None else "rtol"
+            raise wrong_at(key, "'rtol' and 'atol' need compare: json, csv or text")
         return self
 
 
@@ -111,11 +134,11 @@ class Resources(Model):
     """What a step needs while it executes; other names are pools with a number."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, int]
+    __pydantic_extra__: dict[str, Whole]
 
-    cpus: float | None = Field(None, gt=0, description="Cores.")
+    cpus: Number | None = Field(None, gt=0, description="Cores.")
     memory: Bytes | None = Field(None, description="Memory, `4GB`.")
-    gpus: int | None = Field(None, ge=0, description="GPUs.")
+    gpus: Whole | None = Field(None, ge=0, description="GPUs.")
 
 
 def _listed(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
@@ -130,13 +153,12 @@ Inputs: TypeAlias = Annotated[tuple[Input, ...] | dict[Identifier, Input], Befor
 Outputs: TypeAlias = Annotated[
     tuple[Output, ...] | dict[Identifier, Output], BeforeValidator(_listed)
 ]
-CommandText: TypeAlias = Annotated[Text, Field(min_length=1)]
 
 
 class StepFields(Model):
     """What a step may say; an entry point that is one step says it too."""
 
-    command: CommandText | Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+    command: FilledText | Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
         None, description="A list of arguments, or one string; `{name}` is replaced by a value."
     )
     shell: Literal["bash", "sh", False] | None = Field(
@@ -164,28 +186,28 @@ class StepFields(Model):
     )
     stdin: Text | None = Field(None, description="A file given as standard input.")
     stdout: Text | None = Field(None, description="A file that takes standard output.")
-    env: dict[EnvironmentVariable, Text] = Field(
+    env: dict[Identifier, Text] = Field(
         default_factory=dict, description="Environment variables to set; recorded."
     )
-    pass_env: Texts = Field(
+    pass_env: Identifiers = Field(
         (), description="Environment variables taken from the caller; their values are recorded."
     )
-    secrets: Texts = Field(
+    secrets: Identifiers = Field(
         (), description="Environment variables taken from the caller and never recorded."
     )
     resources: Resources | None = Field(None, description="What the step needs while it executes.")
     timeout: Seconds | None = Field(None, description="The step is ended after this time, `2h`.")
-    retries: Annotated[int, Field(ge=0)] = Field(
+    retries: Annotated[Whole, Field(ge=0)] = Field(
         0, description="How often a failure is tried again."
     )
-    matrix: dict[Identifier, tuple[str | int | float | bool, ...]] | None = Field(
+    matrix: dict[Identifier, MatrixValues] | None = Field(
         None, description="Names with lists of values: one step for each combination."
     )
-    cache: bool = Field(True, description="`false` always executes the step.")
+    cache: Flag = Field(True, description="`false` always executes the step.")
     persist: Texts = Field((), description="Folders that survive retries and `resume`.")
-    trace: bool = Field(False, description="Observe which files the step reads.")
-    hermetic: bool = Field(False, description="Let the kernel forbid what is not declared.")
-    network: bool | None = Field(None, description="Whether a hermetic step may use the network.")
+    trace: Flag = Field(False, description="Observe which files the step reads.")
+    hermetic: Flag = Field(False, description="Let the kernel forbid what is not declared.")
+    network: Flag | None = Field(None, description="Whether a hermetic step may use the network.")
 
     @property
     def outputs_by_name(self) -> Mapping[str, Output]:
@@ -213,7 +235,7 @@ class StepFields(Model):
 class Step(StepFields):
     """One command in one environment."""
 
-    description: str | None = Field(None, description="One line about the step.")
+    description: Text | None = Field(None, description="One line about the step.")
 
     @model_validator(mode="after")
     def _has_command(self) -> "Step":
@@ -228,7 +250,7 @@ _STEP_FIELDS = frozenset(StepFields.model_fields)
 class EntryPoint(StepFields):
     """What a user may start by name: steps, or one command."""
 
-    description: str | None = Field(None, description="One line for the person who runs it.")
+    description: Text | None = Field(None, description="One line for the person who runs it.")
     parameters: dict[Identifier, Parameter] = Field(
         default_factory=dict, description="Values that a user may set with -P."
     )
@@ -240,8 +262,13 @@ class EntryPoint(StepFields):
             raise ValueError("an entry point needs 'steps', or a 'command'")
         extra = sorted(_STEP_FIELDS & self.model_fields_set)
         if self.steps and extra:
-            raise ValueError(f"{extra[0]!r} belongs into a step when there are 'steps'")
+            raise wrong_at(extra[0], f"{extra[0]!r} belongs into a step when there are 'steps'")
         return self
+
+    def paths(self, name: str) -> Mapping[str, Path]:
+        """Return where each step stands in the document; ``name`` is the entry point's."""
+        base: Path = ("entry_points", name)
+        return {step: (*base, "steps", step) for step in self.steps} if self.steps else {name: base}
 
     def all_steps(self, name: str) -> Mapping[str, Step]:
         """Return the steps by name; one command is one step with the entry point's name."""
@@ -259,15 +286,23 @@ class Source(Model):
     )
 
 
+def _version(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+    return data if type(data) is int else str(data)  # for Python, true and 1.0 are 1 as well
+
+
 class Project(Model):
     """A project: entry points, parameters and environments."""
 
-    runproj: Literal[1] = Field(description="The version of this format: 1.")
-    name: Annotated[Text, Field(min_length=1)] | None = Field(
+    runproj: Annotated[Literal[1], BeforeValidator(_version)] = Field(
+        description="The version of this format: 1."
+    )
+    name: FilledText | None = Field(
         None, description="The name of the project; default: the name of its folder."
     )
-    description: str | None = Field(None, description="What the project is about.")
-    source: Source = Field(Source(), description="What belongs to the project's code.")
+    description: Text | None = Field(None, description="What the project is about.")
+    source: Source = Field(
+        default_factory=Source, description="What belongs to the project's code."
+    )
     parameters: dict[Identifier, Parameter] = Field(
         default_factory=dict, description="Parameters shared by every entry point."
     )

@@ -1,8 +1,7 @@
 """Which references a step may make, and what each of them means."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.spec.parameter import Parameter
 from runproj.spec.project import EntryPoint, Project, Step
@@ -22,8 +21,7 @@ class UnknownReference(ValueError):
         self.about = about
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What a step can see: parameters, its own matrix, inputs and outputs, and all steps."""
 
     parameters: Mapping[str, Parameter]

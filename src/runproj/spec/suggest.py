@@ -14,8 +14,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     folded = {other.lower(): other for other in known}
     if name.lower() in folded:
         return folded[name.lower()]
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return close[0] if close else None
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str | None:

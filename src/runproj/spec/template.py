@@ -5,9 +5,8 @@ so is ``${HOME}``. ``{{name}}`` stands for the plain text ``{name}``.
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 _TOKEN = re.compile(
     r"\{\{(?P<escaped>[A-Za-z_]\w*(?:\.[A-Za-z_0-9][\w-]*)*)\}\}"
@@ -16,8 +15,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A name to be replaced by a value; ``parts`` are its dotted parts."""
 
     name: str
@@ -34,8 +32,7 @@ class Reference:
 Part: TypeAlias = str | Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """Text and references in turn.
 
     >>> parse("--lr={lr} ${HOME} {{x}} {}").parts

@@ -163,6 +163,16 @@ def read_marker(place: Path) -> Marker | None:
         return None
 
 
+def check_files(place: Path) -> bool:
+    """Tell whether every file of an environment is as it was; if not, take its marker away."""
+    marker = read_marker(place)
+    if marker is not None and files_digest(place) == marker.files:
+        return True
+    with contextlib.suppress(OSError):
+        (place / _MARKER).unlink(missing_ok=True)
+    return False
+
+
 def folders_digest(place: Path) -> str:
     """Return a digest of all folders and when something was added to or removed from them.
 

@@ -1,7 +1,6 @@
 """Python interpreters of this machine. None is ever downloaded."""
 
 import os
-import platform
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ def own() -> Interpreter:
     """Return the interpreter that runs runproj (not its virtual environment)."""
     return Interpreter(
         path=getattr(sys, "_base_executable", sys.executable),
-        version=platform.python_version(),
+        version=".".join(map(str, sys.version_info[:3])),
         implementation=sys.implementation.name,
         platform=sysconfig.get_platform(),
     )

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from runproj.adapters.environments.built import (
     BuiltEnvironments,
-    files_digest,
-    read_marker,
+    check_files,
 )
 from runproj.adapters.environments.interpreters import Interpreter, Interpreters
 from runproj.adapters.environments.own_package import write_package
@@ -277,6 +276,5 @@ class Venv:
         return {**variables, "PATH": ":".join(path)}
 
     def is_intact(self) -> bool:
-        """Tell whether every file is as it was when it was built."""
-        marker = read_marker(self.place)
-        return marker is not None and files_digest(self.place) == marker.files
+        """Tell whether every file is as it was when it was built; if not, it is not used again."""
+        return check_files(self.place)

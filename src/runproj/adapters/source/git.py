@@ -66,9 +66,9 @@ class GitSource:
         return SourceSnapshot(
             tree=memory.tree,
             project_path=project_path,
-            commit=known and known.commit,
-            branch=known and known.branch,
-            remote=known and known.remote,
+            commit=known.commit if known else None,
+            branch=known.branch if known else None,
+            remote=known.remote if known else None,
             dirty=dirty,
             warnings=(*_lost_repository(view), *memory.warnings),
         )

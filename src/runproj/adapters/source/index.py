@@ -8,11 +8,10 @@ the second of its last change and with its time set back is what that cannot see
 
 import contextlib
 import fcntl
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from runproj.adapters.source.plumbing import Command, GitFailed, run
 from runproj.errors import ProjectError
@@ -84,14 +83,16 @@ class PrivateIndex:
         if not self._path.exists():
             return None
         try:
-            return Memory.model_validate_json(self._memory.read_bytes())
-        except (FileNotFoundError, ValidationError):
+            data = json.loads(self._memory.read_bytes())
+        except (FileNotFoundError, ValueError):
             return None
+        known = isinstance(data, dict) and data.keys() == Memory.model_fields.keys()
+        return Memory.model_construct(**data) if known else None
 
     def remember(self, memory: Memory) -> None:
         """Keep what the snapshot came to."""
         passing = self._memory.with_suffix(".new")
-        passing.write_text(memory.model_dump_json())
+        passing.write_text(json.dumps(dict(memory)))
         passing.replace(self._memory)
 
     def unchanged(self) -> Command:

@@ -1,15 +1,16 @@
 """The SQLite index over run folders: what makes looking things up fast, and can be made anew."""
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from runproj.errors import StoreError
 from runproj.record.run import Run, StepRun
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
@@ -24,7 +25,7 @@ create table step (
 ) strict;
 create index step_fingerprint on step (fingerprint, finished_at desc);
 create table last (
-    project text, entry_point text, name text, run_id text, record text,
+    project text, entry_point text, name text, started_at text, run_id text, record text,
     primary key (project, entry_point, name)
 ) strict;
 """
@@ -33,6 +34,9 @@ _COLUMNS = (
     "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "params", "metrics", "tags",
     "error",
 )  # fmt: skip
+# ids decide where times are equal, so that an index made anew gives the same order
+_LATEST_FIRST = "started_at desc, id desc"
+_MANY = 2**62  # SQLite counts no further
 
 
 class Index:
@@ -51,6 +55,7 @@ class Index:
         try:
             row = self._connect().execute("pragma user_version").fetchone()
         except sqlite3.DatabaseError:
+            self.close()
             return False
         return bool(row[0] == _VERSION)
 
@@ -61,53 +66,66 @@ class Index:
             self._connection.execute("pragma synchronous=normal")
         return self._connection
 
-    def create(self) -> None:
-        """Make an empty index of this version, unless another process just did."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._create()
-        except sqlite3.DatabaseError:
-            self._discard()
-            self._create()
-
-    def _create(self) -> None:
-        connection = self._connect()
-        connection.execute("begin immediate")
-        try:
-            version = connection.execute("pragma user_version").fetchone()[0]
-            if version != _VERSION:
-                for (name,) in connection.execute(
-                    "select name from sqlite_master where type = 'table'"
-                ).fetchall():
-                    connection.execute(f"drop table {name}")
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"pragma user_version = {_VERSION}")
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        connection.execute("commit")
-
-    def _discard(self) -> None:
+    def close(self) -> None:
+        """Close the file; it opens again when it is asked."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        for suffix in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
-    def _write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+    @contextlib.contextmanager
+    def made_anew(self) -> Iterator[None]:
+        """Empty the index for a block that fills it; nobody sees it half full.
+
+        What is no index of this version is replaced: nobody else may do that at the same time.
+        """
+        if not self.usable:
+            self.close()
+            for suffix in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        with self._transaction() as connection:
+            if connection.execute("pragma user_version").fetchone()[0] == _VERSION:
+                for table in ("run", "step", "last"):
+                    connection.execute(f"delete from {table}")  # noqa: S608 -- our own names
+            else:
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"pragma user_version = {_VERSION}")
+            yield
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Do all of a block or nothing of it; a block in a block is a part of it."""
+        with self._translated("written"):
+            connection = self._connect()
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("begin immediate")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("rollback")
+                raise
+            connection.execute("commit")
+
+    @contextlib.contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
         try:
-            self._connect().executemany(statement, rows)
+            yield
         except sqlite3.Error as error:
             raise StoreError(
-                f"the index cannot be written: {error}", where=str(self.path)
+                f"the index cannot be {what}: {error}",
+                where=str(self.path),
+                hint="it may be removed: it is made anew from the runs' folders",
             ) from error
 
+    def _write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        with self._transaction() as connection:
+            connection.executemany(statement, rows)
+
     def _read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        try:
+        with self._translated("read"):
             return self._connect().execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"the index cannot be read: {error}", where=str(self.path)) from error
 
     def put_run(self, run: Run) -> None:
         """Insert or replace the row of a run."""
@@ -124,20 +142,26 @@ class Index:
         self._write("insert or replace into step values (?, ?, ?, ?, ?)", [row])
 
     def put_last(self, run: Run, steps: Iterable[StepRun]) -> None:
-        """Note the latest successful step runs of a project."""
+        """Note step runs that are the latest of their steps, unless a later run has them too."""
         rows = [
-            (run.project, run.entry_point, step.name, run.id, step.model_dump_json(by_alias=True))
+            (
+                run.project, run.entry_point, step.name, run.started_at, run.id,
+                step.model_dump_json(by_alias=True),
+            )
             for step in steps
-        ]
-        self._connect().execute("begin immediate")
-        self._write("insert or replace into last values (?, ?, ?, ?, ?)", rows)
-        self._connect().execute("commit")
+        ]  # fmt: skip
+        self._write(
+            "insert into last values (?, ?, ?, ?, ?, ?) on conflict do update set "
+            "started_at = excluded.started_at, run_id = excluded.run_id, record = excluded.record "
+            "where (excluded.started_at, excluded.run_id) >= (last.started_at, last.run_id)",
+            rows,
+        )
 
     def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
         """Return run id and step run of the latest success with a fingerprint."""
         rows = self._read(
             "select run_id, record from step where fingerprint = ? "
-            "order by finished_at desc limit 1",
+            "order by finished_at desc, run_id desc limit 1",
             (fingerprint,),
         )
         return (rows[0][0], StepRun.model_validate_json(rows[0][1])) if rows else None
@@ -152,31 +176,34 @@ class Index:
 
     def ids(self, name: str) -> list[str]:
         """Return ids that are this name or start with it, or whose run has it; latest first."""
-        exact = self._read(
-            "select id from run where id = ? or name = ? order by started_at desc, rowid desc",
-            (name, name),
-        )
-        if exact or not name:
-            return [row[0] for row in exact]
-        pattern = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         rows = self._read(
-            "select id from run where id like ? escape '\\' order by started_at desc", (pattern,)
+            "select id from run where id = ?1 or name = ?1 "
+            "order by id = ?1 desc, started_at desc, id desc",
+            (name,),
         )
+        if not rows and name:
+            query = f"select id from run where substr(id, 1, ?) = ? order by {_LATEST_FIRST}"  # noqa: S608 -- our own names
+            rows = self._read(query, (len(name), name))
         return [row[0] for row in rows]
 
-    def latest(self, back: int, project: str | None = None) -> str | None:
+    def latest(self, back: int) -> str | None:
         """Return the id of the latest run, or of one some runs before it."""
-        rows = self._read(
-            "select id from run where ?1 is null or project = ?1 "
-            "order by started_at desc, rowid desc limit 1 offset ?2",
-            (project, back),
-        )
+        query = f"select id from run order by {_LATEST_FIRST} limit 1 offset ?"  # noqa: S608 -- our own names
+        rows = self._read(query, (min(back, _MANY),))
         return rows[0][0] if rows else None
+
+    def mark_interrupted(self, run_id: str) -> None:
+        """Note that a run did not come to its end, when nothing more is known of it."""
+        self._write("update run set status = 'interrupted' where id = ?", [(run_id,)])
+
+    def unfinished(self) -> list[str]:
+        """Return the ids of the runs that had not ended when they were last written."""
+        return [row[0] for row in self._read("select id from run where status = 'running'")]
 
     def rows(self, where: str, values: Sequence[object], limit: int | None) -> list[dict[str, Any]]:
         """Return rows of runs, latest first; ``where`` is SQL of ours with ``?`` for values."""
         query = f"select {', '.join(_COLUMNS)} from run where {where} "  # noqa: S608 -- our own names
-        query += "order by started_at desc, rowid desc"
+        query += f"order by {_LATEST_FIRST}"
         if limit is not None:
             query += f" limit {int(limit)}"
         found = [dict(zip(_COLUMNS, row, strict=True)) for row in self._read(query, values)]

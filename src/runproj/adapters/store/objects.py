@@ -43,7 +43,7 @@ class FolderObjects:
                 raise UsageError("nothing is there to be kept", where=source)
             _as_text(path, place)
             # what is reached through a link is somebody else's: it must not move
-            take = take and os.path.realpath(place) == os.path.abspath(place)
+            take = take and place.resolve() == place.absolute()
             if stat.S_ISDIR(status.st_mode):
                 return self._put_folder(place, path, take=take)
             return self._put_file(place, path, status, take=take)
@@ -75,11 +75,8 @@ class FolderObjects:
     def read(self, sha256: str) -> bytes:
         """Return the content of a file, see :class:`~runproj.ports.ObjectStore`."""
         place = self._place(sha256)
-        with _translated(place):
-            try:
-                data = place.read_bytes()
-            except FileNotFoundError as error:
-                raise self._gone(sha256) from error
+        with _translated(place), self._open(sha256) as file:
+            data = file.read()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self._damaged(sha256)
         return data
@@ -192,7 +189,9 @@ class FolderObjects:
     def _manifest(self, place: Path, *, keep: bool, take: bool) -> tuple[FolderManifest, int]:
         members = tuple(self._walk(place, "", keep=keep, take=take))
         ordered = tuple(sorted(members, key=lambda member: member.path))
-        return FolderManifest(members=ordered), sum(member.size for member in members)
+        return FolderManifest(members=ordered), sum(
+            member.size for member in members
+        )
 
     def _walk(self, folder: Path, below: str, *, keep: bool, take: bool) -> Iterator[FolderMember]:
         with os.scandir(folder) as found:
@@ -205,7 +204,9 @@ class FolderObjects:
             place = Path(entry.path)
             if entry.is_symlink():
                 target = _as_text(str(place.readlink()), place)
-                yield FolderMember(path=_as_text(path, place), kind="link", target=target)
+                yield FolderMember(
+                    path=_as_text(path, place), kind="link", target=target
+                )
             elif entry.is_dir():
                 yield from self._walk(place, path, keep=keep, take=take)
             else:
@@ -239,20 +240,23 @@ class FolderObjects:
         It is a new file in every case: what was there may be a link to something else.
         """
         digest = hashlib.sha256()
-        try:
-            source = self._place(sha256).open("rb")
-        except FileNotFoundError as error:
-            raise self._gone(sha256) from error
-        target.unlink(missing_ok=True)
         mode = 0o777 if executable else 0o666
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with source, os.fdopen(os.open(target, flags, mode), "wb") as file:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                file.write(chunk)
+        with self._open(sha256) as source:
+            target.unlink(missing_ok=True)
+            with os.fdopen(os.open(target, flags, mode), "wb") as file:
+                while chunk := source.read(_CHUNK):
+                    digest.update(chunk)
+                    file.write(chunk)
         if digest.hexdigest() != sha256:
             target.unlink()
             raise self._damaged(sha256)
+
+    def _open(self, sha256: str) -> BinaryIO:
+        try:
+            return self._place(sha256).open("rb")
+        except FileNotFoundError as error:
+            raise self._gone(sha256) from error
 
 
 def _status(place: Path) -> os.stat_result | None:

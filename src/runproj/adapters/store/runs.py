@@ -6,21 +6,24 @@
     runs/ID/events.jsonl    one line per event; a run that died is read from here
     runs/ID/lock            held as long as the run lives
     runs/ID/steps/NAME/     output.log, output.idx
+    index.lock              held by the process that makes the index anew
 """
 
 import contextlib
-import json
+import errno
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from runproj.adapters.disk import FolderLock, is_locked, write_atomically
+from runproj.adapters.disk import FolderLock, append, is_locked, taking_turns, write_atomically
 from runproj.adapters.store.index import Index
 from runproj.adapters.store.log import FolderLog
 from runproj.errors import NoSuchRun, StoreError
+from runproj.model import Model
 from runproj.record.run import Run, StepRun
 
 _IGNORE = "# made by runproj; this folder ignores itself\n*\n"
@@ -41,45 +44,59 @@ class FolderRuns:
         """The index, made anew from the folders when it is missing or of another version."""
         if not self._ready:
             if not self._index.usable:
-                self.reindex()
+                with self._one_at_a_time():
+                    self._index.close()  # another process may just have replaced the file
+                    if not self._index.usable:
+                        self._fill_index()
             self._ready = True
         return self._index
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        turn = taking_turns(self.folder / "index.lock")
+        with _translated("the index cannot be made", self.folder), turn:
+            yield
 
     def create(self, run: Run) -> "FolderJournal":
         """Write a run before anything of it happens, see :class:`~runproj.ports.RunStore`."""
         folder = self.runs / run.id
-        try:
+        with _translated("the store cannot be written", self.folder):
             make_store(self.folder)
-            folder.mkdir(parents=True)
+            self.runs.mkdir(exist_ok=True)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                raise StoreError(f"there is a run {run.id} already", where=str(folder)) from None
             lock = FolderLock(folder / "lock")
-        except FileExistsError:
-            raise StoreError(f"there is a run {run.id} already", where=str(folder)) from None
-        except OSError as error:
-            raise StoreError(
-                f"the store cannot be written: {error.strerror}", where=str(self.folder)
-            ) from error
-        write_run(folder, run)
-        self.index.put_run(run)
-        return FolderJournal(folder, run, lock, self.index)
+            try:
+                write_run(folder, run)
+                self.index.put_run(run)
+                return FolderJournal(folder, run, lock, self.index)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)  # nothing of it has happened
+                lock.close()
+                raise
 
     def load(self, run_id: str) -> Run:
         """Return a run, see :class:`~runproj.ports.RunStore`."""
         folder = self.runs / run_id
-        try:
-            text = (folder / "run.json").read_bytes()
-        except FileNotFoundError:
-            raise NoSuchRun(f"there is no run {run_id!r}", where=str(self.folder)) from None
-        run = _parse(text, folder)
-        return self._as_it_is(run) if run.status == "running" else run
+        run = self._written(folder)
+        return self._as_it_is(run, folder) if run.status == "running" else run
 
-    def _as_it_is(self, run: Run) -> Run:
+    def _written(self, folder: Path) -> Run:
+        with _translated(f"the record of the run {folder.name} cannot be read", folder):
+            try:
+                text = (folder / "run.json").read_bytes()
+            except FileNotFoundError:
+                raise NoSuchRun(
+                    f"there is no run {folder.name!r}", where=str(self.folder)
+                ) from None
+        return _parse(text, folder)
+
+    def _as_it_is(self, run: Run, folder: Path) -> Run:
         """Complete a run that has not ended by what its events say."""
-        folder = self.runs / run.id
         alive = is_locked(folder / "lock")
-        if (
-            not alive
-            and (ended := _parse((folder / "run.json").read_bytes(), folder)).status != "running"
-        ):
+        if not alive and (ended := self._written(folder)).status != "running":
             return ended  # it ended between the two looks
         steps = _steps_from_events(folder, alive=alive)
         update: dict[str, object] = {"steps": steps}
@@ -111,29 +128,39 @@ class FolderRuns:
         """Return rows of runs, latest first; those that died read ``interrupted``."""
         if not self.runs.exists():
             return []
-        rows = self.index.rows(where, values, limit)
-        for row in rows:
-            if row["status"] == "running" and not is_locked(self.runs / row["id"] / "lock"):
-                row["status"] = self.load(row["id"]).status
-        return rows
+        self._notice_the_dead()
+        return self.index.rows(where, values, limit)
+
+    def _notice_the_dead(self) -> None:
+        """Bring the rows of runs up to date whose processes were ended from outside."""
+        for run_id in self.index.unfinished():
+            if not is_locked(self.runs / run_id / "lock"):
+                try:
+                    self.index.put_run(self.load(run_id))
+                except (StoreError, NoSuchRun):  # 'show' says what is wrong
+                    self.index.mark_interrupted(run_id)
 
     def reindex(self) -> int:
         """Make the index anew from the folders; return how many runs there are."""
-        index = Index(self._index.path)
-        index.create()
+        with self._one_at_a_time():
+            count = self._fill_index()
+        self._ready = True
+        return count
+
+    def _fill_index(self) -> int:
         count = 0
-        for run in sorted(self._all(), key=lambda run: run.started_at):
-            count += 1
-            index.put_run(run)
-            for step in run.steps:
-                if step.status == "succeeded":
-                    index.put_step(run.id, step)
-            index.put_last(run, [step for step in run.steps if step.done])
-        self._index = index
+        with self._index.made_anew():
+            for run in self._all():
+                count += 1
+                self._index.put_run(run)
+                for step in run.steps:
+                    if step.status == "succeeded":
+                        self._index.put_step(run.id, step)
+                self._index.put_last(run, [step for step in run.steps if step.done])
         return count
 
     def _all(self) -> Iterator[Run]:
-        for folder in sorted(self.runs.glob("*")) if self.runs.exists() else []:
+        for folder in sorted(self.runs.glob("*")):
             with contextlib.suppress(StoreError, NoSuchRun):  # a damaged one does not hide the rest
                 yield self.load(folder.name)
 
@@ -170,17 +197,32 @@ def _parse(text: bytes, folder: Path) -> Run:
         ) from error
 
 
+class _Line(Model):
+    """A line of ``events.jsonl``."""
+
+    event: Literal["started", "finished"]
+    step: StepRun
+
+
 def _steps_from_events(folder: Path, *, alive: bool) -> tuple[StepRun, ...]:
     """Return the step runs that the events tell of; one that had not ended was interrupted."""
     steps: dict[str, StepRun] = {}
-    try:
-        lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    except FileNotFoundError:
-        return ()
-    for line in lines:
-        if line.endswith("\n"):  # a torn last line is no event
-            step = StepRun.model_validate(json.loads(line)["step"])
-            steps[step.name] = step
+    place = folder / "events.jsonl"
+    with _translated(f"the events of the run {folder.name} cannot be read", place):
+        try:
+            *lines, _ = place.read_bytes().split(b"\n")  # a torn last line is no event
+        except FileNotFoundError:
+            return ()
+    for number, line in enumerate(lines, start=1):
+        try:
+            step = _Line.model_validate_json(line).step
+        except ValidationError as error:
+            raise StoreError(
+                f"the events of the run {folder.name} cannot be read: line {number} is damaged",
+                where=str(place),
+                hint="without that line the rest can be read",
+            ) from error
+        steps[step.name] = step
     return tuple(
         step.model_copy(update={"status": "interrupted"})
         if step.status == "running" and not alive
@@ -198,7 +240,8 @@ class FolderJournal:
         self._run = run
         self._lock = lock
         self._index = index
-        self._events = (folder / "events.jsonl").open("ab", buffering=0)
+        self._place = folder / "events.jsonl"
+        self._events = self._place.open("ab", buffering=0)
 
     def started(self, step: StepRun) -> None:
         """Note that a step starts."""
@@ -209,11 +252,13 @@ class FolderJournal:
         self._append("finished", step)
         if step.status == "succeeded":
             self._index.put_step(self._run.id, step)
+            self._index.put_last(self._run, [step])
 
     def _append(self, event: str, step: StepRun) -> None:
         record = step.model_dump_json(by_alias=True)
         line = f'{{"event":"{event}","step":{record}}}\n'
-        self._events.write(line.encode())
+        with _translated("the record cannot be written", self._place):
+            append(self._events, line.encode())
 
     def log(self, step: str) -> FolderLog:
         """Open the log of a step."""
@@ -222,7 +267,24 @@ class FolderJournal:
     def close(self, run: Run) -> None:
         """Write the outcome and end the record."""
         self._events.close()
-        write_run(self._folder, run)
-        self._index.put_run(run)
-        self._index.put_last(run, [step for step in run.steps if step.done])
-        self._lock.close()
+        try:
+            with _translated("the record cannot be written", self._folder):
+                write_run(self._folder, run)
+            self._index.put_run(run)
+            self._index.put_last(run, [step for step in run.steps if step.done])
+        finally:
+            self._lock.close()
+
+
+@contextlib.contextmanager
+def _translated(what: str, place: Path) -> Iterator[None]:
+    """Turn what the operating system says into words."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise StoreError(
+            f"{what}: {(error.strerror or str(error)).lower()}",
+            where=str(error.filename or place),
+            hint="free some space, or use another --store" if full else None,
+        ) from error

@@ -50,6 +50,8 @@ class LiveReporter:
                 self._finished(event)
             case RunFinished():
                 self._settle()
+                if event.run.status == "interrupted":
+                    self._write(f"{self.style.yellow('•')} the run {event.run.id} is interrupted\n")
             case _:
                 pass
 

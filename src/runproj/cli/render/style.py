@@ -2,13 +2,11 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from functools import cache
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """Paints text, or leaves it."""
 
     colour: bool

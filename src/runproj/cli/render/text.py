@@ -193,7 +193,7 @@ def run_text(run: Run, style: Style) -> str:
         for step in run.steps
     )  # fmt: skip
     outputs = table(
-        (output.path, size(output.size), style.dim(f"{step.name}  {output.sha256[:12]}"))
+        (output.path, size(output.size), step.name, style.dim(output.sha256[:12]))
         for step in run.steps
         for output in step.outputs
     )

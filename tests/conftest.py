@@ -1,0 +1,19 @@
+"""What tests of many kinds share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.commandline import Computer, Files, Project
+
+
+@pytest.fixture
+def computer(tmp_path: Path) -> Computer:
+    """A computer of a person who has never run anything."""
+    return Computer(tmp_path)
+
+
+@pytest.fixture
+def project(computer: Computer) -> Callable[[Files], Project]:
+    """Makes a project folder from its files."""
+    return computer.project

@@ -1,0 +1,339 @@
+"""A world without processes and files, in which the engine does not notice the difference."""
+
+import itertools
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from textwrap import dedent
+
+from tests.fakes.disk import FakeDisk
+from tests.fakes.executor import FakeExecutor, Play
+from tests.fakes.files import FakeFiles
+from tests.fakes.locks import FakeLocks
+from tests.fakes.objects import FakeObjects
+from tests.fakes.records import HOST
+from tests.fakes.reporter import FakeReporter
+from tests.fakes.runs import FakeJournal, FakeRuns
+from tests.fakes.source import FakeFile, FakeSource
+from tests.fakes.workspaces import FakeWorkspaces
+
+from runproj.engine.lookup import Lookup
+from runproj.engine.pin import Pinner, Policy
+from runproj.engine.prepare import Prepared, Preparer, Request
+from runproj.engine.rerun import Rerunner
+from runproj.engine.run import Runner, timestamp
+from runproj.errors import EnvironmentFailed
+from runproj.lock import pylock
+from runproj.lock.lock import Declaration, Kind, Lock
+from runproj.model import digest_of
+from runproj.plan.binding import Folders, Given
+from runproj.ports import EnvironmentBackend, Execution, Say
+from runproj.record.events import Decision
+from runproj.record.metrics import parse_metrics
+from runproj.record.outcome import Outcome
+from runproj.record.run import Run
+from runproj.spec.load import load
+
+PROJECT = "/home/user/project"
+PLATFORM = "linux-x86_64"
+
+
+@dataclass
+class FakePrepared:
+    """An environment that is there; ``intact`` may be taken from it."""
+
+    key: str
+    description: str = "a fake environment"
+    intact: bool = True
+
+    def variables(self, project_folder: str) -> Mapping[str, str]:
+        return {"PATH": "/env/bin", "PROJECT": project_folder}
+
+    def is_intact(self) -> bool:
+        return self.intact
+
+
+@dataclass
+class FakeBackend:
+    """Locks and builds nothing, and remembers how often.
+
+    ``unlockable`` is why it cannot lock, ``broken`` why it cannot build.
+    """
+
+    kind: Kind
+    version: str = "1.0"
+    locked: list[Declaration] = field(default_factory=list)
+    previous: list[Lock | None] = field(default_factory=list)
+    built: list[str] = field(default_factory=list)
+    broken: str | None = None
+    unlockable: str | None = None
+    intact: bool = True
+
+    def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
+        if self.unlockable is not None:
+            raise EnvironmentFailed(self.unlockable)
+        self.locked.append(declaration)
+        self.previous.append(previous)
+        say("resolving")
+        return self.lock_of(declaration)
+
+    def lock_of(self, declaration: Declaration) -> Lock:
+        """Return the lock that it makes, without remembering."""
+        body = 'lock-version = "1.0"\ncreated-by = "fake"\n' + "".join(
+            f'\n[[packages]]\nname = "{name}"\nversion = "{self.version}"\n'
+            for name in declaration.packages
+        )
+        content = pylock.with_declaration(body, declaration.digest)
+        return Lock(kind=self.kind, content=content, declaration=declaration.digest)
+
+    def key(self, declaration: Declaration, lock: Lock) -> str:
+        body = pylock.body_of(lock.content)
+        return digest_of([self.kind, declaration.python, body])
+
+    def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> FakePrepared:
+        if self.broken is not None:
+            raise EnvironmentFailed(self.broken)
+        say("building")
+        self.built.append(self.key(declaration, lock))
+        return FakePrepared(self.built[-1], intact=self.intact)
+
+
+@dataclass
+class Process:
+    """What a step's process can do."""
+
+    disk: FakeDisk
+    execution: Execution
+
+    @property
+    def project(self) -> str:
+        """The project folder in its workspace."""
+        return self.execution.variables["PROJECT"]
+
+    def write(self, path: str, text: str = "") -> None:
+        self.disk.write(posixpath.join(self.project, path), text.encode())
+
+    def read(self, path: str) -> str:
+        node = self.disk.find(posixpath.join(self.project, path))
+        if node is None:
+            raise FileNotFoundError(path)
+        return node.content.decode()
+
+    def remove(self, path: str) -> None:
+        self.disk.remove(posixpath.join(self.project, path))
+
+    def print(self, text: str) -> None:
+        self.execution.on_output("stderr", text.encode())
+
+
+Program = Callable[[Process], Outcome | None]
+
+
+def writes(**files: str) -> Program:
+    """Return a program that writes files; ``__`` stands for a slash, ``_`` for a dot."""
+
+    def program(process: Process) -> None:
+        for name, text in files.items():
+            process.write(name.replace("__", "/").replace("_", "."), text)
+
+    return program
+
+
+def copies(source: str, target: str) -> Program:
+    """Return a program that copies a file."""
+    return lambda process: process.write(target, process.read(source))
+
+
+def both(*programs: Program) -> Program:
+    """Return a program that does one thing after another, and ends as the last one does."""
+
+    def program(process: Process) -> Outcome | None:
+        return [one(process) for one in programs][-1]
+
+    return program
+
+
+def raises(error: BaseException) -> Program:
+    """Return a program while which something else happens."""
+
+    def program(_: Process) -> None:
+        raise error
+
+    return program
+
+
+def fails(text: str = "", code: int = 1) -> Program:
+    """Return a program that prints something and fails."""
+
+    def program(process: Process) -> Outcome:
+        process.print(text)
+        return Outcome(exit_code=code)
+
+    return program
+
+
+@dataclass
+class World:
+    """A project, what its steps do, and the memory of its runs.
+
+    ``source`` are files that belong to the code, ``ignored`` such as git ignores.
+    """
+
+    yaml: str
+    programs: dict[str, Program] = field(default_factory=dict)
+    source: dict[str, bytes | FakeFile] = field(default_factory=dict)
+    caller: dict[str, str] = field(default_factory=dict)
+    policy: Policy = "auto"
+    make_executor: Callable[[Play], FakeExecutor] = FakeExecutor
+
+    def __post_init__(self) -> None:
+        self.disk = FakeDisk()
+        self.objects = FakeObjects(self.disk)
+        self.control = FakeSource(self.source)
+        self.runs = FakeRuns()
+        self.shelf = FakeLocks()
+        self.files = FakeFiles(self.disk, PROJECT)
+        self.reporter = FakeReporter()
+        self.venv, self.system = FakeBackend("venv"), FakeBackend("system")
+        self.backends: dict[Kind, EnvironmentBackend] = {"venv": self.venv, "system": self.system}
+        self.platform = PLATFORM
+        self._seconds = itertools.count()
+        self._ids = itertools.count(1)
+        self.executor = FakeExecutor()
+
+    @property
+    def lookup(self) -> Lookup:
+        return Lookup(self.runs)
+
+    @property
+    def journal(self) -> FakeJournal:
+        """The record of the latest run."""
+        return list(self.runs.journals.values())[-1]
+
+    @property
+    def rerunner(self) -> Rerunner:
+        return Rerunner(self.control, self.objects, self.runs, self.platform)
+
+    def ignored(self, path: str, text: str) -> None:
+        """Write a file that git ignores."""
+        self.disk.write(f"{PROJECT}/{path}", text.encode())
+
+    def prepare(
+        self,
+        *steps: str,
+        force: bool = False,
+        system: bool = False,
+        keep: bool = True,
+        entry_point: str = "main",
+        **values: object,
+    ) -> Prepared:
+        text = dedent(self.yaml)
+        self.source["runproj.yaml"] = text.encode()
+        for path, content in self.source.items():
+            self.disk.write(
+                f"{PROJECT}/{path}", content if isinstance(content, bytes) else content.content
+            )
+        project, document = load(text)
+        preparer = Preparer(
+            project, "runproj.yaml",
+            lambda path, message, hint: document.problem(path, message, hint=hint), "p",
+            Folders(PROJECT, PROJECT, "/home/user"), self.files, self.control, self.objects,
+            self.objects, self.runs,
+            Pinner(self.backends, self.shelf, self.objects, self.reporter, self.policy),
+            self.caller, self.platform,
+        )  # fmt: skip
+        given = Given(texts=[(name, str(value)) for name, value in values.items()])
+        return preparer.prepare(Request(entry_point, given, steps, force, system), keep=keep)
+
+    def execute(
+        self, prepared: Prepared, *, keep_going: bool = False, keep_workspace: bool = False
+    ) -> Run:
+        """Execute what was prepared; events are those of this run."""
+        self.reporter = FakeReporter()
+        self.executor = self.make_executor(self._play)
+        self.workspaces = FakeWorkspaces(self.disk, self.control, self.objects)
+        runner = Runner(
+            self.objects, self.runs, self.workspaces, self.executor, self.backends, self.files,
+            self.reporter, self.caller, self._clock, parse_metrics, keep_going, keep_workspace,
+        )  # fmt: skip
+        return runner.execute(prepared, self._header(prepared))
+
+    def run(self, *steps: str, **values: object) -> Run:
+        return self.execute(self.prepare(*steps, **values))  # type: ignore[arg-type] # values are free
+
+    def rerun(self, run: Run) -> Run:
+        return self.execute(self.rerunner.prepare(run))
+
+    def _play(self, execution: Execution) -> Outcome | None:
+        program = self.programs.get(execution.name)
+        return None if program is None else program(Process(self.disk, execution))
+
+    def _clock(self) -> float:
+        return float(next(self._seconds))
+
+    def _header(self, prepared: Prepared) -> Run:
+        return Run(
+            id=f"r{next(self._ids)}", project=prepared.project,
+            entry_point=prepared.plan.entry_point, started_at=timestamp(self._clock()),
+            runproj_version="0", python_version="3.12.1", host=HOST, source=prepared.snapshot,
+            plan=prepared.plan, inputs=tuple(dict(prepared.files).values()),
+        )  # fmt: skip
+
+
+def statuses(run: Run) -> dict[str, str]:
+    return {step.name: step.status for step in run.steps}
+
+
+def told(prepared: Prepared | Run) -> dict[str, str]:
+    """Return what was decided about each step, as it is told to a person."""
+    if isinstance(prepared, Run):
+        return {
+            step.name: f"{step.status}: {', '.join(reason.text for reason in step.reasons)}"
+            for step in prepared.steps
+        }
+    return {one.step: _told(one) for one in prepared.decisions}
+
+
+def _told(decision: Decision) -> str:
+    return f"{decision.action}: {decision.text}"
+
+
+THREE = """
+    runproj: 1
+    parameters:
+      seed: {type: int, default: 1}
+      lr: {type: float, default: 0.1}
+    entry_points:
+      main:
+        steps:
+          prepare:
+            command: [python, prepare.py, "{seed}"]
+            outputs: [data.csv]
+          train:
+            command: [python, train.py, --lr, "{lr}"]
+            inputs: [data.csv]
+            outputs: [model.bin]
+          report:
+            command: [python, report.py]
+            inputs: [model.bin]
+            outputs: {page: report.html}
+"""
+
+
+def prepare(process: Process) -> None:
+    seed = process.execution.argv[-1]
+    process.write("data.csv", "even" if int(seed) % 2 == 0 else "odd")
+
+
+def train(process: Process) -> None:
+    process.write("model.bin", f"{process.read('data.csv')} {process.execution.argv[-1]}")
+
+
+def report(process: Process) -> None:
+    process.write("report.html", process.read("model.bin"))
+
+
+def training() -> World:
+    """Return a project with three steps, each of which needs the one before it."""
+    programs: dict[str, Program] = {"prepare": prepare, "train": train, "report": report}
+    return World(THREE, programs, {"train.py": b"print(1)"})

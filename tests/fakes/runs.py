@@ -1,0 +1,136 @@
+"""A memory of runs that forgets when the process ends."""
+
+import re
+from collections.abc import Sequence
+
+from runproj.errors import NoSuchRun, StoreError
+from runproj.ports import Stream
+from runproj.record.run import Run, StepRun
+
+
+class FakeLog:
+    """Keeps what a step prints as ``pieces``."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.pieces: list[tuple[Stream, bytes]] = []
+        self.closed = False
+
+    def write(self, stream: Stream, chunk: bytes) -> None:
+        self.pieces.append((stream, chunk))
+
+    def tail(self, limit: int) -> str:
+        content = b"".join(chunk for _, chunk in self.pieces)
+        text = content[max(0, len(content) - limit) :].decode(errors="replace")
+        if len(content) > limit:
+            text = text.partition("\n")[2] or text
+        return text
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeJournal:
+    """Keeps what happens in a run; ``die`` plays the end of its process."""
+
+    def __init__(self, owner: "FakeRuns", run: Run) -> None:
+        self.run = run
+        self.alive = True
+        self.steps: dict[str, StepRun] = {}
+        self.events: list[tuple[str, str]] = []
+        self.logs: dict[str, FakeLog] = {}
+        self._owner = owner
+
+    def started(self, step: StepRun) -> None:
+        self.steps[step.name] = step
+        self.events.append(("started", step.name))
+
+    def finished(self, step: StepRun) -> None:
+        self.steps[step.name] = step
+        self.events.append(("finished", step.name))
+        if step.status == "succeeded":
+            self._owner.note(self.run, [step])
+
+    def log(self, step: str) -> FakeLog:
+        self.logs[step] = FakeLog(f"/runs/{self.run.id}/{step}/output.log")
+        return self.logs[step]
+
+    def close(self, run: Run) -> None:
+        self.run = run
+        self.alive = False
+        self._owner.note(run, [step for step in run.steps if step.done])
+
+    def die(self) -> None:
+        self.alive = False
+
+
+class FakeRuns:
+    """Keeps runs as their journals, in ``journals`` by id."""
+
+    def __init__(self) -> None:
+        self.journals: dict[str, FakeJournal] = {}
+        self.make_journal = FakeJournal
+        self._found: dict[tuple[str, str], StepRun] = {}
+        self._last: dict[tuple[str, str, str], tuple[str, str, StepRun]] = {}
+
+    def create(self, run: Run) -> FakeJournal:
+        if run.id in self.journals:
+            raise StoreError(f"there is a run {run.id} already")
+        self.journals[run.id] = self.make_journal(self, run)
+        return self.journals[run.id]
+
+    def note(self, run: Run, steps: Sequence[StepRun]) -> None:
+        """Remember step runs that later ones can ask for."""
+        for step in steps:
+            if step.status == "succeeded":
+                self._found[run.id, step.name] = step
+            key = (run.project, run.entry_point, step.name)
+            if key not in self._last or self._last[key][:2] <= (run.started_at, run.id):
+                self._last[key] = (run.started_at, run.id, step)
+
+    def load(self, run_id: str) -> Run:
+        if run_id not in self.journals:
+            raise NoSuchRun(f"there is no run {run_id!r}")
+        journal = self.journals[run_id]
+        if journal.run.status != "running":
+            return journal.run
+        steps = tuple(journal.steps.values())
+        if journal.alive:
+            return journal.run.model_copy(update={"steps": steps})
+        ended = tuple(
+            step.model_copy(update={"status": "interrupted"}) if step.status == "running" else step
+            for step in steps
+        )
+        error = "runproj itself was ended from outside"
+        update = {"status": "interrupted", "error": error, "steps": ended}
+        return journal.run.model_copy(update=update)
+
+    def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
+        found = [
+            (step.finished_at or "", run_id, step)
+            for (run_id, _), step in self._found.items()
+            if step.fingerprint is not None and step.fingerprint.digest == fingerprint
+        ]
+        if not found:
+            return None
+        _, run_id, step = max(found, key=lambda one: one[:2])
+        return run_id, step
+
+    def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
+        found = self._last.get((project, entry_point, step))
+        return None if found is None else found[1:]
+
+    def ids(self, name: str) -> Sequence[str]:
+        latest_first = sorted(
+            (journal.run for journal in self.journals.values()),
+            key=lambda run: (run.started_at, run.id),
+            reverse=True,
+        )
+        match = re.fullmatch(r"latest(?:~(\d+))?", name)
+        if match:
+            back = int(match[1] or 0)
+            return [run.id for run in latest_first[back : back + 1]]
+        exact = [run.id for run in latest_first if name in (run.id, run.name)]
+        if exact or not name:
+            return sorted(exact, key=lambda one: one != name)
+        return [run.id for run in latest_first if run.id.startswith(name)]
