@@ -1,7 +1,6 @@
 """A lock: the exact content of an environment, and for which declaration it was made."""
 
 import hashlib
-import tomllib
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -16,7 +15,9 @@ class Declaration(Model):
     """All that decides what a lock may hold: what was declared, with the text of every file of it.
 
     ``files`` maps paths relative to the project (posix) to their text: requirement files with those
-    that they include, ``pyproject.toml``, ``uv.lock``.
+    that they include, ``pyproject.toml``, ``uv.toml``, ``uv.lock``; only what decides a resolution
+    is left of them. ``package`` is what the project's own package is made of (JSON, see
+    :mod:`runproj.lock.package`): part of the environment, but of no lock, so not of the digest.
     """
 
     kind: Kind
@@ -27,32 +28,12 @@ class Declaration(Model):
     groups: tuple[str, ...] = ()
     pyproject: bool = False
     files: dict[str, str] = Field(default_factory=dict)
+    package: str | None = None
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of the declaration; two equal declarations may share a lock.
-
-        Of a pyproject.toml only what decides which packages there are counts, so that the settings
-        of other tools may change.
-        """
-        data = self.model_dump(mode="json")
-        if "pyproject.toml" in self.files and "pyproject.toml" not in self.requirements:
-            data["files"]["pyproject.toml"] = _deciding(self.files["pyproject.toml"])
-        return digest_of(data)
-
-
-_DECIDING = ("name", "dependencies", "optional-dependencies", "requires-python", "dynamic")
-
-
-def _deciding(pyproject: str) -> dict[str, object]:
-    """Return the part of a pyproject.toml that decides which packages there are."""
-    data = tomllib.loads(pyproject)
-    project = data.get("project", {})
-    return {
-        "project": {key: project[key] for key in _DECIDING if key in project},
-        "groups": data.get("dependency-groups", {}),
-        "uv": data.get("tool", {}).get("uv", {}),
-    }
+        """The sha256 of the declaration; two equal declarations may share a lock."""
+        return digest_of(self.model_dump(mode="json", exclude={"package"}))
 
 
 class Lock(Model):

@@ -1,63 +1,124 @@
-"""Lockfiles of virtual environments: PEP 751, with a table of ours at the end.
+"""Lockfiles of virtual environments: PEP 751, ``pylock.toml``.
 
-See https://packaging.python.org/en/latest/specifications/pylock-toml/.
+The format is https://packaging.python.org/en/latest/specifications/pylock-toml/. What is added to a
+text that uv wrote is added line by line, so that equal content stays equal bytes.
 """
 
+import itertools
 import re
 import tomllib
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from runproj.errors import EnvironmentFailed
-from runproj.lock.declaration import normalized
+from runproj.lock.pyproject import normalized
 
+_OWN = re.compile(r'\n*\[tool\.runproj\]\ndeclaration = "([0-9a-f]{64})"\s*\Z')
+_USERINFO = re.compile(r'(?<=://)[^/\s"\'@]+@')
 _PACKAGE = "[[packages]]\n"
-_TABLE = "\n[tool.runproj]\n"
-_DECLARATION = re.compile(r'^declaration = "([0-9a-f]{64})"$', re.MULTILINE)
-_USERINFO = re.compile(r"(?<=://)[^/@\s\"']+@")
+_FILES = ("sdist", "archive")
 
 
-def with_declaration(content: str, declaration: str) -> str:
-    """Return a lockfile that says for which declaration it was made; no address has a password."""
-    body = body_of(content).rstrip("\n")
-    return f'{_USERINFO.sub("", body)}\n{_TABLE}declaration = "{declaration}"\n'
+def packages(content: str) -> dict[str, str]:
+    """Return name → version of what is locked.
+
+    A package without a version (from a repository or archive) has its commit or ``?`` in its place;
+    one with several, by platform, has them all: ``1.0 | 2.0``.
+
+    Raises:
+        EnvironmentFailed: the text is no lockfile.
+    """
+    found: dict[str, list[str]] = {}
+    for package in _packages(content):
+        found.setdefault(normalized(package["name"]), []).append(_version(package))
+    return {name: " | ".join(sorted(versions)) for name, versions in sorted(found.items())}
 
 
-def declaration_of(content: str) -> str | None:
-    """Return the digest of the declaration that a lockfile was made for, None: it does not say."""
-    _, table, rest = content.partition(_TABLE)
-    match = _DECLARATION.search(rest) if table else None
-    return match[1] if match else None
+def unconditional(content: str) -> dict[str, str]:
+    """Return name → version of what every interpreter gets: no marker stands in the way."""
+    return {
+        normalized(package["name"]): package["version"]
+        for package in _packages(content)
+        if "marker" not in package and "version" in package
+    }
+
+
+def local(content: str) -> list[str]:
+    """Return the names of packages that would be installed from paths beside the lockfile."""
+    return [
+        package["name"]
+        for package in _packages(content)
+        if "directory" in package or any("path" in one for one in _files(package))
+    ]
+
+
+def identity(content: str) -> list[Any]:
+    """Return, as JSON, what is in an environment: names, versions and digests, no places.
+
+    Two lockfiles that differ in where the same files come from have the same identity.
+    """
+    return sorted(
+        ([*_basics(package), sorted(_digests(package))] for package in _packages(content)),
+        key=repr,
+    )
+
+
+def with_declaration(content: str, digest: str) -> str:
+    """Note for which declaration a lockfile was made; an earlier note is replaced."""
+    bare = body_of(content).rstrip("\n")
+    return f'{bare}\n\n[tool.runproj]\ndeclaration = "{digest}"\n'
 
 
 def body_of(content: str) -> str:
-    """Return a lockfile without our table: what an environment is made of."""
-    return content.partition(_TABLE)[0]
+    """Return the lockfile as another tool wrote it."""
+    return _OWN.sub("\n", content)
 
 
-def packages(content: str) -> Mapping[str, str]:
-    """Return names and versions of the packages of a lockfile.
+def declaration_of(content: str) -> str | None:
+    """Return the digest of the declaration that a lockfile was made for; None: nobody knows.
 
-    Raises:
-        EnvironmentFailed: it is not TOML, or not a lockfile.
+    The note stands at the end where we wrote it; parsing is only for files that others touched.
     """
+    found = _OWN.search(content)
+    if found is not None:
+        return found[1]
+    if "runproj" not in content:
+        return None
     try:
-        listed = tomllib.loads(content)["packages"]
-        return {normalized(one["name"]): str(one.get("version", "")) for one in listed}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it lists no packages"
-        raise EnvironmentFailed(
-            f"the lockfile is damaged: {why}", hint="'runproj lock' writes it anew"
-        ) from error
+        own = tomllib.loads(content).get("tool", {}).get("runproj", {})
+    except tomllib.TOMLDecodeError:
+        return None
+    digest = own.get("declaration")
+    return digest if isinstance(digest, str) else None
 
 
-def difference(old: str, new: str) -> list[tuple[str, str | None, str | None]]:
-    """Return name, old and new version of the packages that differ between two lockfiles."""
-    before, after = packages(old), packages(new)
-    return [
-        (name, before.get(name), after.get(name))
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    ]
+def with_index(content: str, indexes: Mapping[str, str]) -> str:
+    """Note from which index each package came, name → URL; what is noted already stays.
+
+    uv writes it when it exports its own lock, but not when it compiles one; without it, an
+    installation asks the index about every file even when it has it.
+    """
+    lines: list[str] = []
+    name, inside = "", False
+    for line, after in itertools.pairwise([*content.split("\n"), ""]):
+        lines.append(line)
+        key, _, value = line.partition(" = ")
+        if line.startswith("["):
+            inside = line == "[[packages]]"
+        elif inside and key == "name":
+            name = normalized(value.strip('"'))
+        elif inside and key == "version" and name in indexes and not after.startswith("index = "):
+            lines.append(f'index = "{without_credentials(indexes[name])}"')
+    return "\n".join(lines)
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with user names, passwords and tokens taken out of its URLs.
+
+    >>> without_credentials('url = "https://me:secret@host/x.whl"')
+    'url = "https://host/x.whl"'
+    """
+    return _USERINFO.sub("", text)
 
 
 def without(content: str, names: Collection[str]) -> str:
@@ -67,11 +128,54 @@ def without(content: str, names: Collection[str]) -> str:
     'a = 1\n[[packages]]\nname = "y"\n'
     """
     head, *blocks = content.split(_PACKAGE)
-    wanted = {normalized(name) for name in names}
-    kept = [block for block in blocks if normalized(_name(block)) not in wanted]
+    freed = {normalized(name) for name in names}
+    kept = [block for block in blocks if normalized(_name(block)) not in freed]
     return _PACKAGE.join([head, *kept])
 
 
 def _name(block: str) -> str:
-    match = re.search(r'^name = "([^"]*)"', block, re.MULTILINE)
-    return match[1] if match else ""
+    found = re.search(r'^name = "([^"]*)"', block, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def difference(old: str, new: str) -> list[tuple[str, str | None, str | None]]:
+    """Return name, old version and new version of all that differs; None: it is not there."""
+    before, after = packages(old), packages(new)
+    return [
+        (name, before.get(name), after.get(name))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _packages(content: str) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = tomllib.loads(content).get("packages", [])
+    except tomllib.TOMLDecodeError as error:
+        raise EnvironmentFailed(
+            f"the lockfile is damaged: {error}", hint="'runproj lock' writes it anew"
+        ) from error
+    if not all(isinstance(one.get("name"), str) for one in found):
+        raise EnvironmentFailed(
+            "the lockfile is damaged: a package has no name",
+            hint="'runproj lock' writes it anew",
+        )
+    return found
+
+
+def _version(package: Mapping[str, Any]) -> str:
+    commit = package.get("vcs", {}).get("commit-id", "?")
+    return str(package.get("version", commit))
+
+
+def _basics(package: Mapping[str, Any]) -> list[str]:
+    return [normalized(package["name"]), _version(package), package.get("marker", "")]
+
+
+def _digests(package: Mapping[str, Any]) -> list[str]:
+    files = _files(package)
+    return [f"{name}:{digest}" for one in files for name, digest in one.get("hashes", {}).items()]
+
+
+def _files(package: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*(package[kind] for kind in _FILES if kind in package), *package.get("wheels", [])]

@@ -1,44 +1,61 @@
-"""Virtual environments that are there: built once per content, proved, shared, checked at use.
+"""The environments that were built, by what is in them; shared by all projects of a user.
 
-``FOLDER/KEY/`` is an environment, ``FOLDER/KEY.lock`` is held while it is built. An environment
-counts only when its marker, written last and atomically, is in it. The marker keeps what the
-folders and files looked like then, so that damage is seen.
+::
+
+    environments/
+      <20 digits of the key>/   one environment; it counts only when ready.json is in it
+        ready.json              the marker, written last: what it is, and how it looked when built
+        used                    its time is when it was used last
+        pylock.toml             what it was installed from
+        venv/                   the environment itself
+      <20 digits>.lock          held by who builds or removes it
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from runproj.adapters.disk import FolderLock, write_atomically
+from runproj.adapters.disk import write_atomically
+from runproj.adapters.environments.interpreters import Interpreter, state
 from runproj.errors import EnvironmentFailed
 from runproj.model import Model
-from runproj.ports import Say
 
-_MARKER = "runproj.json"
-_WAIT_S = 0.1
+_FORMAT = 1
+_DIGITS = 20
+_CACHED = "__pycache__"
 
 
-class Marker(Model):
-    """A built environment; ``folders`` and ``files`` are digests of what they looked like."""
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What is known of a finished environment.
+
+    ``size`` is in bytes. ``folders`` maps each folder to its time: a file that comes, goes or is
+    replaced changes that of its folder. ``files`` is the digest of names, sizes and times of all
+    files: it tells a file that was written over in place, too. ``python_state`` is of the base
+    interpreter's file. Bytecode caches count nowhere.
+    """
 
     key: str
-    python: str
+    kind: str
+    interpreter: Interpreter
     packages: int
-    folders: str
+    size: int
+    folders: dict[str, int]
     files: str
+    python_state: list[int]
 
 
 class BuiltEnvironment(Model):
-    """A built environment as a user sees it; ``size`` in bytes, ``used_at`` seconds since 1970."""
+    """An environment as ``runproj env list`` shows it; ``used_at`` in seconds since 1970."""
 
     key: str
+    kind: str
     path: str
     python: str
     packages: int
@@ -46,186 +63,193 @@ class BuiltEnvironment(Model):
     used_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltEnvironments:
-    """The environments below a folder."""
+class Slot:
+    """The place of one environment in the cache, built or not."""
 
-    folder: Path
+    def __init__(self, root: Path, key: str) -> None:
+        """Take the place of ``key`` below ``root``; nothing is touched."""
+        self.root = root
+        self.key = key
+        self.folder = root / key[:_DIGITS]
+        self.venv = self.folder / "venv"
+        self._ready = self.folder / "ready.json"
 
-    def place(self, key: str) -> Path:
-        """Return where the environment with a key is, or would be."""
-        return self.folder / key[:32]
-
-    def get(self, key: str) -> Path | None:
-        """Return an environment that is whole; None when it is not there or was damaged."""
-        place = self.place(key)
-        marker = read_marker(place)
-        if marker is None or marker.key != key or not (place / "bin" / "python").exists():
+    def marker(self) -> Marker | None:
+        """Return the marker of an environment that was finished."""
+        try:
+            data = json.loads(self._ready.read_bytes())
+            if data.pop("format") != _FORMAT:
+                return None
+            data["interpreter"] = Interpreter(**data["interpreter"])
+            marker = Marker(**data)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        if folders_digest(place) != marker.folders:
-            return None
-        with contextlib.suppress(OSError):  # a read-only cache serves as well
-            os.utime(place / _MARKER)
-        return place
+        return marker if marker.key == self.key else None
 
-    def get_or_build(self, key: str, build: Callable[[Path], tuple[str, int]], say: Say) -> Path:
-        """Return the environment with a key; build it when it is not there.
+    def finish(self, interpreter: Interpreter, packages: int) -> Marker:
+        """Write down how it looks, and by that say that it is whole."""
+        files, size = survey(self.venv)
+        folders = {name: _time(self.venv / name) for name in _folders(self.venv)}
+        python = state(interpreter.executable)
+        marker = Marker(self.key, "venv", interpreter, packages, size, folders, files, python)
+        (self.folder / "used").touch()
+        write_atomically(self._ready, json.dumps({"format": _FORMAT, **asdict(marker)}).encode())
+        return marker
 
-        ``build`` fills a folder and returns the Python version and the number of packages.
+    def forget(self) -> None:
+        """Let it no longer count as finished: it is built anew when it is needed next."""
+        self._ready.unlink(missing_ok=True)
+
+    def touch(self) -> None:
+        """Note that it is used now."""
+        with contextlib.suppress(OSError):  # the list shows an older time; no reason to stop
+            os.utime(self.folder / "used")
+
+
+def damage(slot: Slot, marker: Marker) -> str | None:
+    """Return what was changed since it was built, as far as folders and interpreter tell.
+
+    A few milliseconds for some thousand files: one stat a folder.
+    """
+    base = os.fspath(slot.venv) + os.sep
+    try:
+        for name, time in marker.folders.items():
+            if os.stat(base + name).st_mtime_ns != time:  # noqa: PTH116 -- the hot path
+                return name
+        if state(marker.interpreter.executable) != marker.python_state:
+            return marker.interpreter.executable
+        os.stat(base + "bin/python")  # noqa: PTH116 -- the hot path
+    except OSError as error:
+        return os.fspath(error.filename or slot.venv)
+    return None
+
+
+def survey(venv: Path) -> tuple[str, int]:
+    """Return a digest of names, sizes, times and link targets of all files, and their total size.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    lines, size = [], 0
+    for entry in _entries(os.fspath(venv)):
+        found = entry.stat(follow_symlinks=False)
+        target = os.readlink(entry.path) if entry.is_symlink() else ""  # noqa: PTH115 -- some thousand files
+        lines.append(f"{entry.path}\0{found.st_size}\0{found.st_mtime_ns}\0{target}")
+        size += found.st_size
+    lines.sort()
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest(), size
+
+
+def _entries(folder: str) -> "Iterator[os.DirEntry[str]]":
+    """Yield all files below a folder but bytecode caches."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield entry
+            elif entry.name != _CACHED:
+                yield from _entries(entry.path)
+
+
+def _folders(venv: Path) -> Iterator[str]:
+    """Yield all folders below an environment but bytecode caches, itself as ``.``."""
+    for folder, names, _ in os.walk(venv):
+        names[:] = [name for name in names if name != _CACHED]
+        yield os.path.relpath(folder, venv)
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def add_bytecode_folders(venv: Path) -> None:
+    """Make the folders for bytecode now, so that the first import changes no folder's time."""
+    for folder, names, files in os.walk(venv):
+        if os.path.basename(folder) == _CACHED:  # noqa: PTH119 -- os.walk gives text
+            names.clear()
+        elif any(name.endswith(".py") for name in files):
+            Path(folder, _CACHED).mkdir(exist_ok=True)
+
+
+class BuildLock:
+    """Held by who builds or removes an environment; freed by the kernel when that one is gone.
+
+    Programs that inherit the descriptor hold it as well: as long as a killed builder's installer
+    still writes, nobody else builds.
+    """
+
+    def __init__(self, slot: Slot, waits: Callable[[], None]) -> None:
+        """Take the lock; ``waits`` is called when somebody else holds it.
 
         Raises:
-            EnvironmentFailed: it cannot be built.
+            OSError: the folder cannot be written.
         """
-        found = self.get(key)
-        if found is not None:
-            return found
-        with self._lock(key, say):
-            found = self.get(key)  # another process may have built it while we waited
-            if found is not None:
-                return found
-            return self._build(key, build, say)
-
-    @contextlib.contextmanager
-    def _lock(self, key: str, say: Say) -> Iterator[None]:
-        waiting = False
-        while (lock := self._try_lock(key)) is None:
-            if not waiting:
-                say("waiting for another runproj that builds it")
-            waiting = True
-            time.sleep(_WAIT_S)
+        slot.root.mkdir(parents=True, exist_ok=True)
+        path = slot.folder.with_suffix(".lock")
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            yield
-        finally:
-            lock.close()
-
-    def _try_lock(self, key: str) -> FolderLock | None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            return FolderLock(self.folder / f"{key[:32]}.lock")
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            raise _failed(error, self.folder) from error
-
-    def _build(self, key: str, build: Callable[[Path], tuple[str, int]], say: Say) -> Path:
-        place = self.place(key)
-        if place.exists():
-            whole = read_marker(place) is not None
-            say("it was damaged, building it again" if whole else "removing a half-built one")
-        try:
-            if place.exists():
-                shutil.rmtree(place)
-            python, packages = build(place)
-            _make_bytecode_folders(place)
-            marker = Marker(
-                key=key, python=python, packages=packages,
-                folders=folders_digest(place), files=files_digest(place),
-            )  # fmt: skip
-            write_atomically(place / _MARKER, marker.model_dump_json().encode())
-        except OSError as error:
-            shutil.rmtree(place, ignore_errors=True)
-            raise _failed(error, place) from error
+            try:
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits()
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            os.close(self.descriptor)
             raise
-        return place
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEnvironments:
+    """All environments below a folder."""
+
+    root: Path
 
     def all(self) -> list[BuiltEnvironment]:
-        """Return all environments, the last used first."""
+        """Return those that are finished, the last used first."""
         found = []
-        for place in self.folder.glob("*/"):
-            marker = read_marker(place)
-            if marker is not None:
-                found.append(
-                    BuiltEnvironment(
-                        key=marker.key, path=str(place), python=marker.python,
-                        packages=marker.packages, size=_size(place),
-                        used_at=(place / _MARKER).stat().st_mtime,
-                    )
-                )  # fmt: skip
-        return sorted(found, key=lambda one: -one.used_at)
+        for file in self.root.glob("*/ready.json"):
+            try:
+                found.append(_shown(file.parent, json.loads(file.read_bytes())))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # removed in this moment, or damaged: no environment
+        return sorted(found, key=lambda one: (-one.used_at, one.key))
 
     def remove(self, key: str) -> None:
-        """Remove an environment; one that is being built is waited for."""
-        with self._lock(key, lambda _: None):
-            place = self.place(key)
-            (place / _MARKER).unlink(missing_ok=True)  # nobody takes it from now on
-            shutil.rmtree(place, ignore_errors=True)
-        (self.folder / f"{key[:32]}.lock").unlink(missing_ok=True)
+        """Remove an environment; nothing happens when it is not there.
+
+        Raises:
+            EnvironmentFailed: it cannot be removed, or is being built.
+        """
+        import shutil  # noqa: PLC0415 -- lazy: this module is on the hot path
+
+        slot = Slot(self.root, key)
+
+        def waits() -> None:
+            raise EnvironmentFailed("another runproj is building it", where=str(slot.folder))
+
+        try:
+            with BuildLock(slot, waits):
+                slot.forget()
+                if slot.folder.exists():
+                    shutil.rmtree(slot.folder)
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"the environment cannot be removed: {error.strerror}", where=str(error.filename)
+            ) from error
 
 
-def read_marker(place: Path) -> Marker | None:
-    """Return the marker of an environment; None when it has none that can be read."""
-    try:
-        data: dict[str, Any] = json.loads((place / _MARKER).read_bytes())
-        return Marker(**data)
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def check_files(place: Path) -> bool:
-    """Tell whether every file of an environment is as it was; if not, take its marker away."""
-    marker = read_marker(place)
-    if marker is not None and files_digest(place) == marker.files:
-        return True
-    with contextlib.suppress(OSError):
-        (place / _MARKER).unlink(missing_ok=True)
-    return False
-
-
-def folders_digest(place: Path) -> str:
-    """Return a digest of all folders and when something was added to or removed from them.
-
-    Bytecode does not count: its folders are made beforehand, so that an import changes no other.
-    """
-    digest = hashlib.sha256()
-    for folder, _ in _walk(place):
-        if folder != str(place):  # the marker itself is written into it
-            digest.update(f"{folder} {Path(folder).stat().st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def files_digest(place: Path) -> str:
-    """Return a digest of the size and time of every file, bytecode and the marker left out."""
-    digest = hashlib.sha256()
-    for _, entries in _walk(place):
-        for entry in entries:
-            if entry.name != _MARKER:
-                status = entry.stat(follow_symlinks=False)
-                digest.update(f"{entry.path} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def _walk(place: Path) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """Yield each folder with its files, in a fixed order."""
-    pending = [str(place)]
-    while pending:
-        folder = pending.pop()
-        files, folders = [], []
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if not entry.is_dir(follow_symlinks=False):
-                    files.append(entry)
-                elif entry.name != "__pycache__":
-                    folders.append(entry.path)
-        pending += folders
-        yield folder, files
-
-
-def _make_bytecode_folders(place: Path) -> None:
-    for folder, files in list(_walk(place)):
-        if any(entry.name.endswith(".py") for entry in files):
-            Path(folder, "__pycache__").mkdir(exist_ok=True)
-
-
-def _size(place: Path) -> int:
-    files = (entry for _, entries in _walk(place) for entry in entries)
-    return sum(entry.stat(follow_symlinks=False).st_size for entry in files)
-
-
-def _failed(error: OSError, place: Path) -> EnvironmentFailed:
-    return EnvironmentFailed(
-        f"the environment cannot be built: {(error.strerror or str(error)).lower()}",
-        where=str(error.filename or place),
-        hint="make room or give rights there; XDG_CACHE_HOME moves the cache elsewhere",
+def _shown(folder: Path, data: dict[str, Any]) -> BuiltEnvironment:
+    return BuiltEnvironment(
+        key=data["key"],
+        kind=data["kind"],
+        path=str(folder / "venv"),
+        python=data["interpreter"]["version"],
+        packages=data["packages"],
+        size=data["size"],
+        used_at=(folder / "used").stat().st_mtime,
     )

@@ -1,151 +1,90 @@
-"""Python interpreters of this machine. None is ever downloaded."""
+"""Interpreters, and where the one for a version was found before.
 
+Discovery takes 75 ms and more, so its answer is kept with the size and times of the executable,
+and holds as long as these do.
+"""
+
+import json
 import os
-import sys
-import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from runproj.adapters.disk import write_atomically
-from runproj.errors import EnvironmentFailed
-from runproj.model import Model, digest_of
+from runproj.model import digest_of
 
-
-class Interpreter(Model):
-    """An interpreter: where it is, its full version, and for which platform it installs."""
-
-    path: str
-    version: str
-    implementation: str
-    platform: str
-    state: str = ""
-
-    @property
-    def minor(self) -> str:
-        """The version without its patch, ``3.12``."""
-        return ".".join(self.version.split(".")[:2])
-
-
-def own() -> Interpreter:
-    """Return the interpreter that runs runproj (not its virtual environment)."""
-    return Interpreter(
-        path=getattr(sys, "_base_executable", sys.executable),
-        version=".".join(map(str, sys.version_info[:3])),
-        implementation=sys.implementation.name,
-        platform=sysconfig.get_platform(),
-    )
+Discover: TypeAlias = "Callable[[str | None, Mapping[str, str], Path], Interpreter]"
+_FORMAT = 1
+# What discovery looks at of the caller's variables.
+_LOOKED_AT = (
+    "PATH",
+    "HOME",
+    "PYENV_ROOT",
+    "MISE_DATA_DIR",
+    "ASDF_DATA_DIR",
+    "UV_PYTHON_INSTALL_DIR",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Interpreters:
-    """Finds interpreters, and remembers in ``folder`` what it found."""
+class Interpreter:
+    """A Python interpreter that is no virtual environment's.
 
-    folder: Path
-    caller: Mapping[str, str]
-
-    def find(self, wanted: str | None) -> Interpreter:
-        """Return an interpreter for a version or range; runproj's own where that fits.
-
-        Raises:
-            EnvironmentFailed: there is none; the message lists what is there.
-        """
-        mine = own()
-        if wanted is None or fits(mine.version, wanted):
-            return mine
-        remembered = self._remembered(wanted)
-        if remembered is not None:
-            return remembered
-        found = self._discover(wanted)
-        self._remember(wanted, found)
-        return found
-
-    def _place(self, wanted: str) -> Path:
-        return self.folder / digest_of([wanted, self.caller.get("PATH", "")])[:32]
-
-    def _remembered(self, wanted: str) -> Interpreter | None:
-        try:
-            found = Interpreter.model_validate_json(self._place(wanted).read_bytes())
-            return found if _state(found.path) == found.state else None
-        except (OSError, ValueError):
-            return None
-
-    def _remember(self, wanted: str, found: Interpreter) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._place(wanted), found.model_dump_json().encode())
-
-    def _discover(self, wanted: str) -> Interpreter:
-        known = {}
-        for found in self._all():
-            if fits(found.version, wanted):
-                return found
-            known[found.path] = found.version
-        listed = ", ".join(f"{version} ({path})" for path, version in known.items())
-        raise EnvironmentFailed(
-            f"there is no Python {wanted} on this machine; found: {listed or 'none'}",
-            hint="install it (uv python install, pyenv, the system's packages), or change 'python'",
-        )
-
-    def _all(self) -> Iterator[Interpreter]:
-        """Yield the interpreters of this machine, those that pyenv keeps included."""
-        from python_discovery import iter_interpreters  # noqa: PLC0415 -- costs 80 ms
-
-        seen: set[str] = set()
-        for info in iter_interpreters(try_first_with=_pyenv(self.caller), env=dict(self.caller)):
-            base = info.system_executable
-            version = ".".join(map(str, info.version_info[:3]))
-            if base is None or os.path.realpath(base) in seen or info.version_info[0] < 3:  # noqa: PLR2004 -- Python 2 is no choice
-                continue
-            seen.add(os.path.realpath(base))
-            yield Interpreter(
-                path=base,
-                version=version,
-                implementation=info.implementation.lower(),
-                platform=sysconfig.get_platform(),
-                state=_state(base),
-            )
-
-
-def _pyenv(caller: Mapping[str, str]) -> Sequence[str]:
-    root = caller.get("PYENV_ROOT") or f"{caller.get('HOME', '')}/.pyenv"
-    return sorted(map(str, Path(root).glob("versions/*/bin/python3")), reverse=True)
-
-
-def _state(path: str) -> str:
-    status = Path(path).stat()
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
-
-
-def fits(version: str, wanted: str) -> bool:
-    """Tell whether a full version is what a version or a range asks for.
-
-    >>> fits("3.11.7", "3.11"), fits("3.11.7", ">=3.12"), fits("3.11.7", ">=3.10,<3.13")
-    (True, False, True)
+    ``version`` is the full one (``3.12.1``), ``implementation`` ``CPython``, with a ``t`` when it
+    is free-threaded; ``platform`` as sysconfig names it (``linux-x86_64``).
     """
-    number = _numbers(version)
-    return all(_holds(number, part.strip()) for part in wanted.split(","))
+
+    executable: str
+    version: str
+    implementation: str
+    platform: str
+
+    @property
+    def minor(self) -> str:
+        """The version without its last number, ``3.12``."""
+        return ".".join(self.version.split(".")[:2])
 
 
-def _holds(number: tuple[int, ...], part: str) -> bool:
-    operator = part[: len(part) - len(part.lstrip("<>=!~"))]
-    text = part[len(operator) :].strip().removesuffix(".*")
-    bound = _numbers(text)
-    start = number[: len(bound)]
-    match operator:
-        case ">=":
-            return number >= bound
-        case ">":
-            return start > bound
-        case "<=":
-            return start <= bound
-        case "<":
-            return number < bound
-        case "!=":
-            return start != bound
-        case "~=":
-            return number >= bound and number[: len(bound) - 1] == bound[:-1]
-    return start == bound
+def state(path: str) -> list[int]:
+    """Return size, time and inode of a file: they change when another is put in its place.
+
+    Raises:
+        OSError: there is none.
+    """
+    found = os.stat(path)  # noqa: PTH116 -- the fast one, this is the hot path
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))
+def find(
+    spec: str | None, own: str, caller: Mapping[str, str], cache: Path, discover: Discover
+) -> Interpreter:
+    """Return the interpreter for a version, from memory where that still holds.
+
+    Args:
+        spec: the version; None stands for the interpreter that runs runproj.
+        own: the executable that runs runproj.
+        caller: the caller's variables; PATH decides what is found.
+        cache: the user's cache folder.
+        discover: what finds it when nobody remembers.
+
+    Raises:
+        EnvironmentFailed: there is none.
+    """
+    looked_at = {name: caller.get(name) for name in _LOOKED_AT} if spec is not None else {}
+    name = digest_of([_FORMAT, spec, own, looked_at])[:20]
+    file = cache / "interpreters" / f"{name}.json"
+    try:
+        kept = json.loads(file.read_bytes())
+        if state(kept["interpreter"]["executable"]) == kept["state"]:
+            return Interpreter(**kept["interpreter"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # never found before, or the memory is damaged: look again
+    found = discover(spec, caller, cache)
+    try:
+        data = {"interpreter": asdict(found), "state": state(found.executable)}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(data).encode())
+    except OSError:
+        pass  # it is found again next time; a cache that cannot be written stops nobody
+    return found

@@ -1,68 +1,120 @@
-"""Makes the project's own package look installed, without building it.
+"""The project's own package in an environment: its code from the snapshot, shown as installed.
 
-A small folder in the cache has its metadata (so that ``importlib.metadata`` knows it) and its
-scripts. The modules themselves are imported from the workspace, always the snapshot's code.
+Nothing is built. PYTHONPATH leads to the code where it stands for the step, and to a small folder
+with the metadata (``importlib.metadata``, entry points); PATH to scripts that start its functions.
 """
 
+import os
+import secrets
 import shutil
-import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from runproj.lock.package import ProjectPackage
 from runproj.model import digest_of
 
-# A shebang line may be too short for the interpreter's path, so sh starts it.
-_SCRIPT = """\
-#!/bin/sh
-'''exec' "{python}" "$0" "$@"
-' '''
-import sys
-from {module} import {first}
-sys.exit({call}())
-"""
+_FORMAT = 1
+_SHEBANG_LIMIT = 127
+"""Linux's limit of old, in bytes, ``#!`` included; newer kernels allow 255."""
 
 
-def write_package(folder: Path, package: ProjectPackage, python: Path) -> Path:
-    """Return the folder for a package; it is made once for each content."""
-    place = folder / digest_of([package.model_dump(mode="json"), str(python)])[:32]
-    if not place.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=folder))
-        try:
-            _write(new, package, python)
-            new.chmod(0o755)
-            new.rename(place)
-        except OSError:
-            if not place.exists():  # else another process was faster
-                raise
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-    return place
+def shebang(python: str) -> str:
+    r"""Return the first lines of a script for an interpreter, whatever its path is.
+
+    >>> shebang("/usr/bin/python3")
+    '#!/usr/bin/python3\n'
+    """
+    if " " not in python and len(os.fsencode(python)) + 3 <= _SHEBANG_LIMIT:
+        return f"#!{python}\n"
+    quoted = "'" + python.replace("'", "'\"'\"'") + "'" if "'" not in python else f'"{python}"'
+    # sh runs the second line; Python sees a string there
+    return f"#!/bin/sh\n'''exec' {quoted} \"$0\" \"$@\"\n' '''\n"
 
 
-def _write(place: Path, package: ProjectPackage, python: Path) -> None:
-    name = package.name.replace("-", "_").replace(".", "_")
-    metadata = place / "metadata" / f"{name}-{package.version}.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {package.name}\nVersion: {package.version}\n",
-        encoding="utf-8",
+def script(python: str, target: str) -> str:
+    """Return a script that calls ``module:function``."""
+    module, _, attribute = target.partition("[")[0].strip().partition(":")
+    first = attribute.partition(".")[0]
+    return (
+        f"{shebang(python)}import sys\n\nfrom {module.strip()} import {first}\n\n"
+        f'if __name__ == "__main__":\n    sys.exit({attribute}())\n'
     )
-    lines = []
-    for group, points in package.entry_points.items():
-        lines += [f"[{group}]", *(f"{key} = {target}" for key, target in points.items()), ""]
-    (metadata / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-    scripts = place / "bin"
-    scripts.mkdir()
-    for group in ("console_scripts", "gui_scripts"):
-        for key, target in package.entry_points.get(group, {}).items():
-            _write_script(scripts / key, target, python)
 
 
-def _write_script(path: Path, target: str, python: Path) -> None:
-    module, _, called = target.partition("[")[0].strip().partition(":")
-    called = called or "main"
-    first = called.partition(".")[0]
-    text = _SCRIPT.format(python=python, module=module, first=first, call=called)
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o755)
+def _files(package: ProjectPackage, python: str) -> Iterator[tuple[str, str]]:
+    yield f"{package.folder}/METADATA", package.metadata
+    yield f"{package.folder}/entry_points.txt", package.entry_points_text
+    yield f"{package.folder}/INSTALLER", "runproj\n"
+    for name, target in {**package.gui_scripts, **package.scripts}.items():
+        yield f"bin/{name}", script(python, target)
+
+
+def metadata_folder(package: ProjectPackage, python: str, cache: Path) -> Path:
+    """Return the folder with metadata and scripts of a package, made when it is not there.
+
+    Args:
+        package: the project's package.
+        python: the environment's interpreter.
+        cache: where such folders are kept, by their content.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    files = dict(_files(package, python))
+    folder = cache / digest_of([_FORMAT, files])[:20]
+    if _is_there(folder, files):
+        return folder
+    new = cache / f".{folder.name}-{secrets.token_hex(4)}"
+    try:
+        _write(new, files)
+        if folder.exists():  # damaged
+            shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+    except OSError:
+        if not _is_there(folder, files):  # else another process was faster
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def _is_there(folder: Path, files: Mapping[str, str]) -> bool:
+    try:
+        return all((folder / name).read_text("utf-8") == text for name, text in files.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        if name.startswith("bin/"):
+            path.chmod(0o755)
+
+
+def code_files(folder: str) -> list[str]:
+    """Return paths of Python code at the top of a project and in its ``src``, enough to tell roots.
+
+    Data folders are not looked into: they may be huge.
+    """
+    return [*_code(folder, "", deep=False), *_code(folder, "src/", deep=True)]
+
+
+def _code(folder: str, prefix: str, *, deep: bool) -> Iterator[str]:
+    try:
+        with os.scandir(os.path.join(folder, prefix)) as entries:  # noqa: PTH118 -- for every step
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in found:
+        if entry.name.endswith(".py"):
+            yield prefix + entry.name
+        elif entry.name.isidentifier() and entry.is_dir():
+            if os.path.exists(os.path.join(entry.path, "__init__.py")):  # noqa: PTH110, PTH118 -- same
+                yield f"{prefix}{entry.name}/__init__.py"
+            elif deep:  # a namespace package
+                yield from (
+                    f"{prefix}{entry.name}/{path}" for path in _code(entry.path, "", deep=False)
+                )

@@ -1,64 +1,78 @@
-"""The system as it is: recorded, and not reproducible."""
+"""Whatever is on PATH: nothing is locked or built, and nothing is promised."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from runproj.errors import EnvironmentFailed
+from runproj.adapters.environments.interpreters import state
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import digest_of
 from runproj.ports import Say
 
-
-@dataclass(frozen=True, slots=True)
-class SystemBackend:
-    """The programs on the caller's PATH."""
-
-    caller: Mapping[str, str]
-
-    def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
-        """Refuse: there is nothing to lock."""
-        del declaration, previous, say
-        raise EnvironmentFailed("an environment of kind 'system' has no lock")
-
-    def key(self, declaration: Declaration, lock: Lock) -> str:
-        """Return a digest that changes when another Python comes first on PATH.
-
-        Other programs are not looked at: which of them a step uses cannot be known.
-        """
-        del declaration, lock
-        return digest_of({"kind": "system", "python": self._python()})
-
-    def _python(self) -> list[object]:
-        for name in ("python3", "python"):
-            found = shutil.which(name, path=self.caller.get("PATH"))
-            if found:
-                real = os.path.realpath(found)
-                status = Path(real).stat()
-                return [real, status.st_size, status.st_mtime_ns]
-        return []
-
-    def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> "System":
-        """Return the system."""
-        del say
-        return System(self.key(declaration, lock), self.caller.get("PATH", os.defpath))
+_FORMAT = 1
+_PASSED = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION")
+"""What decides which programs are found; all else that a step needs is declared by ``pass_env``."""
 
 
 @dataclass(frozen=True, slots=True)
-class System:
-    """The system, see :class:`~runproj.ports.PreparedEnvironment`."""
+class SystemPrograms:
+    """The caller's programs, see :class:`runproj.ports.PreparedEnvironment`."""
 
     key: str
-    path: str
-    description: str = "the programs of this machine"
+    caller: Mapping[str, str]
+    description: str = "system (not reproducible)"
 
-    def variables(self, project_folder: str) -> Mapping[str, str]:
-        """Return the caller's PATH."""
-        del project_folder
-        return {"PATH": self.path}
+    def variables(self, project_folder: str) -> Mapping[str, str]:  # noqa: ARG002 -- a port's
+        """Return the caller's PATH as it is, an active virtual environment included."""
+        return {name: self.caller[name] for name in _PASSED if name in self.caller}
 
     def is_intact(self) -> bool:
-        """Return True: what belongs to it is not known."""
-        return True
+        """Tell whether the same interpreter is still first on PATH."""
+        return self.key == _key(self.caller)
+
+
+class SystemBackend:
+    """Takes the system as it is, see :class:`runproj.ports.EnvironmentBackend`."""
+
+    def __init__(self, caller: Mapping[str, str]) -> None:
+        """Take the programs that ``caller``, the caller's variables, lead to."""
+        self.caller = caller
+
+    def lock(
+        self,
+        declaration: Declaration,
+        previous: Lock | None,  # noqa: ARG002 -- a port's
+        say: Say,  # noqa: ARG002 -- a port's
+    ) -> Lock:
+        """Return an empty lock."""
+        return Lock(kind="system", content="", declaration=declaration.digest)
+
+    def key(self, declaration: Declaration, lock: Lock) -> str:  # noqa: ARG002 -- a port's
+        """Return the digest of where the first Python on PATH is, and of its file's state.
+
+        It changes when another Python comes first or is installed in its place, not by chance; no
+        process is started for it.
+        """
+        return _key(self.caller)
+
+    def prepare(
+        self,
+        declaration: Declaration,  # noqa: ARG002 -- a port's
+        lock: Lock,  # noqa: ARG002 -- a port's
+        say: Say,  # noqa: ARG002 -- a port's
+    ) -> SystemPrograms:
+        """Return the system; there is nothing to build."""
+        return SystemPrograms(_key(self.caller), dict(self.caller))
+
+
+def _key(caller: Mapping[str, str]) -> str:
+    return digest_of([_FORMAT, "system", _first_python(caller.get("PATH", os.defpath))])
+
+
+def _first_python(path: str) -> list[object] | None:
+    for folder in path.split(os.pathsep):
+        for name in ("python3", "python"):
+            program = os.path.join(folder, name)  # noqa: PTH118 -- the hot path
+            if folder and os.access(program, os.X_OK):
+                return [program, os.path.realpath(program), state(program)]
+    return None

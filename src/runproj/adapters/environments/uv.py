@@ -1,87 +1,218 @@
-"""Running uv: resolving, exporting and installing."""
+"""Running uv: resolving, exporting its lock, installing; and what its failures mean."""
 
 import os
 import re
 import subprocess
-import sys
-import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from runproj.errors import EnvironmentFailed
+from runproj.errors import EnvironmentFailed, LockStale
+from runproj.lock.pylock import without_credentials
 
-_OFFLINE = re.compile(
-    r"network was disabled|error sending request|dns error|connection refused|timed out"
-    r"|Failed to fetch|tcp connect error|Could not connect",
+# Variables that would turn uv to something else than what is asked of it.
+_TURNING = re.compile(
+    r"UV_(PYTHON|SYSTEM_PYTHON|PROJECT|PROJECT_ENVIRONMENT|WORKING_DIR|WORKING_DIRECTORY|FROZEN"
+    r"|LOCKED|NO_SYNC|NO_VERIFY_HASHES|REQUIRE_HASHES|LINK_MODE|COMPILE_BYTECODE|NO_EDITABLE"
+    r"|CUSTOM_COMPILE_COMMAND|PYTHON_DOWNLOADS|MANAGED_PYTHON|NO_MANAGED_PYTHON|NO_DEV|DEV"
+    r"|NO_DEFAULT_GROUPS|NO_GROUP|CONSTRAINT|OVERRIDE|EXCLUDE|BUILD_CONSTRAINT"
+    r"|BREAK_SYSTEM_PACKAGES|NO_BUILD_ISOLATION)"
+    r"|VIRTUAL_ENV|CONDA_PREFIX|CONDA_DEFAULT_ENV|PYTHONPATH|PYTHONHOME|PYTHONSTARTUP"
+)
+_ALWAYS = (
+    "--color", "never", "--no-progress", "--no-python-downloads", "--preview-features", "pylock"
+)  # fmt: skip
+_NOISE = re.compile(r"(warning:|Using |Resolved |Prepared |Uninstalled |Audited ).*")
+_UNREACHABLE = re.compile(
+    r"error sending request|tcp connect error|dns error|Connection refused|Could not connect"
+    r"|Failed to (?:fetch|download)|timed out|Name or service not known",
     re.IGNORECASE,
 )
-_COMMON = ("--no-python-downloads", "--no-progress", "--color", "never", "--no-config")
-
-
-class UvFailed(Exception):
-    """What uv printed; ``unreachable`` tells that the network was the reason."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.unreachable = bool(_OFFLINE.search(text))
+_OFFLINE = re.compile(r"network (?:was|is|connectivity is) disabled", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Uv:
-    """Runs uv with the caller's variables, so that the caller's index and proxy are used."""
+    """uv, with the caller's variables: they hold indexes, certificates and proxies.
 
-    caller: Mapping[str, str]
+    ``kept_open`` are descriptors that it inherits: a lock must last as long as the last writer.
+    """
 
-    def run(self, arguments: Sequence[str], folder: Path | None = None) -> str:
-        """Run uv; return what it printed on standard output.
+    executable: str
+    variables: Mapping[str, str]
+    kept_open: tuple[int, ...] = ()
+
+    def run(self, *arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+        """Run uv in a folder; return how it ended.
 
         Raises:
-            UvFailed: it ended with another code than 0.
-            EnvironmentFailed: it is not there.
+            EnvironmentFailed: it cannot be started.
         """
-        done = subprocess.run(
-            [find_uv(), *arguments, *_COMMON],
-            cwd=folder, env=self._variables(), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise UvFailed(done.stderr.strip() or done.stdout.strip())
-        return done.stdout
+        try:
+            return subprocess.run(
+                [self.executable, *arguments, *_ALWAYS],
+                cwd=folder,
+                env=dict(self.variables),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+                pass_fds=self.kept_open,
+            )
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"uv cannot be started: {error.strerror}", where=self.executable
+            ) from error
 
-    def _variables(self) -> dict[str, str]:
-        dropped = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT")
-        kept = {name: text for name, text in self.caller.items() if name not in dropped}
-        return {**kept, "UV_PREVIEW_FEATURES": "pylock"}
+    def holding(self, descriptor: int) -> "Uv":
+        """Return the same that inherits a descriptor."""
+        return Uv(self.executable, self.variables, (descriptor,))
 
 
-def find_uv() -> str:
-    """Return where uv is: beside this interpreter, where the package ``uv`` put it, or on PATH.
+def find_uv(caller: Mapping[str, str]) -> Uv:
+    """Return the uv that was installed with runproj.
 
     Raises:
-        EnvironmentFailed: nowhere.
+        EnvironmentFailed: it is gone.
     """
-    beside = Path(sysconfig.get_path("scripts"), "uv")
-    if beside.exists():
-        return str(beside)
+    variables = {name: value for name, value in caller.items() if not _TURNING.fullmatch(name)}
     try:
-        import uv  # noqa: PLC0415 -- only where the quick look failed
+        from uv import find_uv_bin  # noqa: PLC0415 -- may be missing, and that has a hint
 
-        return str(uv.find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        pass
-    for folder in (str(Path(sys.executable).parent), *os.environ.get("PATH", "").split(os.pathsep)):
-        if os.access(f"{folder}/uv", os.X_OK):
-            return f"{folder}/uv"
-    raise EnvironmentFailed("uv is not there", hint="it comes with runproj: pip install uv")
+        executable = os.fsdecode(find_uv_bin())
+    except (ImportError, FileNotFoundError) as error:
+        raise EnvironmentFailed(
+            "uv is missing: it resolves and installs packages",
+            hint="it comes with runproj; install runproj again, or 'pip install uv' beside it",
+        ) from error
+    return Uv(executable, variables)
 
 
-def explained(text: str) -> str:
-    r"""Return uv's own explanation without its word ``error:`` in front.
+def compiled(uv: Uv, sources: Sequence[str], python: str, minor: str, folder: Path) -> str:
+    """Resolve; return the lockfile, with the index of each package.
 
-    >>> explained("error: No solution found\n  cause: Because …")
-    'No solution found\n  cause: Because …'
+    Args:
+        uv: the resolver.
+        sources: requirement files and options, relative to the folder.
+        python: the interpreter to resolve for.
+        minor: its version without the last number: the lock serves every patch release.
+        folder: holds the declared files, and in ``pylock.toml`` pins to be preferred.
+
+    Raises:
+        EnvironmentFailed: with uv's explanation.
     """
-    kept = [line for line in text.splitlines() if not line.startswith(("Using ", "warning: "))]
-    text = "\n".join(kept).strip()
-    return text.removeprefix("error:").lstrip("\u00d7 ").strip() or "uv failed without a word"
+    command = ("pip", "compile", *sources, "--python", python, "--python-version", minor)
+    made = (*command, "--no-header", "--format", "pylock.toml", "-o", "pylock.toml", "--quiet")
+    done = uv.run(*made, folder=folder)
+    if done.returncode != 0 and _UNREACHABLE.search(done.stderr):
+        again = uv.run(*made, "--offline", folder=folder)
+        done = again if again.returncode == 0 else done
+    if done.returncode != 0:
+        fail(done, "the environment cannot be resolved")
+    return (folder / "pylock.toml").read_text(encoding="utf-8")
+
+
+def indexes(
+    uv: Uv, sources: Sequence[str], pins: Mapping[str, str], python: str, minor: str, folder: Path
+) -> dict[str, str]:
+    """Return from which index each package came; empty when uv cannot tell.
+
+    uv tells it only in its other format, so the same is resolved once more from its cache.
+    """
+    lines = "".join(f"{name}=={version}\n" for name, version in pins.items())
+    (folder / "runproj-pins.txt").write_text(lines, encoding="utf-8")
+    done = uv.run(
+        "pip", "compile", *sources, "-c", "runproj-pins.txt", "--python", python,
+        "--python-version", minor, "--no-header", "--no-annotate", "--emit-index-annotation",
+        "--offline", "--quiet", folder=folder,
+    )  # fmt: skip
+    return dict(_annotations(done.stdout)) if done.returncode == 0 else {}
+
+
+def _annotations(text: str) -> Iterator[tuple[str, str]]:
+    name = ""
+    for line in text.splitlines():
+        found = re.match(r"\s+# from (https?://\S+)$", line)
+        if found and name:
+            yield name, found[1]
+        elif not line.startswith(" "):
+            name = line.partition("==")[0] if "==" in line else ""
+
+
+def exported(uv: Uv, chosen: Sequence[str], python: str, folder: Path, *, check: bool) -> str:
+    """Return the lockfile that uv's own lock holds for these extras and groups.
+
+    ``check`` makes sure that it fits ``pyproject.toml``; that needs no network.
+
+    Raises:
+        LockStale: it does not.
+        EnvironmentFailed: with uv's explanation.
+    """
+    command = (
+        "export", "--format", "pylock.toml", "--no-header", "--no-emit-project",
+        "--no-default-groups", *chosen, "--python", python, "-o", "pylock.toml", "--quiet",
+    )  # fmt: skip
+    if check:
+        # What fits is known without asking anybody; what does not fit is resolved, and fails here.
+        checked = uv.run(*command, "--locked", "--offline", folder=folder)
+        if checked.returncode != 0:
+            raise LockStale(
+                "uv.lock does not fit pyproject.toml any more", where="uv.lock", hint="uv lock"
+            )
+    else:
+        done = uv.run(*command, "--frozen", "--offline", folder=folder)
+        if done.returncode != 0:
+            fail(done, "uv.lock cannot be read")
+    return (folder / "pylock.toml").read_text(encoding="utf-8")
+
+
+def installed(uv: Uv, python: str, folder: Path, *, offline: bool) -> str | None:
+    """Install what ``pylock.toml`` of a folder says; return why not, or None.
+
+    Files are copied (cloned where the file system can), never linked: what a step writes into its
+    environment does not reach uv's cache. Digests are verified.
+    """
+    done = uv.run(
+        "pip", "sync", "pylock.toml", "--python", python, "--link-mode", "copy",
+        "--allow-empty-requirements", "--quiet", *(("--offline",) if offline else ()),
+        folder=folder,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return None
+    if not offline:
+        fail(done, "the environment cannot be installed")
+    return done.stderr
+
+
+def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:
+    """Raise what a failure of uv means.
+
+    Raises:
+        EnvironmentFailed: always.
+    """
+    said = explanation(done.stderr)
+    hint: str | None = None
+    if "No space left on device" in said:
+        hint = "make room on the disk; 'runproj env remove' removes environments"
+    elif "Permission denied" in said:
+        hint = "let the folder be writable, or set XDG_CACHE_HOME and UV_CACHE_DIR to others"
+    elif "Hash mismatch" in said:
+        what = "a package is not what the lock says"
+        hint = "somebody replaced a published file: 'runproj lock --upgrade' takes what is there"
+    elif "Python requirement" in said or "no wheels with a matching" in said:
+        hint = "the lock was made for another Python or platform: 'runproj lock' makes it for this"
+    elif _OFFLINE.search(said) or _UNREACHABLE.search(said):
+        what = "the package index cannot be reached"
+        hint = "check the network, the proxy variables and uv's index settings"
+    elif "No solution found" in said or "parse requirement" in said:
+        hint = "change a requirement, or the Python version of the environment"
+    raise EnvironmentFailed(f"{what}:\n{said}", hint=hint)
+
+
+def explanation(stderr: str) -> str:
+    """Return what uv says about a failure, without what it says about its progress."""
+    lines = [line for line in stderr.splitlines() if not _NOISE.match(line)]
+    text = "\n".join(lines).strip().removeprefix("error: ")
+    return without_credentials(text) or "uv said nothing"

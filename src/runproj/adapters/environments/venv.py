@@ -1,280 +1,181 @@
-"""Virtual environments: interpreter by virtualenv's discovery, lock and packages by uv."""
+"""Virtual environments: the interpreter by discovery, resolving and installing by uv.
 
-import os
-import subprocess
+What a run needs when nothing changed (the key, and an environment that is there) is done here with
+a few file reads; all that is slow stands in modules that are imported when it is needed.
+"""
+
+import json
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from runproj.adapters.environments.built import (
-    BuiltEnvironments,
-    check_files,
-)
-from runproj.adapters.environments.interpreters import Interpreter, Interpreters
-from runproj.adapters.environments.own_package import write_package
-from runproj.adapters.environments.uv import Uv, UvFailed, explained
+from runproj.adapters.disk import write_atomically
+from runproj.adapters.environments import built, interpreters, own_package
+from runproj.adapters.environments.built import Marker, Slot
+from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
-from runproj.lock import pylock
+from runproj.lock import package, pylock
 from runproj.lock.lock import Declaration, Lock
-from runproj.lock.package import ProjectPackage, project_package
 from runproj.model import digest_of
 from runproj.ports import Say
 
+if TYPE_CHECKING:
+    from runproj.adapters.environments.uv import Uv
+
+_FORMAT = 1
+_HALF = 32
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_HOMEBREW = "/opt/homebrew/bin:"
-_FORMAT = 1  # of how an environment is built
-
-
-@dataclass
-class VenvBackend:
-    """Locks and builds virtual environments below the user's cache folder."""
-
-    cache: str
-    caller: Mapping[str, str]
-    uv: Uv = field(init=False)
-    interpreters: Interpreters = field(init=False)
-    built: BuiltEnvironments = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.uv = Uv(self.caller)
-        self.interpreters = Interpreters(Path(self.cache, "interpreters"), self.caller)
-        self.built = BuiltEnvironments(Path(self.cache, "environments"))
-
-    def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
-        """Resolve a declaration, see :class:`~runproj.ports.EnvironmentBackend`."""
-        interpreter = self.interpreters.find(declaration.python)
-        with tempfile.TemporaryDirectory(prefix="runproj-lock-") as name:
-            folder = Path(name)
-            _write_files(declaration, folder)
-            if "uv.lock" in declaration.files:
-                say("taking the lock from uv.lock")
-                content = self._exported(declaration, interpreter, folder)
-            else:
-                say(f"resolving for Python {interpreter.minor} …")
-                content = self._resolved(declaration, interpreter, previous, folder)
-        content = pylock.with_declaration(content, declaration.digest)
-        count = len(pylock.packages(content))
-        say(f"locked {count} package{'s' * (count != 1)}")
-        return Lock(kind="venv", content=content, declaration=declaration.digest)
-
-    def _resolved(
-        self,
-        declaration: Declaration,
-        interpreter: Interpreter,
-        previous: Lock | None,
-        folder: Path,
-    ) -> str:
-        target = folder / "pylock.runproj.toml"
-        if previous is not None:
-            target.write_text(pylock.body_of(previous.content), encoding="utf-8")
-        sources = list(_sources(declaration, folder))
-        if not sources:
-            return 'lock-version = "1.0"\ncreated-by = "runproj"\npackages = []\n'
-        arguments = [
-            "pip", "compile", *sources, "--format", "pylock.toml", "--no-header", "--quiet",
-            "--python", interpreter.path, "--python-version", interpreter.minor,
-            "-o", target.name,
-        ]  # fmt: skip
-        try:
-            self.uv.run(arguments, folder)
-        except UvFailed as error:
-            raise _unresolved(error) from error
-        return target.read_text(encoding="utf-8")
-
-    def _exported(self, declaration: Declaration, interpreter: Interpreter, folder: Path) -> str:
-        """Return uv.lock as a lockfile of the standard's format.
-
-        Whether it fits pyproject.toml is asked without the network; where that cannot be told
-        offline, uv.lock is taken as it is.
-        """
-        arguments = [
-            "export", "--format", "pylock.toml", "--no-emit-project", "--no-header", "--quiet",
-            "--no-default-groups", "--python", interpreter.path,
-            *(f"--extra={name}" for name in declaration.extras),
-            *(f"--group={name}" for name in declaration.groups),
-        ]  # fmt: skip
-        try:
-            return self.uv.run([*arguments, "--locked", "--offline"], folder)
-        except UvFailed as error:
-            if "needs to be updated" in str(error):
-                raise EnvironmentFailed(
-                    "uv.lock does not fit pyproject.toml any more", where="uv.lock", hint="uv lock"
-                ) from error
-        try:
-            return self.uv.run([*arguments, "--frozen"], folder)
-        except UvFailed as error:
-            raise _unresolved(error) from error
-
-    def key(self, declaration: Declaration, lock: Lock) -> str:
-        """Return the digest of what the environment would hold: packages and interpreter."""
-        interpreter = self.interpreters.find(declaration.python)
-        return digest_of(
-            [
-                _FORMAT, interpreter.implementation, interpreter.version, interpreter.platform,
-                pylock.body_of(lock.content).strip(),
-            ]
-        )  # fmt: skip
-
-    def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> "Venv":
-        """Build or take an environment, see :class:`~runproj.ports.EnvironmentBackend`."""
-        key = self.key(declaration, lock)
-        interpreter = self.interpreters.find(declaration.python)
-        place = self.built.get_or_build(
-            key, lambda place: self._build(place, interpreter, lock, say), say
-        )
-        package = None
-        if declaration.pyproject:
-            package = project_package(declaration.files["pyproject.toml"])
-        return Venv(key, place, interpreter.version, package, Path(self.cache, "packages"))
-
-    def _build(
-        self, place: Path, interpreter: Interpreter, lock: Lock, say: Say
-    ) -> tuple[str, int]:
-        names = pylock.packages(lock.content)
-        say(f"creating it with Python {interpreter.version}")
-        _create(place, interpreter)
-        if names:
-            say(f"installing {len(names)} package{'s' * (len(names) != 1)} …")
-            self._install(place, lock)
-        _prove(place, interpreter, names)
-        say(f"ready: {len(names)} package{'s' * (len(names) != 1)}")
-        return interpreter.version, len(names)
-
-    def _install(self, place: Path, lock: Lock) -> None:
-        """Install from the cache alone when everything is there; else from the index."""
-        with tempfile.TemporaryDirectory(prefix="runproj-install-") as name:
-            file = Path(name, "pylock.toml")
-            file.write_text(pylock.body_of(lock.content), encoding="utf-8")
-            # copies, not hard links: what a step does to its environment must not reach uv's cache
-            arguments = [
-                "pip", "sync", str(file), "--python", str(place / "bin" / "python"),
-                "--link-mode", "copy", "--require-hashes", "--quiet",
-            ]  # fmt: skip
-            try:
-                self.uv.run([*arguments, "--offline"])
-            except UvFailed:
-                try:
-                    self.uv.run(arguments)
-                except UvFailed as error:
-                    raise _uninstalled(error) from error
-
-
-def _write_files(declaration: Declaration, folder: Path) -> None:
-    for path, text in declaration.files.items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
-
-
-def _sources(declaration: Declaration, folder: Path) -> Iterator[str]:
-    """Yield what uv is to resolve; inline packages become a file."""
-    yield from declaration.requirements
-    if declaration.packages:
-        inline = folder / "packages-of-the-project-file.txt"
-        inline.write_text("\n".join(declaration.packages) + "\n", encoding="utf-8")
-        yield inline.name
-    if declaration.pyproject:
-        yield "pyproject.toml"
-        yield from (f"--extra={name}" for name in declaration.extras)
-        yield from (f"--group={name}" for name in declaration.groups)
-
-
-def _unresolved(error: UvFailed) -> EnvironmentFailed:
-    if error.unreachable:
-        return EnvironmentFailed(
-            f"the package index cannot be reached: {explained(str(error))}",
-            hint="a lock is made once and needs no network afterwards",
-        )
-    return EnvironmentFailed(
-        f"the requirements cannot be met: {explained(str(error))}",
-        hint="change a requirement, or the Python version of the environment",
-    )
-
-
-def _uninstalled(error: UvFailed) -> EnvironmentFailed:
-    text = explained(str(error))
-    if error.unreachable:
-        return EnvironmentFailed(
-            f"packages are not at hand, and the index cannot be reached: {text}",
-            hint="run once with a network; what was installed before needs none",
-        )
-    return EnvironmentFailed(
-        f"the locked packages cannot be installed: {text}", hint="lock them again: runproj lock"
-    )
-
-
-def _create(place: Path, interpreter: Interpreter) -> None:
-    """Create an empty environment in a process of its own: it must not see ours."""
-    done = subprocess.run(
-        [
-            sys.executable, "-I", "-m", "virtualenv", "--quiet", "--no-seed", "--no-download",
-            "--no-periodic-update", "--python", interpreter.path, str(place),
-        ],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise EnvironmentFailed(
-            f"virtualenv failed: {(done.stderr or done.stdout).strip()}", where=str(place)
-        )
-
-
-def _prove(place: Path, interpreter: Interpreter, names: Mapping[str, str]) -> None:
-    """Make sure that the environment is what it should be before anybody uses it."""
-    code = (
-        "import importlib.metadata as m, platform, sys;"
-        "print(platform.python_version(), sys.prefix);"
-        "print(*(d.metadata['Name'] for d in m.distributions()))"
-    )
-    done = subprocess.run(
-        [str(place / "bin" / "python"), "-I", "-c", code],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    said = done.stdout.splitlines()
-    healthy = (
-        not done.returncode
-        and said[0] == f"{interpreter.version} {place}"
-        and len((said[1] if len(said) > 1 else "").split()) <= len(names)
-    )
-    if not healthy:
-        raise EnvironmentFailed(
-            f"the new environment does not work: {(done.stderr or done.stdout).strip()}",
-            where=str(place),
-        )
+if sys.platform == "darwin":
+    _SYSTEM_PATH = f"/opt/homebrew/bin:{_SYSTEM_PATH}"
 
 
 @dataclass(frozen=True, slots=True)
-class Venv:
-    """A virtual environment that is there, see :class:`~runproj.ports.PreparedEnvironment`."""
+class PreparedVenv:
+    """A virtual environment that is there, see :class:`runproj.ports.PreparedEnvironment`.
+
+    ``shown`` is the folder with metadata and scripts of the project's own package, ``tables`` what
+    is known of that package.
+    """
 
     key: str
-    place: Path
-    python: str
-    package: ProjectPackage | None
-    packages: Path
+    slot: Slot
+    marker: Marker
+    tables: Mapping[str, Any]
+    shown: Path | None
 
     @property
     def description(self) -> str:
-        """One line for a person."""
-        return f"a virtual environment with Python {self.python}"
+        """What it is, for a person."""
+        count = self.marker.packages
+        python = self.marker.interpreter.version
+        return f"Python {python}, {count} package{'s' * (count != 1)}, in {self.slot.venv}"
 
     def variables(self, project_folder: str) -> Mapping[str, str]:
-        """Return the variables of a process that runs in it."""
-        system = _HOMEBREW * (sys.platform == "darwin") + _SYSTEM_PATH
-        path = [f"{self.place}/bin", system]
-        variables = {"VIRTUAL_ENV": str(self.place)}
-        if self.package is not None:
-            own = write_package(self.packages, self.package, self.place / "bin" / "python")
-            roots = [
-                os.path.normpath(f"{project_folder}/{root}")
-                for root in self.package.roots
-                if Path(project_folder, root).is_dir()
-            ]
-            path.insert(0, f"{own}/bin")
-            variables["PYTHONPATH"] = os.pathsep.join([*roots, f"{own}/metadata"])
-        return {**variables, "PATH": ":".join(path)}
+        """Return the variables of a process in it; the project's package is importable there."""
+        path = [str(self.slot.venv / "bin")]
+        variables = {"VIRTUAL_ENV": str(self.slot.venv)}
+        if self.shown is not None:
+            own = package.project_package(self.tables, own_package.code_files(project_folder))
+            if own is not None:
+                roots = [f"{project_folder}/{root}".removesuffix("/.") for root in own.roots]
+                variables["PYTHONPATH"] = ":".join([*roots, str(self.shown)])
+                path.append(str(self.shown / "bin"))
+        return {**variables, "PATH": ":".join([*path, _SYSTEM_PATH])}
 
     def is_intact(self) -> bool:
-        """Tell whether every file is as it was when it was built; if not, it is not used again."""
-        return check_files(self.place)
+        """Compare every file's size and time; a changed environment is forgotten."""
+        changed = built.damage(self.slot, self.marker)
+        try:
+            intact = changed is None and built.survey(self.slot.venv)[0] == self.marker.files
+        except OSError:
+            intact = False
+        if not intact:
+            self.slot.forget()
+        return intact
+
+
+class VenvBackend:
+    """Locks and builds virtual environments, see :class:`runproj.ports.EnvironmentBackend`."""
+
+    def __init__(self, cache: str, caller: Mapping[str, str]) -> None:
+        """Build below ``cache``, the user's folder for what can be made again.
+
+        ``caller`` are the caller's variables: PATH for interpreters, settings of uv, proxies.
+        """
+        self.cache = Path(cache)
+        self.caller = caller
+        self.root = self.cache / "environments"
+
+    def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
+        """Resolve a declaration with uv; pins that ``previous`` has stay where they can."""
+        from runproj.adapters.environments.resolving import Resolver  # noqa: PLC0415 -- lazy
+
+        interpreter = self._interpreter(declaration)
+        return Resolver(self._uv(), interpreter, say).lock(declaration, previous)
+
+    def key(self, declaration: Declaration, lock: Lock) -> str:
+        """Return the digest of packages, interpreter, platform and the project's own package.
+
+        The first half is of what is installed alone and names the folder, so that an edit of the
+        project's scripts makes another key, but no other folder.
+        """
+        return _combined(self._content_key(lock, self._interpreter(declaration)), declaration)
+
+    def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> PreparedVenv:
+        """Take the environment that is there, or build it."""
+        interpreter = self._interpreter(declaration)
+        slot = Slot(self.root, self._content_key(lock, interpreter))
+        marker = slot.marker()
+        if marker is None or built.damage(slot, marker) is not None:
+            marker = self._build(slot, interpreter, lock, say)
+        slot.touch()
+        tables = json.loads(declaration.package or "{}")
+        shown = self._show(tables, slot)
+        return PreparedVenv(_combined(slot.key, declaration), slot, marker, tables, shown)
+
+    def _build(self, slot: Slot, interpreter: Interpreter, lock: Lock, say: Say) -> Marker:
+        from runproj.adapters.environments.building import Blueprint, Builder  # noqa: PLC0415 -- lazy
+
+        blueprint = Blueprint(interpreter, pylock.body_of(lock.content))
+        builder = Builder(self._uv(), self.caller, self.cache / "virtualenv", say)
+        return builder.build(slot, blueprint)
+
+    def _uv(self) -> "Uv":
+        from runproj.adapters.environments.uv import find_uv  # noqa: PLC0415 -- lazy
+
+        return find_uv(self.caller)
+
+    def _interpreter(self, declaration: Declaration) -> Interpreter:
+        return interpreters.find(
+            declaration.python, sys.executable, self.caller, self.cache, _discover
+        )
+
+    def _content_key(self, lock: Lock, interpreter: Interpreter) -> str:
+        return digest_of([
+            _FORMAT, "venv", self._content(lock),
+            interpreter.version, interpreter.implementation, interpreter.platform,
+        ])  # fmt: skip
+
+    def _content(self, lock: Lock) -> str:
+        """Return the digest of what a lock installs; parsing is paid once for each lock."""
+        file = self.cache / "locks" / f"{lock.sha256}-{_FORMAT}"
+        try:
+            kept = file.read_text("ascii")
+            if len(kept) == 2 * _HALF:
+                return kept
+        except (OSError, ValueError):
+            pass  # never seen before
+        digest = digest_of(pylock.identity(lock.content))
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, digest.encode())
+        except OSError:
+            pass  # it is computed again next time
+        return digest
+
+    def _show(self, tables: Mapping[str, Any], slot: Slot) -> Path | None:
+        own = package.described(tables)
+        if own is None:
+            return None
+        python = str(slot.venv / "bin/python")
+        try:
+            return own_package.metadata_folder(own, python, self.cache / "projects")
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"the project's package cannot be prepared: {error.strerror}",
+                where=str(error.filename),
+            ) from error
+
+
+def _combined(content_key: str, declaration: Declaration) -> str:
+    if declaration.package is None:
+        return content_key
+    return content_key[:_HALF] + digest_of([content_key, declaration.package])[:_HALF]
+
+
+def _discover(spec: str | None, caller: Mapping[str, str], cache: Path) -> Interpreter:
+    from runproj.adapters.environments.discovery import discover  # noqa: PLC0415 -- lazy
+
+    return discover(spec, caller, cache)

@@ -1,0 +1,106 @@
+"""From a declaration to a lock: uv resolves it in a folder that holds what is declared, only."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runproj.adapters.environments import uv as resolver
+from runproj.adapters.environments.interpreters import Interpreter
+from runproj.errors import EnvironmentFailed
+from runproj.lock import pylock, pyproject
+from runproj.lock.lock import Declaration, Lock
+
+_INLINE = "runproj-packages.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Makes locks for one interpreter."""
+
+    uv: resolver.Uv
+    interpreter: Interpreter
+    say: Callable[[str], None]
+
+    def lock(self, declaration: Declaration, previous: Lock | None) -> Lock:
+        """Return the lock of a declaration, see :meth:`runproj.ports.EnvironmentBackend.lock`."""
+        with tempfile.TemporaryDirectory(prefix="runproj-lock-") as name:
+            folder = Path(name)
+            _lay_out(folder, declaration)
+            if "uv.lock" in declaration.files:
+                content = self._exported(declaration, folder)
+            else:
+                _prefer(folder, previous)
+                content = self._resolved(declaration, folder)
+        content = pylock.without_credentials(content)
+        count = len(pylock.packages(content))
+        self.say(f"locked {count} package{'s' * (count != 1)}")
+        return Lock(
+            kind="venv",
+            content=pylock.with_declaration(content, declaration.digest),
+            declaration=declaration.digest,
+        )
+
+    def _resolved(self, declaration: Declaration, folder: Path) -> str:
+        self.say(f"resolving for Python {self.interpreter.minor}")
+        sources = _sources(declaration)
+        python, minor = self.interpreter.executable, self.interpreter.minor
+        content = resolver.compiled(self.uv, sources, python, minor, folder)
+        pins = pylock.unconditional(content)
+        if not pins:
+            return content
+        where = resolver.indexes(self.uv, sources, pins, python, minor, folder)
+        return pylock.with_index(content, where)
+
+    def _exported(self, declaration: Declaration, folder: Path) -> str:
+        self.say("taking over uv.lock")
+        own = pyproject.parse(declaration.files[pyproject.FILE])
+        dynamic = bool(own.get("project", {}).get("dynamic"))
+        if dynamic:
+            self.say("uv.lock is not checked against pyproject.toml: the version is dynamic")
+        return resolver.exported(
+            self.uv, _chosen(declaration), self.interpreter.executable, folder, check=not dynamic
+        )
+
+
+def _lay_out(folder: Path, declaration: Declaration) -> None:
+    """Write the declared files as they stand in the project."""
+    for name, text in declaration.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    if _INLINE in _sources(declaration):
+        text = "".join(f"{requirement}\n" for requirement in declaration.packages)
+        (folder / _INLINE).write_text(text, encoding="utf-8")
+    if pyproject.FILE not in declaration.files:
+        # an own (empty) configuration: what lies in folders above does not count
+        (folder / "uv.toml").touch()
+
+
+def _prefer(folder: Path, previous: Lock | None) -> None:
+    """Put the pins of the previous lock where uv looks for them."""
+    if previous is None:
+        return
+    try:
+        pins = pylock.packages(previous.content)
+    except EnvironmentFailed:
+        return  # a damaged lockfile pins nothing
+    if pins:
+        text = pylock.body_of(previous.content)
+        (folder / "pylock.toml").write_text(text, encoding="utf-8")
+
+
+def _sources(declaration: Declaration) -> list[str]:
+    """Return what uv resolves: files of the folder, and options that choose of them."""
+    sources = list(declaration.requirements)
+    own = pyproject.parse(declaration.files.get(pyproject.FILE, ""))
+    if "project" in own:
+        sources.append(pyproject.FILE)
+    if declaration.packages or not (sources or declaration.groups):
+        sources.append(_INLINE)
+    return [*sources, *_chosen(declaration)]
+
+
+def _chosen(declaration: Declaration) -> list[str]:
+    extras = [part for name in declaration.extras for part in ("--extra", name)]
+    return extras + [part for name in declaration.groups for part in ("--group", name)]

@@ -1,0 +1,128 @@
+"""Reading and marking lockfiles of virtual environments."""
+
+import tomllib
+
+import pytest
+
+from runproj.errors import EnvironmentFailed
+from runproj.lock import pylock
+
+DIGEST = "a" * 64
+LOCK = """\
+lock-version = "1.0"
+created-by = "uv"
+
+[[packages]]
+name = "NumPy"
+version = "2.0.1"
+wheels = [{ url = "https://files/x.whl", hashes = { sha256 = "aa" } }]
+
+[[packages]]
+name = "tool"
+vcs = { type = "git", url = "https://host/tool", commit-id = "c0ffee" }
+
+[[packages]]
+name = "win"
+version = "1.0"
+index = "https://known/simple"
+marker = "sys_platform == 'win32'"
+sdist = { url = "https://files/w.tar.gz", hashes = { sha256 = "bb" } }
+"""
+
+
+def test_packages_are_listed_by_normalized_name_with_version_or_commit() -> None:
+    assert pylock.packages(LOCK) == {"numpy": "2.0.1", "tool": "c0ffee", "win": "1.0"}
+
+
+def test_a_package_that_is_locked_twice_has_both_versions() -> None:
+    twice = LOCK.replace('name = "win"', 'name = "numpy"')
+
+    assert pylock.packages(twice)["numpy"] == "1.0 | 2.0.1"
+
+
+def test_only_what_every_interpreter_gets_is_unconditional() -> None:
+    assert pylock.unconditional(LOCK) == {"numpy": "2.0.1"}
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", "[[packages]]\nversion = '1'\n"])
+def test_what_is_no_lockfile_is_an_error_that_tells_the_way_out(text: str) -> None:
+    with pytest.raises(EnvironmentFailed) as raised:
+        pylock.packages(text)
+
+    assert "runproj lock" in (raised.value.problems[0].hint or "")
+
+
+def test_a_declaration_comes_back_as_it_was_noted() -> None:
+    noted = pylock.with_declaration(LOCK, DIGEST)
+
+    assert pylock.declaration_of(noted) == DIGEST
+    assert tomllib.loads(noted)["tool"]["runproj"] == {"declaration": DIGEST}
+    assert pylock.body_of(noted) == LOCK
+
+
+def test_noting_a_declaration_twice_leaves_the_last_and_equal_bytes() -> None:
+    once = pylock.with_declaration(LOCK, "b" * 64)
+
+    assert pylock.with_declaration(once, DIGEST) == pylock.with_declaration(LOCK, DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (LOCK, None),
+        (f"[tool]\nrunproj = {{ declaration = '{DIGEST}' }}\n[x]\n", DIGEST),
+        ("runproj = <<<", None),
+        ("[tool.runproj]\ndeclaration = 7\n", None),
+    ],
+)
+def test_the_note_is_found_wherever_it_stands(text: str, expected: str | None) -> None:
+    assert pylock.declaration_of(text) == expected
+
+
+def test_an_index_is_noted_where_none_is() -> None:
+    marked = pylock.with_index(LOCK, {"numpy": "https://me:pw@host/simple", "win": "https://other"})
+
+    packages = tomllib.loads(marked)["packages"]
+    assert [one.get("index") for one in packages] == [
+        "https://host/simple", None, "https://known/simple"
+    ]  # fmt: skip
+    assert pylock.with_index(marked, {"numpy": "https://x"}) == marked
+
+
+def test_credentials_are_taken_out_of_addresses_only() -> None:
+    text = 'url = "https://token@host/x@1.whl", mail = "me@host"'
+
+    assert pylock.without_credentials(text) == 'url = "https://host/x@1.whl", mail = "me@host"'
+
+
+def test_the_identity_does_not_know_where_files_come_from() -> None:
+    moved = LOCK.replace("https://files/", "https://mirror/").replace("https://known", "https://n")
+    noted = pylock.with_declaration(moved, DIGEST)
+
+    assert pylock.identity(noted) == pylock.identity(LOCK)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("2.0.1", "2.0.2"), ('"aa"', '"ab"'), ("c0ffee", "beef"), ("win32", "linux")]
+)
+def test_the_identity_changes_with_what_would_be_installed(old: str, new: str) -> None:
+    assert pylock.identity(LOCK.replace(old, new)) != pylock.identity(LOCK)
+
+
+def test_the_difference_tells_old_and_new_versions() -> None:
+    new = LOCK.replace("2.0.1", "2.1").replace('"win"', '"mac"')
+
+    assert pylock.difference(LOCK, new) == [
+        ("mac", None, "1.0"), ("numpy", "2.0.1", "2.1"), ("win", "1.0", None)
+    ]  # fmt: skip
+    assert pylock.difference(LOCK, LOCK) == []
+
+
+def test_freed_packages_are_no_longer_pinned() -> None:
+    assert pylock.packages(pylock.without(LOCK, ["numpy", "Win"])) == {"tool": "c0ffee"}
+
+
+def test_packages_at_local_paths_are_named() -> None:
+    local = '[[packages]]\nname = "lib"\ndirectory = { path = "lib" }\n'
+
+    assert pylock.local(LOCK + local) == ["lib"]
