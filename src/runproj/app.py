@@ -78,8 +78,9 @@ class Store:
         from runproj.adapters.source.git import GitSource  # noqa: PLC0415 -- lazy
         from runproj.adapters.store.runs import make_store  # noqa: PLC0415 -- lazy
 
-        make_store(self.folder)
-        return GitSource(str(self.folder / "source.git"))
+        return GitSource(
+            str(self.folder / "source.git"), make_parent=lambda: make_store(self.folder)
+        )
 
     def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, str, bytes]]":
         """Yield seconds since the start, stream and bytes of a step's log.

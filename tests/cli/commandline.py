@@ -61,7 +61,9 @@ class Done:
     def said(self) -> str:
         """Everything, for a person who reads why a test failed."""
         typed = " ".join(self.command)
-        return f"$ runproj {typed}\nexit code {self.code}\n{self.out}\n--- stderr\n{self.err}"
+        return (
+            f"$ runproj {typed}\nexit code {self.code}\n{self.out[:1500]}\n--- stderr\n{self.err}"
+        )
 
 
 @dataclass

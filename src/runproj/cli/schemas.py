@@ -47,6 +47,7 @@ def _project() -> dict[str, Any]:
         ]
     }
     _also_text(made)
+    made["properties"]["source"]["description"] = Project.model_fields["source"].description
     return made
 
 
@@ -68,6 +69,8 @@ def _also_text(schema: Any) -> None:  # noqa: ANN401 -- any part of a JSON Schem
                     choice["type"] = [choice["type"], "string"]
         elif name in _TEXTS:
             _one_text(part)
+        elif name in ("inputs", "outputs"):
+            part["anyOf"].append({"$ref": f"#/$defs/{name.title().removesuffix('s')}"})
         elif name == "pyproject":
             part.setdefault("anyOf", []).append({"type": "boolean"})
     for part in list(schema.values()):

@@ -61,11 +61,7 @@ class Decider:
         return judged
 
     def _must(self, step: PlannedStep) -> Judged:
-        kind = (
-            Reason(kind="forced")
-            if self.force
-            else Reason(kind="uncached")
-        )
+        kind = Reason(kind="forced") if self.force else Reason(kind="uncached")
         return Judged(Decision(step.name, "run", (kind,)))
 
     def decide(self, step: PlannedStep, done: Mapping[str, StepRun]) -> Judged:

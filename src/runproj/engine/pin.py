@@ -64,9 +64,7 @@ class Pinner:
     ) -> Lock:
         path = lockfile_path(name, declaration.kind)
         if path is None:
-            return Lock(
-                kind=declaration.kind, content="", declaration=declaration.digest
-            )
+            return Lock(kind=declaration.kind, content="", declaration=declaration.digest)
         content = read(path)
         own = None if content is None else as_lock(declaration.kind, content)
         if own is not None and (self.policy == "frozen" or own.fits(declaration)):

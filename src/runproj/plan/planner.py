@@ -409,9 +409,7 @@ class Planner:
                 Problem(f"the input {path!r} is not what its sha256 says: it has {sha256}")
             )
         if sha256 is not None:
-            yield PlannedInput(
-                path=path, kind="file", origin=origin, sha256=sha256, keep=item.keep
-            )
+            yield PlannedInput(path=path, kind="file", origin=origin, sha256=sha256, keep=item.keep)
 
     def _in_source(self, text: str) -> list[str]:
         """Return what an input takes of the source, without what steps make."""

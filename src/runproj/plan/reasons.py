@@ -29,9 +29,7 @@ def reasons(
     inputs = list(_changed(before.inputs, after.inputs))
     found += [Reason(kind="input", name=path) for path in inputs]
     if before.source != after.source:
-        found += [
-            Reason(kind="source", name=path) for path in files if path not in inputs
-        ]
+        found += [Reason(kind="source", name=path) for path in files if path not in inputs]
         if not any(reason.kind in ("source", "input") for reason in found):
             found.append(Reason(kind="source", name="which files belong to it"))
     found += [
@@ -47,9 +45,7 @@ def reasons(
     if before.outputs != after.outputs:
         found.append(Reason(kind="output", name=", ".join(after.outputs) or "none"))
     if before.platform != after.platform:
-        found.append(
-            Reason(kind="platform", before=before.platform, after=after.platform)
-        )
+        found.append(Reason(kind="platform", before=before.platform, after=after.platform))
     return tuple(found) or (Reason(kind="command"),)
 
 
@@ -79,8 +75,7 @@ def _environment(
     if before.environment == after.environment:
         return
     named = [
-        Reason(kind="environment", name=name, before=old, after=new)
-        for name, old, new in packages
+        Reason(kind="environment", name=name, before=old, after=new) for name, old, new in packages
     ]
     yield from named or [
         Reason(

@@ -54,7 +54,7 @@ def _csv(text: str, delimiter: str) -> dict[str, float]:
     try:
         rows = list(reader)
     except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from error
+        raise ValueError(f"line {reader.line_num + 1}: {error}") from error
     if not rows:
         return {}
     names = set(rows[0])

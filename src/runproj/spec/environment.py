@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from runproj.model import Model
 from runproj.spec.fields import FilledText, Text, Texts, Whole, wrong_at
 
-_PYTHON = re.compile(r"\s*(?:[<>=!~]=?=?\s*)?\d+(?:\.\d+)*(?:\.\*)?\s*")
+_PYTHON = re.compile(r"\s*(?:(?:===?|[<>]=?|!=|~=)\s*)?\d+(?:\.\d+)*(?:\.\*)?\s*")
 
 
 class PyprojectSource(Model):

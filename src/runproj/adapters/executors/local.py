@@ -72,9 +72,7 @@ class LocalExecutor:
             try:
                 message = start_message(number, execution, self._timeout_grace_s)
             except UnicodeEncodeError as error:
-                running.outcome = Outcome(
-                    start_error=f"cannot be given to a process: {error}"
-                )
+                running.outcome = Outcome(start_error=f"cannot be given to a process: {error}")
             else:
                 self._start(message, running)
             self._running[number] = running

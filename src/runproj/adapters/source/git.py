@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -37,11 +37,15 @@ class GitSource:
     any other. Empty folders are not kept.
 
     ``store`` is the path of the store, made on first use. An untracked file of more than
-    ``size_limit`` bytes is refused.
+    ``size_limit`` bytes is refused. ``make_parent`` makes the folder in which the store is.
     """
 
-    def __init__(self, store: str, *, size_limit: int = objections.SIZE_LIMIT) -> None:
-        self._store = Store(os.path.abspath(store))  # noqa: PTH100 -- absolute, links as they are
+    def __init__(
+        self, store: str, *, size_limit: int = objections.SIZE_LIMIT,
+        make_parent: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        path = os.path.abspath(store)  # noqa: PTH100 -- absolute, links as they are
+        self._store = Store(path, make_parent)
         self._size_limit = size_limit
         self._manifests: dict[str, Mapping[str, str]] = {}
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from runproj.adapters.source.index import PrivateIndex
@@ -41,16 +41,19 @@ _ATTRIBUTES = "* -text -filter -ident -working-tree-encoding\n"
 
 
 class Store:
-    """A bare repository at ``path``; made by :meth:`ensure`."""
+    """A bare repository at ``path``; made by :meth:`ensure`, its folder by ``make_parent``."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, make_parent: Callable[[], None] | None = None) -> None:
         self.path = path
+        self._make_parent = make_parent
 
     def ensure(self) -> None:
         """Make the store when it is not there; of several makers at once, one wins."""
         if (Path(self.path) / "objects").is_dir():
             return
         parent = Path(self.path).parent
+        if self._make_parent is not None:
+            self._make_parent()
         parent.mkdir(parents=True, exist_ok=True)
         made = tempfile.mkdtemp(prefix=".source-", dir=parent)
         try:

@@ -189,9 +189,7 @@ class FolderObjects:
     def _manifest(self, place: Path, *, keep: bool, take: bool) -> tuple[FolderManifest, int]:
         members = tuple(self._walk(place, "", keep=keep, take=take))
         ordered = tuple(sorted(members, key=lambda member: member.path))
-        return FolderManifest(members=ordered), sum(
-            member.size for member in members
-        )
+        return FolderManifest(members=ordered), sum(member.size for member in members)
 
     def _walk(self, folder: Path, below: str, *, keep: bool, take: bool) -> Iterator[FolderMember]:
         with os.scandir(folder) as found:
@@ -204,9 +202,7 @@ class FolderObjects:
             place = Path(entry.path)
             if entry.is_symlink():
                 target = _as_text(str(place.readlink()), place)
-                yield FolderMember(
-                    path=_as_text(path, place), kind="link", target=target
-                )
+                yield FolderMember(path=_as_text(path, place), kind="link", target=target)
             elif entry.is_dir():
                 yield from self._walk(place, path, keep=keep, take=take)
             else:

@@ -1,0 +1,62 @@
+"""The example projects do what their first lines promise."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commandline import Computer, Project
+
+EXAMPLES = Path(__file__).parents[2] / "example_projects"
+
+
+@pytest.fixture
+def example(computer: Computer, request: pytest.FixtureRequest) -> Project:
+    """A copy of an example."""
+    name: str = request.param
+    folder = computer.root / name
+    shutil.copytree(EXAMPLES / name, folder, ignore=shutil.ignore_patterns(".runproj", "locks"))
+    return Project(computer, folder)
+
+
+@pytest.mark.parametrize("example", ["quickstart"], indirect=True)
+def test_quickstart_estimates_pi(example: Project) -> None:
+    done = example.run("run", ".", "-P", "samples=50000", "--json").ok()
+    assert done.steps() == {"estimate": "succeeded"}
+    assert 3 < done.run["metrics"]["estimate.pi"] < 3.3
+    assert example.run("run", ".", "-P", "samples=50000", "--json").ok().steps() == {
+        "estimate": "cached"
+    }
+
+
+@pytest.mark.parametrize("example", ["shell_only"], indirect=True)
+def test_shell_only_counts_words_without_python(example: Project) -> None:
+    done = example.run("run", ".", "-P", "top=3", "--json").ok()
+    assert set(done.steps().values()) == {"succeeded"}
+    again = example.run("run", ".", "-P", "top=4", "--json").ok()
+    assert again.steps() == {"words": "cached", "count": "cached", "top": "succeeded"}
+    assert again.step("top")["reason"] == "parameter top: 3 → 4"
+    example.run("get", "latest", "build/top.txt", "--to", "got").ok()
+    assert len((example.folder / "got/build/top.txt").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("example", ["digits"], indirect=True)
+def test_digits_trains_and_runs_only_what_a_change_asks_for(example: Project) -> None:
+    """Installs scikit-learn from the package index, which takes most of the time."""
+    first = example.run("run", ".", "-P", "lr=0.01", "--json").ok()
+    assert first.steps() == dict.fromkeys(("prepare", "train", "evaluate", "report"), "succeeded")
+    assert first.run["metrics"]["evaluate.accuracy"] > 0.9
+
+    second = example.run("run", ".", "-P", "lr=0.01", "--json").ok()
+    assert set(second.steps().values()) == {"cached"}
+    assert second.run["duration_s"] < 1
+
+    changed = example.run("run", ".", "-P", "lr=0.02", "--json").ok()
+    assert changed.steps()["prepare"] == "cached"
+    assert changed.steps()["train"] == "succeeded"
+    assert changed.step("train")["reason"] == "parameter lr: 0.01 → 0.02"
+
+    again = example.run("rerun", first.run["id"], "--json").ok()
+    assert example.outputs(again.run["id"]) == example.outputs(first.run["id"])
+    example.run("get", "latest", "plot", "--to", "got").ok()
+    assert (example.folder / "got/build/confusion.png").read_bytes().startswith(b"\x89PNG")
