@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 -- after the choice of a backend without a screen
+from matplotlib import pyplot as plt
 
 metrics = json.loads(Path("build/metrics.json").read_text())
 confusion = np.loadtxt("build/confusion.csv", delimiter=",")

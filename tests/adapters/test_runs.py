@@ -91,7 +91,10 @@ def test_every_event_is_on_disk_when_it_is_noted(store: FolderRuns, journal: Fol
     journal.started(a_step("one", "running"))
     assert [json.loads(line)["event"] for line in place.read_text().splitlines()] == ["started"]
     journal.finished(a_step("one"))
-    assert [json.loads(line)["event"] for line in place.read_text().splitlines()] == ["started", "finished"]
+    assert [json.loads(line)["event"] for line in place.read_text().splitlines()] == [
+        "started",
+        "finished",
+    ]
 
 
 def test_the_lock_is_free_when_the_run_has_ended(store: FolderRuns, journal: FolderJournal) -> None:

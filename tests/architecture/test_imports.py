@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-
 from tests.cli.commandline import Computer, Project
 from tests.cli.projects import FILES
 

@@ -8,11 +8,11 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from tests.cli.commandline import Computer, Project
+from tests.cli.projects import DEMO, FAILING, FILES
 
 from runproj.cli.schemas import FILES as SCHEMA_FILES
 from runproj.cli.schemas import schema_text
-from tests.cli.commandline import Computer, Project
-from tests.cli.projects import DEMO, FAILING, FILES
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from tests.cli.commandline import Computer, Project
 
 EXAMPLES = Path(__file__).parents[2] / "example_projects"

@@ -1,7 +1,6 @@
 """The user's files and repository are the same, byte for byte, whatever is run."""
 
 import pytest
-
 from tests.cli.commandline import Computer, Project, digests
 from tests.cli.projects import FAILING, FILES
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-
-from runproj.cli.table import COMMANDS
 from tests.cli.commandline import Computer, Files, Project, plain
 from tests.cli.projects import FAILING, FILES
+
+from runproj.cli.table import COMMANDS
 
 MakeProject = Callable[[Files], Project]
 SCHEMAS = Path(__file__).parents[2] / "schemas"

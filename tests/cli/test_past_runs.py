@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.cli.commandline import Computer, Files, Project, until
 from tests.cli.projects import FAILING, FILES
 
@@ -28,7 +27,17 @@ def test_list_shows_the_latest_run_first(demo: Project) -> None:
     assert [run["metrics"] for run in runs] == [{"train.loss": 0.5}, {"train.loss": 0.01}]
     assert "steps" not in runs[0]
     head, *rows = demo.run("ls").ok().out.splitlines()
-    assert head.split() == "run status started took entry point lr train.loss name".split()
+    assert head.split() == [
+        "run",
+        "status",
+        "started",
+        "took",
+        "entry",
+        "point",
+        "lr",
+        "train.loss",
+        "name",
+    ]
     assert [row.split()[-3:] for row in rows] == [
         ["0.5", "0.5", "second"], ["0.01", "0.01", "first"],
     ]  # fmt: skip

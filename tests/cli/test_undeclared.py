@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 
 import pytest
-
 from tests.cli.commandline import Computer, Files, Project
 
 MakeProject = Callable[[Files], Project]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.cli.commandline import Computer, Project
 
 HERE = Path(__file__).parent

@@ -16,7 +16,9 @@ def past_output(text: str) -> str:
 
 
 def bound(
-    parameters: Mapping[str, Any], given: Given | None = None, **named: Any  # noqa: ANN401 -- raw YAML
+    parameters: Mapping[str, Any],
+    given: Given | None = None,
+    **named: Any,  # noqa: ANN401 -- raw YAML
 ) -> dict[str, BoundValue]:
     declared = {name: Parameter.model_validate(data) for name, data in parameters.items()}
     values = bind(declared, given or Given(), FOLDERS, past_output, **named)
@@ -41,7 +43,9 @@ def path_of(text: str, declared: Mapping[str, Any] | None = None) -> tuple[objec
 
 def test_the_command_line_is_stronger_than_the_params_file_the_variables_and_the_default() -> None:
     strongest = Given(
-        texts=[("x", "1")], file={"x": 2}, variables={"RUNPROJ_PARAM_x": "3", "RUNPROJ_PARAM_X": "4"}
+        texts=[("x", "1")],
+        file={"x": 2},
+        variables={"RUNPROJ_PARAM_x": "3", "RUNPROJ_PARAM_X": "4"},
     )
     value = bound({"x": 5}, strongest)["x"]
     assert (value.value, value.raw, value.origin) == (1, "1", "command line")
@@ -77,7 +81,9 @@ def test_an_optional_parameter_is_null() -> None:
 
 
 def test_null_in_the_params_file_unsets_an_optional_one() -> None:
-    assert bound({"x": {"type": "int", "default": None}}, Given(file={"x": None}))["x"].value is None
+    assert (
+        bound({"x": {"type": "int", "default": None}}, Given(file={"x": None}))["x"].value is None
+    )
 
 
 # What is wrong with them
@@ -202,7 +208,9 @@ def test_a_path_by_default_or_in_the_params_file_is_relative_to_the_project() ->
 
 
 def test_a_list_of_paths_is_placed_one_by_one() -> None:
-    value = bound({"d": {"type": "list", "items": "path"}}, Given(texts=[("d", "a,/b/a,run:r:m")]))["d"]
+    value = bound({"d": {"type": "list", "items": "path"}}, Given(texts=[("d", "a,/b/a,run:r:m")]))[
+        "d"
+    ]
     assert value.value == ["sub/a", "inputs/d/1/a", "inputs/d/2/m.bin"]
     assert value.sources == (None, "/b/a", "run:r:m")
     assert value.paths == ("sub/a", "inputs/d/1/a", "inputs/d/2/m.bin")
@@ -213,7 +221,8 @@ def test_a_list_of_one_path_needs_no_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "declared", [{"type": "path", "default": None}, {"type": "list", "items": "path", "default": []}]
+    "declared",
+    [{"type": "path", "default": None}, {"type": "list", "items": "path", "default": []}],
 )
 def test_no_path_is_no_place(declared: dict[str, Any]) -> None:
     value = bound({"d": declared})["d"]
@@ -231,7 +240,8 @@ def test_text_that_looks_like_a_path_is_text() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.1, "0.1"), (1e-5, "1e-05"), (1e22, "1e+22"), (1.0, "1.0"), (0.1 + 0.2, "0.30000000000000004"),
+    [(0.1, "0.1"), (1e-5, "1e-05"), (1e22, "1e+22"), (1.0, "1.0"), (0.1 + 0.2,
+    "0.30000000000000004"),
      (True, "true"), (False, "false"), (3, "3"), (-0.0, "-0.0"), ("x y", "x y"), ("", "")],
 )  # fmt: skip
 def test_a_value_is_rendered_in_its_shortest_exact_form(value: object, text: str) -> None:
@@ -245,7 +255,8 @@ def test_a_value_is_rendered_in_its_shortest_exact_form(value: object, text: str
         ({"type": "int"}, "007", "7"), ({"type": "string"}, "0.10", "0.10"),
         ({"type": "list", "items": "float"}, "1,0.50", ("1.0", "0.5")),
         ({"type": "list"}, "", ()), ({"type": "json"}, '{"b": [1, "é"]}', '{"b":[1,"é"]}'),
-        ({"type": "json"}, "[]", "[]"), ({"type": "json"}, '"x"', '"x"'), ({"type": "json"}, "null", None),
+        ({"type": "json"}, "[]", "[]"), ({"type": "json"}, '"x"', '"x"'), ({"type": "json"},
+         "null", None),
     ],
 )  # fmt: skip
 def test_a_value_is_given_as_text(declared: dict[str, Any], text: str, texts: object) -> None:
@@ -258,7 +269,8 @@ def test_a_value_is_given_as_text(declared: dict[str, Any], text: str, texts: ob
 @pytest.mark.parametrize(
     ("declared", "text"),
     [
-        ({"type": "int"}, "x is an int"), ({"type": "float", "min": 0, "max": 1}, "x is a float from 0 to 1"),
+        ({"type": "int"}, "x is an int"), ({"type": "float", "min": 0, "max": 1},
+         "x is a float from 0 to 1"),
         ({"type": "float", "min": 0}, "x is a float of at least 0"),
         ({"type": "int", "max": 9, "help": "H."}, "x is an int of at most 9: H."),
         ({"type": "list", "items": "int"}, "x is a list of int"),

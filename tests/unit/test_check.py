@@ -1,8 +1,8 @@
 import pytest
+from tests.unit.planning import project
 
 from runproj.errors import ProjectError
 from runproj.spec.load import load
-from tests.unit.planning import project
 
 
 def found(text: str) -> list[str]:
@@ -41,9 +41,12 @@ def test_a_parameter_cannot_have_a_name_with_a_meaning(name: str) -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["command: 'a {lrr}'", "command: [a, '{lrr}']", "command: 'a \"{lrr}\" | b'", "command: a, env: {A: '{lrr}'}",
-     "command: a, inputs: ['{lrr}']", "command: a, outputs: {o: '{lrr}'}", "command: a, stdin: '{lrr}'",
-     "command: a, metrics: ['{lrr}']", "command: a, stdout: '{lrr}'", "command: a, working_directory: '{lrr}'"],
+    ["command: 'a {lrr}'", "command: [a, '{lrr}']", "command: 'a \"{lrr}\" | b'",
+    "command: a, env: {A: '{lrr}'}",
+     "command: a, inputs: ['{lrr}']", "command: a, outputs: {o: '{lrr}'}",
+     "command: a, stdin: '{lrr}'",
+     "command: a, metrics: ['{lrr}']", "command: a, stdout: '{lrr}'",
+     "command: a, working_directory: '{lrr}'"],
 )  # fmt: skip
 def test_an_unknown_reference_is_found_wherever_it_stands(field: str) -> None:
     (only,) = in_step(field, "{lr: x}")
@@ -64,10 +67,12 @@ def test_a_shared_parameter_is_known_in_every_entry_point() -> None:
     ("field", "message"),
     [
         ("inputs: ['{run.id}']", "inputs[0]: {run.id} cannot stand in an input path"),
-        ("inputs: ['{outputs.o}'], outputs: {o: x}", "inputs[0]: {outputs.o} cannot stand in an input"),
+        ("inputs: ['{outputs.o}'], outputs: {o: x}",
+         "inputs[0]: {outputs.o} cannot stand in an input"),
         ("inputs: {i: x, j: '{inputs.i}'}", "inputs.j: {inputs.i} cannot stand in an input path"),
         ("outputs: ['{workspace}/x']", "outputs[0]: {workspace} cannot stand in an output path"),
-        ("outputs: ['{inputs.i}'], inputs: {i: x}", "outputs[0]: {inputs.i} cannot stand in an output"),
+        ("outputs: ['{inputs.i}'], inputs: {i: x}",
+         "outputs[0]: {inputs.i} cannot stand in an output"),
         ("stdout: '{run.id}'", "stdout: {run.id} cannot stand in 'stdout'"),
         ("working_directory: '{workspace}'", "working_directory: {workspace} cannot stand in"),
     ],
@@ -83,8 +88,10 @@ def test_a_reference_cannot_stand_where_it_makes_no_sense(field: str, message: s
         ("command: 'a --x={l}'", "command"), ("command: [a, 'x{l}']", "command"),
         ("command: 'a \"{l}\" | b'", "command"), ("command: \"a '{l}' | b\"", "command"),
         ("command: 'a --x={l} | b'", "command"), ("command: a, env: {A: '{l}'}", "env.A"),
-        ("command: a, inputs: ['x/{l}']", "inputs[0]"), ("command: a, outputs: ['{l}']", "outputs[0]"),
-        ("command: a, stdin: '{l}'", "stdin"), ("command: a, working_directory: '{l}'", "working_directory"),
+        ("command: a, inputs: ['x/{l}']", "inputs[0]"), ("command: a, outputs: ['{l}']",
+         "outputs[0]"),
+        ("command: a, stdin: '{l}'", "stdin"), ("command: a, working_directory: '{l}'",
+         "working_directory"),
     ],
 )  # fmt: skip
 def test_a_list_can_only_be_a_whole_argument(field: str, place: str) -> None:
@@ -92,7 +99,9 @@ def test_a_list_can_only_be_a_whole_argument(field: str, place: str) -> None:
     assert only.startswith(f"a.{place}: {{l}} is a list, which can only be a whole argument")
 
 
-@pytest.mark.parametrize("field", ["command: 'a {l}'", "command: 'a {l} | b'", "command: a, inputs: ['{l}']"])
+@pytest.mark.parametrize(
+    "field", ["command: 'a {l}'", "command: 'a {l} | b'", "command: a, inputs: ['{l}']"]
+)
 def test_a_list_can_be_a_whole_argument(field: str) -> None:
     load(project(f"a: {{{field}}}", "{l: [a, b]}"))
 
@@ -100,7 +109,8 @@ def test_a_list_can_be_a_whole_argument(field: str) -> None:
 @pytest.mark.parametrize("path", ["/x", "~/x", "~"])
 @pytest.mark.parametrize(
     ("field", "what"),
-    [("inputs: ['@']", "an input path"), ("outputs: ['@']", "an output path"), ("stdin: '@'", "'stdin'"),
+    [("inputs: ['@']", "an input path"), ("outputs: ['@']", "an output path"), ("stdin: '@'",
+    "'stdin'"),
      ("metrics: ['@']", "an output path"), ("stdout: '@'", "'stdout'"),
      ("working_directory: '@'", "'working_directory'")],
 )  # fmt: skip

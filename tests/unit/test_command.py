@@ -39,7 +39,8 @@ def test_a_list_is_its_tokens() -> None:
         (r"a \\ b", ["a", "\\", "b"]), (r"'a\b'", [r"a\b"]), (r'"a\nb"', [r"a\nb"]),
         (r'"a\"b\\c\$d\`e"', [r'a"b\c$d`e']), ("a --x={x} '{y} z'", ["a", "--x={x}", "{y} z"]),
         ("a \\", ["a", "\\"]), ("a \"it's\"", ["a", "it's"]), ("a ''{x}''", ["a", "{x}"]),
-        ("x '|' \";\"", ["x", "|", ";"]), ("a %b !c @d :e ,f ]g {h}", ["a", "%b", "!c", "@d", ":e", ",f", "]g", "{h}"]),
+        ("x '|' \";\"", ["x", "|", ";"]), ("a %b !c @d :e ,f ]g {h}", ["a", "%b", "!c", "@d", ":e",
+         ",f", "]g", "{h}"]),
         ("echo {}", ["echo", "{}"]), ("find . -name '*.c'", ["find", ".", "-name", "*.c"]),
         ("awk '{print $1}' f", ["awk", "{print $1}", "f"]), ("a b=c", ["a", "b=c"]),
         (r"find x -exec rm {} \;", ["find", "x", "-exec", "rm", "{}", ";"]),
@@ -188,7 +189,8 @@ def test_references_are_those_that_get_values() -> None:
         ("[[ -v {x} ]]", "in arithmetic"), ("if a; then let {x}; fi", "in arithmetic"),
         ("a `b {x}`", "inside backticks"), ('a "`b {x}`"', "inside backticks"),
         ("a $'{x}'", "inside $'…'"),
-        ("cat <<EOF\n{x}\nEOF", "in a here-document"), ("cat <<'EOF'\n{x}\nEOF", "in a here-document"),
+        ("cat <<EOF\n{x}\nEOF", "in a here-document"), ("cat <<'EOF'\n{x}\nEOF",
+         "in a here-document"),
         ("cat <<{x}\na", "in a here-document"), ("cat <<-EOF\n\t{x}\n\tEOF", "in a here-document"),
         ("a \\{x} | b", "after a backslash"), ('a "\\{x}" | b', "after a backslash"),
     ],
@@ -201,7 +203,8 @@ def test_a_reference_where_a_shell_would_parse_its_value_is_refused(text: str, w
 
 @pytest.mark.parametrize(
     "command",
-    ["bash -c '{x}'", "a | bash -c '{x}'", "find a -exec sh -c '{x}' {} \\;", "if a; then eval {x}; fi",
+    ["bash -c '{x}'", "a | bash -c '{x}'", "find a -exec sh -c '{x}' {} \\;",
+    "if a; then eval {x}; fi",
      ["python", "-c", "{x}"], ["env", "A=1", "perl", "-e{x}"], "x=$(bash -c '{x}')"],
 )  # fmt: skip
 def test_a_reference_in_the_code_of_another_interpreter_is_refused(

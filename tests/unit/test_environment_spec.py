@@ -22,7 +22,8 @@ def environment(**fields: Any) -> Any:  # noqa: ANN401 -- raw YAML
     ("fields", "kind"),
     [
         ({"kind": "venv"}, VenvEnvironment), ({"kind": "conda", "file": "x"}, CondaEnvironment),
-        ({"kind": "docker", "image": "x"}, DockerEnvironment), ({"kind": "system"}, SystemEnvironment),
+        ({"kind": "docker", "image": "x"}, DockerEnvironment), ({"kind": "system"},
+         SystemEnvironment),
     ],
 )  # fmt: skip
 def test_the_kind_says_what_it_is(fields: dict[str, Any], kind: type) -> None:
@@ -38,7 +39,9 @@ def test_a_python_version_is_a_number_or_a_range(version: str) -> None:
     assert environment(kind="venv", python=version).python == version
 
 
-@pytest.mark.parametrize("version", ["", "abc", "3.x", ">=3.10 <3.13", "3,", "python3", "=3.12", "~3.12"])
+@pytest.mark.parametrize(
+    "version", ["", "abc", "3.x", ">=3.10 <3.13", "3,", "python3", "=3.12", "~3.12"]
+)
 def test_what_is_no_python_version_is_refused(version: str) -> None:
     with pytest.raises(ValidationError, match="is not a version"):
         environment(kind="venv", python=version)
@@ -66,7 +69,13 @@ def test_conda_takes_a_file_or_what_is_written_here() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"channels": ["a"]}, {"file": "x", "channels": ["a"]}, {"file": "x", "dependencies": ["a"]}]
+    "fields",
+    [
+        {},
+        {"channels": ["a"]},
+        {"file": "x", "channels": ["a"]},
+        {"file": "x", "dependencies": ["a"]},
+    ],
 )
 def test_conda_takes_exactly_one_of_them(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="'file', or 'channels' and 'dependencies'"):

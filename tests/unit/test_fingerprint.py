@@ -10,7 +10,8 @@ from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep
 STEP: dict[str, Any] = {
     "name": "train", "argv": ("python", "train.py"), "environment": "default", "env": {"A": "1"},
     "pass_env": {"P": "p", "Q": None}, "inputs": (PlannedInput(path="i", kind="source"),),
-    "outputs": (PlannedOutput(path="o"), PlannedOutput(path="m", name="m")), "working_directory": "sub",
+    "outputs": (PlannedOutput(path="o"), PlannedOutput(path="m", name="m")),
+    "working_directory": "sub",
     "stdin": "in", "stdout": "out",
 }  # fmt: skip
 WORLD: dict[str, Any] = {
@@ -27,13 +28,16 @@ def of(step: dict[str, Any] | None = None, **world: Any) -> Fingerprint:  # noqa
 @pytest.mark.parametrize(
     "changed",
     [
-        {"argv": ("python", "train.py", "")}, {"argv": ("python train.py",)}, {"argv": ("train.py", "python")},
+        {"argv": ("python", "train.py", "")}, {"argv": ("python train.py",)}, {"argv": ("train.py",
+        "python")},
         {"env": {"A": "2"}}, {"env": {"B": "1"}}, {"env": {}}, {"env": {"A": "1", "B": ""}},
-        {"pass_env": {"P": "x", "Q": None}}, {"pass_env": {"P": "p", "Q": ""}}, {"pass_env": {"P": "p"}},
+        {"pass_env": {"P": "x", "Q": None}}, {"pass_env": {"P": "p", "Q": ""}},
+        {"pass_env": {"P": "p"}},
         {"outputs": ()}, {"outputs": (PlannedOutput(path="o"), PlannedOutput(path="m2", name="m"))},
         {"outputs": (PlannedOutput(path="o"), PlannedOutput(path="m", name="n"))},
         {"outputs": (PlannedOutput(path="o", metrics=True), PlannedOutput(path="m", name="m"))},
-        {"working_directory": "."}, {"stdin": None}, {"stdout": None}, {"stdin": "out", "stdout": "in"},
+        {"working_directory": "."}, {"stdin": None}, {"stdout": None}, {"stdin": "out",
+        "stdout": "in"},
     ],
 )  # fmt: skip
 def test_what_the_step_says_counts(changed: dict[str, Any]) -> None:
@@ -52,10 +56,13 @@ def test_what_is_around_the_step_counts(changed: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"name": "other"}, {"description": "D"}, {"timeout_s": 5.0}, {"cache": False}, {"after": ("x",)},
-        {"environment": "renamed"}, {"sources": ("src",)}, {"parameters": {"lr": "1"}}, {"inputs": ()},
+        {"name": "other"}, {"description": "D"}, {"timeout_s": 5.0}, {"cache": False},
+        {"after": ("x",)},
+        {"environment": "renamed"}, {"sources": ("src",)}, {"parameters": {"lr": "1"}},
+        {"inputs": ()},
         {"outputs": (PlannedOutput(path="m", name="m"), PlannedOutput(path="o"))},
-        {"outputs": (PlannedOutput(path="o", compare="json", rtol=1.0), PlannedOutput(path="m", name="m"))},
+        {"outputs": (PlannedOutput(path="o", compare="json", rtol=1.0), PlannedOutput(path="m",
+        name="m"))},
         {"env": {"A": "1"}, "pass_env": {"Q": None, "P": "p"}},
     ],
 )  # fmt: skip
@@ -87,9 +94,7 @@ def test_its_parts_are_kept() -> None:
     assert Fingerprint.model_validate_json(found.model_dump_json()) == found
 
 
-@given(
-    st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4)
-)
+@given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))
 def test_arguments_are_told_apart_wherever_they_are_divided(one: list[str], two: list[str]) -> None:
     same = of({"argv": tuple(one)}).digest == of({"argv": tuple(two)}).digest
     assert same == (one == two)

@@ -6,7 +6,8 @@ from runproj.spec.interpreter import is_code
 @pytest.mark.parametrize(
     "words",
     [
-        "python -c", "python3.11 -c", "/usr/bin/python -uc", "python -W ignore -X dev -c", "pypy3 -c",
+        "python -c", "python3.11 -c", "/usr/bin/python -uc", "python -W ignore -X dev -c",
+        "pypy3 -c",
         "bash -c", "sh -ec", "bash -ce", "bash -euo pipefail -c", "zsh -c", "fish -c", "dash -c",
         "sudo bash -c", "env A=1 python -c", "A=1 B=2 python -c", "then python -c", "xargs sh -c",
         "timeout 5 python -c", "find . -name python -exec bash -c", "'bash' \"-c\"",

@@ -54,7 +54,8 @@ def test_an_empty_file_holds_no_number(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("m.json", '{"a": "x"}'), ("m.csv", "a,b\nx,y\n"), ("m.csv", "a,b\n"), ("m.json", "[]")]
+    ("name", "text"),
+    [("m.json", '{"a": "x"}'), ("m.csv", "a,b\nx,y\n"), ("m.csv", "a,b\n"), ("m.json", "[]")],
 )
 def test_a_file_without_numbers_is_refused(name: str, text: str) -> None:
     with pytest.raises(ValueError, match="holds no number"):

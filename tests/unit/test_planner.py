@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
+from tests.unit.planning import World, plan_of, planner_of, project
 
 from runproj.errors import NotSupported, ProjectError, UsageError
 from runproj.plan.command import RUN_ID, WORKSPACE
 from runproj.plan.plan import PlannedInput, PlannedStep
 from runproj.plan.planner import seen_from
-from tests.unit.planning import World, plan_of, planner_of, project
 
 
 def only(steps: str, *args: Any, **named: Any) -> PlannedStep:  # noqa: ANN401 -- as of plan_of
@@ -38,7 +38,8 @@ def inputs(step: PlannedStep) -> list[tuple[str, str, str | None]]:
     [
         ("x.csv", "x.csv"), ("build/x.csv", "build/x.csv"), ("build/x.csv", "build"),
         ("build", "build/x.csv"), ("build", "build/*.csv"), ("build/x.csv", "build/*.csv"),
-        ("build/x.csv", "**/*.csv"), ("build/a/x.csv", "build/*/x.csv"), ("build/", "./build/x.csv"),
+        ("build/x.csv", "**/*.csv"), ("build/a/x.csv", "build/*/x.csv"), ("build/",
+         "./build/x.csv"),
         ("build/x.csv", "."),
     ],
 )  # fmt: skip
@@ -116,7 +117,8 @@ def test_a_cycle_that_only_values_show_is_printed() -> None:
     )
     (problem,) = problems(text, {"x": "q"})
     assert problem in (
-        "6 a: the steps wait for each other: a → b → a", "6 a: the steps wait for each other: b → a → b",
+        "6 a: the steps wait for each other: a → b → a",
+        "6 a: the steps wait for each other: b → a → b",
         "7 b: the steps wait for each other: b → a → b",
     )  # fmt: skip
 
@@ -533,12 +535,14 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
     ("field", "what"),
     [
         ("matrix: {x: [1]}", "matrix: a matrix"), ("secrets: [S]", "secrets: a secret"),
-        ("resources: {cpus: 1}", "resources: a resource request"), ("retries: 1", "retries: a retry"),
+        ("resources: {cpus: 1}", "resources: a resource request"), ("retries: 1",
+         "retries: a retry"),
         ("persist: [c]", "persist: a folder that persists"), ("trace: true", "trace: tracing"),
         ("hermetic: true", "hermetic: a hermetic step"),
         ("inputs: ['https://x/y']", "inputs: an input from a URL"),
         ("inputs: [{path: train.py, link: true}]", "inputs: a linked input"),
-        ("inputs: [{path: train.py, keep: reference}]", "inputs: an input that is kept by reference"),
+        ("inputs: [{path: train.py, keep: reference}]",
+         "inputs: an input that is kept by reference"),
         ("environment: c", "environment: an environment of kind 'conda'"),
         ("environment: d", "environment: an environment of kind 'docker'"),
     ],

@@ -12,7 +12,8 @@ def step(**fields: Any) -> Step:  # noqa: ANN401 -- raw YAML
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), (90, 90), (0.5, 0.5), ("30s", 30), ("5m", 300), ("5min", 300), ("2h", 7200), ("1d", 86400),
+    [("90", 90), (90, 90), (0.5, 0.5), ("30s", 30), ("5m", 300), ("5min", 300), ("2h", 7200),
+    ("1d", 86400),
      ("1h30m", 5400), ("1h 30m", 5400), (" 2 h ", 7200), ("1.5h", 5400), ("250ms", 0.25)],
 )  # fmt: skip
 def test_a_timeout_is_a_duration(text: object, seconds: float) -> None:
@@ -20,7 +21,8 @@ def test_a_timeout_is_a_duration(text: object, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "h", "2 hours", "2H", "1.5.2h", "-1", "1e3", "0", "0s", 0, -1, True, "soon", "1h-"]
+    "text",
+    ["", " ", "h", "2 hours", "2H", "1.5.2h", "-1", "1e3", "0", "0s", 0, -1, True, "soon", "1h-"],
 )
 def test_what_is_no_duration_is_refused(text: object) -> None:
     with pytest.raises(ValidationError):
@@ -29,7 +31,8 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("512MB", 512 * 10**6), ("4GB", 4 * 10**9), ("4GiB", 4 * 2**30), ("4G", 4 * 10**9), ("1.5 kb", 1500),
+    [("512MB", 512 * 10**6), ("4GB", 4 * 10**9), ("4GiB", 4 * 2**30), ("4G", 4 * 10**9), ("1.5 kb",
+    1500),
      ("100", 100), (100, 100), ("2KiB", 2048), ("1TB", 10**12), ("10B", 10), ("1gi", 2**30)],
 )  # fmt: skip
 def test_memory_is_a_size(text: object, size: int) -> None:
@@ -70,7 +73,9 @@ def test_an_input_can_be_made_of_an_input() -> None:
     assert Output.model_validate(Output(path="x")) == Output(path="x")
 
 
-@pytest.mark.parametrize(("path", "remote"), [("https://x/y", True), ("s3://b/k", True), ("a:b", False)])
+@pytest.mark.parametrize(
+    ("path", "remote"), [("https://x/y", True), ("s3://b/k", True), ("a:b", False)]
+)
 def test_a_url_is_remote(path: str, *, remote: bool) -> None:
     assert Input(path=path).remote is remote
 

@@ -8,7 +8,8 @@ from runproj.plan.plan import Reason
 from runproj.plan.reasons import reasons
 
 BEFORE = Fingerprint(
-    digest="d", argv=("python", "train.py"), environment="e" * 64, source="s", platform="linux-x86_64",
+    digest="d", argv=("python", "train.py"), environment="e" * 64, source="s",
+    platform="linux-x86_64",
     env={"A": "1"}, inputs={"data/x": "1"}, outputs=("o",), parameters={"lr": "0.1"},
 )  # fmt: skip
 
@@ -31,7 +32,8 @@ def said(
         ({"argv": ("x",), "parameters": {"lr": "0.01"}}, ["parameter lr: 0.1 → 0.01"]),
         ({"argv": ("x",), "parameters": {}}, ["parameter lr: 0.1 → nothing"]),
         ({"parameters": {"lr": "0.1", "n": "1"}}, ["parameter n: nothing → 1"]),
-        ({"directory": "x", "parameters": {"lr": "1"}}, ["parameter lr: 0.1 → 1", "command changed"]),
+        ({"directory": "x", "parameters": {"lr": "1"}}, ["parameter lr: 0.1 → 1",
+         "command changed"]),
         ({"environment": "f" * 64}, [f"environment: key {'e' * 12} → {'f' * 12}"]),
         ({"inputs": {"data/x": "2"}}, ["input changed: data/x"]),
         ({"inputs": {"data/y": "1"}}, ["input changed: data/y", "input changed: data/x"]),

@@ -17,11 +17,14 @@ PLAN = Plan(
     steps=tuple(PlannedStep(name=name, argv=("x",), environment="e") for name in "ab"),
 )
 RUN = Run(
-    id="r1", project="p", entry_point="main", started_at="2026-01-01T00:00:00Z", runproj_version="1",
+    id="r1", project="p", entry_point="main", started_at="2026-01-01T00:00:00Z",
+    runproj_version="1",
     python_version="3.12", source=SourceSnapshot(tree="0" * 40), plan=PLAN,
-    host=Host(name="h", user="u", system="Linux", release="6", machine="x86_64", platform="linux-x86_64"),
+    host=Host(name="h", user="u", system="Linux", release="6", machine="x86_64",
+    platform="linux-x86_64"),
     steps=(
-        StepRun(name="a", status="succeeded", metrics={"f1": 0.5}, outcome=Outcome(exit_code=0, duration_s=2)),
+        StepRun(name="a", status="succeeded", metrics={"f1": 0.5}, outcome=Outcome(exit_code=0,
+        duration_s=2)),
         StepRun(name="b", status="cached", metrics={"f1": 0.6, "auc": 0.9}),
     ),
 )  # fmt: skip
@@ -55,7 +58,8 @@ def test_a_record_of_another_format_is_not_read() -> None:
 
 @pytest.mark.parametrize(
     ("status", "done"),
-    [("succeeded", True), ("cached", True), ("failed", False), ("skipped", False), ("queued", False),
+    [("succeeded", True), ("cached", True), ("failed", False), ("skipped", False), ("queued",
+    False),
      ("running", False), ("interrupted", False)],
 )  # fmt: skip
 def test_a_step_run_is_done_when_its_outputs_are_there(status: Status, *, done: bool) -> None:
@@ -69,7 +73,8 @@ def test_a_step_run_lasted_as_long_as_its_process() -> None:
 @pytest.mark.parametrize(
     ("outcome", "succeeded"),
     [
-        (Outcome(exit_code=0), True), (Outcome(exit_code=1), False), (Outcome(signal="SIGKILL"), False),
+        (Outcome(exit_code=0), True), (Outcome(exit_code=1), False), (Outcome(signal="SIGKILL"),
+         False),
         (Outcome(start_error="x"), False), (Outcome(exit_code=0, timed_out=True), False),
     ],
 )  # fmt: skip

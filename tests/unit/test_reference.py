@@ -1,9 +1,9 @@
 import pytest
+from tests.unit.planning import project
 
 from runproj.spec.load import load
 from runproj.spec.reference import Scope, UnknownReference, scope
 from runproj.spec.template import Reference
-from tests.unit.planning import project
 
 TEXT = project(
     "train: {command: a, inputs: {data: d}, outputs: {model: m}, matrix: {fold: [1]}}\n"
@@ -20,8 +20,10 @@ def of(step: str) -> Scope:
 @pytest.mark.parametrize(
     ("name", "meaning"),
     [
-        ("lr", "parameter"), ("seed", "parameter"), ("matrix.fold", "matrix"), ("inputs.data", "input"),
-        ("outputs.model", "output"), ("steps.train.outputs.model", "step_output"), ("run.id", "run"),
+        ("lr", "parameter"), ("seed", "parameter"), ("matrix.fold", "matrix"), ("inputs.data",
+         "input"),
+        ("outputs.model", "output"), ("steps.train.outputs.model", "step_output"), ("run.id",
+         "run"),
         ("workspace", "run"),
     ],
 )  # fmt: skip
@@ -31,8 +33,10 @@ def test_a_reference_means_what_the_step_sees(name: str, meaning: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["x", "matrix.fold", "inputs.data", "outputs.model", "steps.report.outputs.y", "run", "run.name",
-     "workspace.x", "lr.x", "steps.train", "steps.train.model", "steps.trian.outputs.model", "inputs",
+    ["x", "matrix.fold", "inputs.data", "outputs.model", "steps.report.outputs.y", "run",
+    "run.name",
+     "workspace.x", "lr.x", "steps.train", "steps.train.model", "steps.trian.outputs.model",
+     "inputs",
      "steps.train.inputs.data"],
 )  # fmt: skip
 def test_what_the_step_does_not_see_means_nothing(name: str) -> None:

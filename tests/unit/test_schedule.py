@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.test_graph import graphs
 
 from runproj.engine.schedule import Schedule
-from tests.unit.test_graph import graphs
 
 
 def test_steps_start_in_their_order() -> None:

@@ -92,7 +92,8 @@ def test_a_folder_is_given_whole() -> None:
     [
         ("cv/a.json", ["cv/a.json"]), ("cv/*.json", ["cv/a.json", "cv/b.json"]),
         ("cv/deep", ["cv/deep/c.json"]), ("cv/*", ["cv/a.json", "cv/b.json", "cv/deep/c.json"]),
-        ("**/c.json", ["cv/deep/c.json"]), ("cv/**/*.json", ["cv/a.json", "cv/b.json", "cv/deep/c.json"]),
+        ("**/c.json", ["cv/deep/c.json"]), ("cv/**/*.json", ["cv/a.json", "cv/b.json",
+         "cv/deep/c.json"]),
     ],
 )  # fmt: skip
 def test_a_part_of_a_folder_is_given_file_by_file(wanted: str, paths: list[str]) -> None:
@@ -120,12 +121,17 @@ def test_a_step_without_inputs_gets_nothing() -> None:
 
 
 def test_digests_are_those_of_what_is_given() -> None:
-    artifacts = (Artifact(path="x", sha256="1", size=1), Artifact(path="y", sha256="1", size=1, executable=True))
+    artifacts = (
+        Artifact(path="x", sha256="1", size=1),
+        Artifact(path="y", sha256="1", size=1, executable=True),
+    )
     assert SUPPLY.digests(step(), artifacts) == {"x": "1", "y": "1+x"}
 
 
 def test_the_digest_of_a_source_file_knows_its_mode() -> None:
-    assert SUPPLY.digests(step({"path": "train.py", "kind": "source"}), ()) == {"train.py": "100755 3"}
+    assert SUPPLY.digests(step({"path": "train.py", "kind": "source"}), ()) == {
+        "train.py": "100755 3"
+    }
 
 
 def folder_digest(manifest: dict[str, str], path: str = "src") -> str:

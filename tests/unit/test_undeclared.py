@@ -67,7 +67,8 @@ def test_the_last_file_that_is_named_is_the_one() -> None:
 
 @pytest.mark.parametrize(
     "log",
-    ["", "killed", "no such file: 'data/gone.csv'", "no /etc/passwd", "no '../x.csv'", "'" + "x" * 501 + "'",
+    ["", "killed", "no such file: 'data/gone.csv'", "no /etc/passwd", "no '../x.csv'",
+    "'" + "x" * 501 + "'",
      "bad \0 byte 'a\0b'", "no '/cache/w/project-2/x'", "File 'src/train.py', line 3"],
 )  # fmt: skip
 def test_what_is_not_in_the_project_is_not_found(log: str) -> None:
@@ -94,12 +95,16 @@ def test_an_own_output_is_not_found() -> None:
 
 def test_what_runproj_keeps_from_steps_is_found() -> None:
     missing = found("no 'runproj.yaml'", hidden=("runproj.yaml",))
-    assert missing == Undeclared("runproj.yaml", "it stands in the project, but runproj keeps it from steps")
+    assert missing == Undeclared(
+        "runproj.yaml", "it stands in the project, but runproj keeps it from steps"
+    )
 
 
 def test_what_sources_leave_out_is_found() -> None:
     missing = found("no module 'src/lib.py'", step(sources=("src/train.py",)))
-    assert missing == Undeclared("src/lib.py", "it stands in the project, but 'sources' leaves it out")
+    assert missing == Undeclared(
+        "src/lib.py", "it stands in the project, but 'sources' leaves it out"
+    )
 
 
 @pytest.mark.parametrize("sources", [("src/train.py",), ("src",), ("src/*.py",), ("src/**",)])

@@ -50,7 +50,8 @@ def test_the_caller_cannot_change_what_makes_runs_repeatable() -> None:
 
 def test_the_environment_wins_over_the_caller_and_what_is_said_of_the_run_over_it() -> None:
     found = variables(
-        caller={"HOME": "/me"}, environment={"HOME": "/env", "PATH": "/env/bin", "RUNPROJ_RUN_ID": "x"},
+        caller={"HOME": "/me"}, environment={"HOME": "/env", "PATH": "/env/bin",
+        "RUNPROJ_RUN_ID": "x"},
         about={"RUNPROJ_RUN_ID": "r1"},
     )  # fmt: skip
     assert (found["HOME"], found["PATH"], found["RUNPROJ_RUN_ID"]) == ("/env", "/env/bin", "r1")
@@ -59,7 +60,8 @@ def test_the_environment_wins_over_the_caller_and_what_is_said_of_the_run_over_i
 def test_the_project_file_wins_over_everything() -> None:
     names = ("TZ", "HOME", "PATH", "RUNPROJ_RUN_ID", "P")
     found = variables(
-        env=dict.fromkeys(names, "mine"), pass_env={"P": "p", "TZ": "CET"}, environment={"PATH": "/e"},
+        env=dict.fromkeys(names, "mine"), pass_env={"P": "p", "TZ": "CET"},
+        environment={"PATH": "/e"},
         caller={"HOME": "/me"}, about={"RUNPROJ_RUN_ID": "r1"},
     )  # fmt: skip
     assert {name: found[name] for name in names} == dict.fromkeys(names, "mine")

@@ -13,7 +13,7 @@ from runproj.plan import graph
 from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
 from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep
-from runproj.spec import command, template
+from runproj.spec import template
 from runproj.spec.paths import Makers, above, below, glob_matches, is_glob, is_within
 from runproj.spec.place import Path, Point, dotted
 from runproj.spec.project import Input, Output, Project, Step
@@ -198,9 +198,8 @@ class Planner:
     def _referring(self, name: str) -> Iterator[tuple[Path, Reference]]:
         """Yield the references through which a step gets at files that it need not declare."""
         step, base = self.steps[name], self.paths[name]
-        if step.command is not None:
-            for reference in command.parse(step.command, step.shell).references:
-                yield (*base, "command"), reference
+        for reference in step.parsed.references:
+            yield (*base, "command"), reference
         for key, text in step.env.items():
             for reference in template.parse(text).references:
                 yield (*base, "env", key), reference
@@ -255,8 +254,7 @@ class Planner:
         if directory.startswith("/") or _ups(directory) > self.ups:
             text = f"{directory!r} is not inside the project"
             self._wrong((*self.paths[name], "working_directory"), text)
-        assert step.command is not None  # noqa: S101 -- Step refuses to be without one
-        argv, values = rendering.render(command.parse(step.command, step.shell), lookup)
+        argv, values = rendering.render(step.parsed, lookup)
         if not argv:
             self._wrong((*self.paths[name], "command"), "no argument is left, all values are null")
         env = {key: self._text(text, lookup) for key, text in step.env.items()}

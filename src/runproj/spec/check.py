@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from runproj.spec import command, template
+from runproj.spec import template
 from runproj.spec.command import ArgvCommand, CommandError
 from runproj.spec.paths import Makers
 from runproj.spec.place import Path
@@ -155,10 +155,8 @@ class _Checker:
     def _command(self) -> Iterator[Finding]:
         path = (*self.path, "command")
         step = self.scope.step
-        if step.command is None:
-            return
         try:
-            parsed = command.parse(step.command, step.shell)
+            parsed = step.parsed
         except CommandError as error:
             yield Finding(path, str(error), error.hint)
             return
@@ -249,8 +247,7 @@ def _references(step: Step) -> Iterator[Reference]:
     parsed: list[Template] = [template.parse(text) for text in texts]
     for one in parsed:
         yield from one.references
-    if step.command is not None:
-        try:
-            yield from command.parse(step.command, step.shell).references
-        except CommandError:
-            return
+    try:
+        yield from step.parsed.references
+    except CommandError:
+        return

@@ -96,12 +96,8 @@ def _without(data: Any, cuts: Iterable[Path]) -> Any:  # noqa: ANN401 -- raw YAM
     below: dict[Any, list[Path]] = {}
     for path in cuts:
         below.setdefault(path[0], []).append(path[1:])
-    if isinstance(data, dict):
-        items: Iterable[tuple[Any, Any]] = data.items()
-    elif isinstance(data, list):
-        items = enumerate(data)
-    else:
-        return data
+    items: Iterable[tuple[Any, Any]]
+    items = data.items() if isinstance(data, dict) else enumerate(data)
     kept = {
         key: _without(value, below[key]) if key in below else value
         for key, value in items
@@ -224,7 +220,7 @@ def _say(
             return _LIMITS[kind].format_map(context), None
         case kind if kind in _TYPES:
             return _type(details, found)
-    return str(context.get("error") or context.get("message") or _plain(details["msg"])), None
+    return str(context.get("error") or context.get("message") or details["msg"]), None
 
 
 def _kind(path: Path, document: Document) -> tuple[str, str | None]:
@@ -279,11 +275,6 @@ def _pattern(path: Path, details: ErrorDetails) -> tuple[str, str | None]:
     return f"{name!r} is not a name", f"names have letters, digits, '_'{dashes}; no digit first"
 
 
-def _plain(message: str) -> str:
-    text = message.removeprefix("Input ").removeprefix("Value ")
-    return text[:1].lower() + text[1:]
-
-
 _KINDS: Mapping[str, type[BaseModel]] = {
     "venv": environment.VenvEnvironment,
     "conda": environment.CondaEnvironment,
@@ -303,20 +294,18 @@ def _known_keys(path: Path, data: Any) -> Iterable[str]:  # noqa: ANN401 -- raw 
         case ("environments", name):
             kind = data["environments"][name].get("kind")
             model = _KINDS[kind]
-        case (*_, "build"):
+        case ("environments", _, "build"):
             model = environment.DockerBuild
-        case (*_, "pyproject"):
+        case ("environments", _, *_):
             model = environment.PyprojectSource
-        case (*_, "parameters", _):
+        case ("parameters", _) | ("entry_points", _, "parameters", _):
             model = Parameter
-        case (*_, "inputs", _) | (*_, "inputs"):
-            model = project.Input
-        case (*_, "outputs", _) | (*_, "outputs"):
-            model = project.Output
         case ("entry_points", _):
             model = project.EntryPoint
         case ("entry_points", _, "steps", _):
             model = project.Step
-        case _:
-            return ()
+        case (*_, "inputs", _) | (*_, "inputs"):
+            model = project.Input
+        case _:  # nothing else refuses keys
+            model = project.Output
     return model.model_fields

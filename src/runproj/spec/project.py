@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from runproj.model import Model
+from runproj.spec.command import Command, parse
 from runproj.spec.environment import Environment
 from runproj.spec.fields import (
     FilledText,
@@ -208,6 +209,15 @@ class StepFields(Model):
     trace: Flag = Field(False, description="Observe which files the step reads.")
     hermetic: Flag = Field(False, description="Let the kernel forbid what is not declared.")
     network: Flag | None = Field(None, description="Whether a hermetic step may use the network.")
+
+    @property
+    def parsed(self) -> Command:
+        """The command, split.
+
+        Raises:
+            CommandError: it cannot be split, or a value in it would be parsed as code.
+        """
+        return parse(self.command or "", self.shell)
 
     @property
     def outputs_by_name(self) -> Mapping[str, Output]:
