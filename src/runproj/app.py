@@ -147,10 +147,10 @@ def check_destination(path: str, what: str = "the folder") -> None:
         )  # fmt: skip
 
 
-def _aside(folder: Path) -> Path:
-    """Return the store of a project whose folder cannot be written."""
+def _aside(folder: Path, name: str = "") -> Path:
+    """Return the store of a project whose folder cannot be written, or is not the user's."""
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    return state_folder() / "projects" / f"{folder.name}-{digest}"
+    return state_folder() / "projects" / f"{name or folder.name}-{digest}"
 
 
 def project_store(folder: Path, given: str | None) -> Store:
@@ -172,11 +172,12 @@ class OpenProject:
     text: str
     project: "Project"
     store: Store
+    default_name: str
 
     @property
     def name(self) -> str:
         """The project's name, or that of its folder."""
-        return self.project.name or self.folder.name
+        return self.project.name or self.default_name
 
     def point(self, path: "place.Path", message: str, hint: str | None) -> Problem:
         """Return a problem that shows a place of the project file."""
@@ -225,10 +226,10 @@ def project_file(path: str) -> Path:
     if given.is_file():
         return given.resolve()
     if not given.exists():
-        if "://" in path or path.endswith((".git", ".zip")):
+        if path.endswith(".zip"):
             raise NotSupported(
-                "a project from elsewhere is not supported yet", where=path,
-                hint="clone it, and run the folder",
+                "a project in a zip file is not supported yet", where=path,
+                hint="unpack it, and run the folder",
             )  # fmt: skip
         raise UsageError(
             "there is no such folder", where=path,
@@ -242,14 +243,35 @@ def project_file(path: str) -> Path:
     )
 
 
-def open_project(path: str, store: str | None) -> OpenProject:
+def fetch_project(path: str, revision: str | None) -> Path | None:
+    """Fetch a project that is named by a git URI, or by a revision of a repository.
+
+    Returns:
+        Its folder in the user's cache; None for a project that is a folder.
+    """
+    if revision is None and "://" not in path and "@" not in path:
+        return None
+    from runproj.adapters.source.remote import RemoteProjects, is_remote  # noqa: PLC0415 -- lazy
+
+    if revision is None and not is_remote(path):
+        return None
+    return RemoteProjects(cache_folder() / "repositories").fetch(path, revision)
+
+
+def open_project(path: str, store: str | None, revision: str | None = None) -> OpenProject:
     """Read a project file.
+
+    Args:
+        path: a folder, a project file, or a git URI (with ``#FOLDER`` for a folder in it).
+        store: the store to use; default: the project's own, for a fetched project the user's.
+        revision: the revision of the repository at ``path``; default: the folder as it is.
 
     Raises:
         UsageError: there is none.
         ProjectError: with everything that is wrong with it.
     """
-    file = project_file(path)
+    fetched = fetch_project(path, revision)
+    file = project_file(str(fetched or path))
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -268,7 +290,16 @@ def open_project(path: str, store: str | None) -> OpenProject:
 
         project, _ = load(text, file.name)
         parsed.put(text, project)
-    return OpenProject(file.parent, file.name, text, project, project_store(file.parent, store))
+    name = file.parent.name
+    if fetched is not None:
+        name = path.partition("#")[0].rstrip("/").rpartition("/")[2].removesuffix(".git") or name
+        local = Path(path).resolve()
+        store = store or str(
+            project_store(local, None).folder if local.is_dir() else _aside(local, name)
+        )
+    return OpenProject(
+        file.parent, file.name, text, project, project_store(file.parent, store), name
+    )
 
 
 def read_metrics(path: str, text: str) -> Mapping[str, float]:

@@ -297,9 +297,12 @@ NOT_YET = {
         steps(f"a: {{command: ls, inputs: [{{path: 'https://a.org/x', sha256: {'a' * 64}}}]}}"),
         "yaml:6:",
     ),
-    "a project from elsewhere": Mistake(
-        3, None, "is not supported yet", "https://example.org/x.git", "clone",
-        ("run", "https://example.org/x.git"),
+    "a project in an archive": Mistake(
+        3, None, "is not supported yet", "x.zip", "unpack", ("run", "x.zip"),
+    ),
+    "a repository that is not there": Mistake(
+        2, None, "cannot be fetched", "file:///nowhere/x.git", "git ls-remote",
+        ("run", "file:///nowhere/x.git"),
     ),
 }  # fmt: skip
 

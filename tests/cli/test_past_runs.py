@@ -214,7 +214,8 @@ def test_a_relative_store_is_meant_from_where_the_command_was_typed(
     assert (tmp_path / "here" / "runs").is_dir()
 
 
-def test_dash_capital_c_works_as_if_started_there(demo: Project, computer: Computer) -> None:
+@pytest.mark.usefixtures("demo")
+def test_dash_capital_c_works_as_if_started_there(computer: Computer) -> None:
     assert "first" in computer.run("-C", "project", "list").ok().out
     assert "first" in computer.run("list", "-C", "project").ok().out
 

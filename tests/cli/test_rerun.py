@@ -14,7 +14,10 @@ entry_points:
       data: {type: path}
       text: {type: string, default: "it's $HOME & {co}"}
     steps:
-      copy: {command: "cat {data} ignored.txt > {outputs.all}", inputs: [ignored.txt], outputs: {all: all.txt}}
+      copy:
+        command: cat {data} ignored.txt > {outputs.all}
+        inputs: [ignored.txt]
+        outputs: {all: all.txt}
       say: {command: [python, say.py, "{text}", "{steps.copy.outputs.all}"], outputs: [said.txt]}
 """
 SAY = """\

@@ -8,6 +8,7 @@ from runproj.plan.plan import PlannedStep
 from runproj.plan.planner import Facts, Planner
 from runproj.spec.load import load
 from runproj.spec.paths import glob_matches, is_glob
+from runproj.spec.project import Project
 
 FOLDERS = Folders("/home/me/project", "/home/me/project/sub", "/home/me")
 
@@ -43,13 +44,10 @@ class World:
         return f"sha256 of {origin}" if self.find(origin) else None
 
 
-def values_of(text: str, given: Mapping[str, str], entry_point: str = "main") -> list[BoundValue]:
-    """Bind ``-P`` texts to the parameters of a project file."""
-    project, _ = load(text)
+def values_of(project: Project, given: Mapping[str, str]) -> tuple[BoundValue, ...]:
+    """Bind ``-P`` texts to the parameters of the entry point ``main``."""
     texts = Given(texts=list(given.items()))
-    return list(
-        bind(project.parameters_of(entry_point), texts, FOLDERS, lambda name: f"build/{name[-1]}")
-    )
+    return bind(project.parameters_of("main"), texts, FOLDERS, lambda name: f"build/{name[-1]}")
 
 
 def planner_of(
@@ -65,7 +63,7 @@ def planner_of(
         caller=world.caller,
         point=lambda path, message, hint: document.problem(path, message, hint=hint),
     )
-    return Planner(project, "main", values_of(text, given or {}), facts)
+    return Planner(project, "main", values_of(project, given or {}), facts)
 
 
 def plan_of(

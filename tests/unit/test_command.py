@@ -136,6 +136,8 @@ def test_a_script_without_references_is_itself() -> None:
         ("cat <<-EOF\nit's\n\tEOF\na {x}", {"x": "bare"}),
         ("cat <<'A' - << B\n'\nA\n\"\nB\na {x}", {"x": "bare"}),
         ('cat <<EOF | a {x}\n"\nEOF\nb', {"x": "bare"}),
+        ("a {x}; cat <<EOF", {"x": "bare"}), ("a {x}; cat <<EOF\nb", {"x": "bare"}),
+        ("a {x}; cat <<EOF\nb\n", {"x": "bare"}), ("a $(( (${b} + $(c)) )) {x}", {"x": "bare"}),
         ("a ${b:-'}'} ${c:-\"}\"} ${d:-\\}} ${e:-$(f)} {x}", {"x": "bare"}),
         ("a \"${b:-'c}\" '{x}'", {"x": "single"}),
         ("a $((1 + (2) + $(b) + ${c})) {x}", {"x": "bare"}),
@@ -263,6 +265,6 @@ def test_a_script_knows_which_references_are_no_whole_words(text: str, partial: 
 def test_no_text_makes_it_raise_anything_else(text: str) -> None:
     for shell in (None, "bash", False):
         try:
-            parse(text, shell)  # type: ignore[arg-type] # all three are allowed
+            parse(text, shell)
         except CommandError as error:
             assert str(error)  # noqa: PT017 -- a command is as good as a refusal

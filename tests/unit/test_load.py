@@ -259,6 +259,15 @@ def test_a_mistake_in_a_step_is_said_once_and_well(line: str, found: str) -> Non
     assert wrong_in_step(line) == found
 
 
+@pytest.mark.parametrize("name", ["build", "pyproject", "inputs", "parameters", "source"])
+def test_a_step_may_be_called_like_a_key(name: str) -> None:
+    text = f"runproj: 1\nentry_points:\n  {name}:\n    steps:\n      {name}: {{comand: x}}\n"
+    assert said(text) == [
+        f"5:{10 + len(name)} entry_points.{name}.steps.{name}.comand: unknown key"
+        " | did you mean 'command'?"
+    ]
+
+
 def test_a_key_like_no_other_is_answered_with_all_keys() -> None:
     assert " | known: cache, command, description, env," in wrong_in_step("xyz: 1")
 

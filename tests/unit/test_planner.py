@@ -140,8 +140,7 @@ def test_one_step_that_makes_the_same_twice_once_values_are_put_in_is_refused() 
     assert problems(text, {"x": "q"}) == ["6 a.outputs: an output is listed twice"]
 
 
-@pytest.mark.parametrize("between", ["", ", m-b: x", ", m.b: x"])
-def test_an_output_in_a_folder_that_another_step_makes_is_refused(between: str) -> None:
+def test_an_output_in_a_folder_that_another_step_makes_is_refused() -> None:
     text = project(
         "a: {command: a, outputs: [m, m-b, m.b]}\nb: {command: b, outputs: [m/c]}\n"
         "c: {command: c, outputs: [m/c/d/e]}"
@@ -431,7 +430,7 @@ def test_a_working_directory_may_be_a_value() -> None:
     assert (step.working_directory, step.argv) == ("data", ("a", "."))
 
 
-@pytest.mark.parametrize("value", ["..", "/tmp", "a/../../b"])
+@pytest.mark.parametrize("value", ["..", "/etc", "a/../../b"])
 def test_a_working_directory_that_leaves_the_project_is_refused(value: str) -> None:
     text = project("a: {command: a, working_directory: '{w}'}", "{w: sub}")
     (problem,) = problems(text, {"w": value})
@@ -477,11 +476,10 @@ def test_a_named_input_that_is_null_is_no_argument() -> None:
 @pytest.mark.parametrize(
     ("directory", "path", "seen"),
     [(".", "a/b", "a/b"), ("a", "a/b", "b"), ("a/b", "c", "../../c"), ("a", "a", "."),
-     ("a", "../x", "../../x"), ("../l", "x", None), ("../l", "../l/x", "x")],
+     ("a", "../x", "../../x"), ("../l", "../l/x", "x")],
 )  # fmt: skip
-def test_a_path_is_seen_from_a_folder(directory: str, path: str, seen: str | None) -> None:
-    found = seen_from(directory, path)
-    assert found == seen if seen is not None else found.startswith("../")
+def test_a_path_is_seen_from_a_folder(directory: str, path: str, seen: str) -> None:
+    assert seen_from(directory, path) == seen
 
 
 # Everything else that a step says
@@ -539,6 +537,8 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
          "retries: a retry"),
         ("persist: [c]", "persist: a folder that persists"), ("trace: true", "trace: tracing"),
         ("hermetic: true", "hermetic: a hermetic step"),
+        ("network: false", "network: a step without a network"),
+        ("matrix: {m: [1]}, outputs: ['{matrix.m}']", "matrix: a matrix"),
         ("inputs: ['https://x/y']", "inputs: an input from a URL"),
         ("inputs: [{path: train.py, link: true}]", "inputs: a linked input"),
         ("inputs: [{path: train.py, keep: reference}]",

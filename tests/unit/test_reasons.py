@@ -1,3 +1,4 @@
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -15,12 +16,12 @@ BEFORE = Fingerprint(
 
 
 def said(
-    packages: list[tuple[str, str | None, str | None]] | None = None,
-    files: list[str] | None = None,
+    packages: Iterable[tuple[str, str | None, str | None]] = (),
+    files: Sequence[str] = (),
     **changed: Any,  # noqa: ANN401 -- any part of a fingerprint
 ) -> list[str]:
     after = BEFORE.model_copy(update=changed)
-    return [one.text for one in reasons(BEFORE, after, packages=packages or [], files=files or [])]
+    return [one.text for one in reasons(BEFORE, after, packages=packages, files=files)]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,10 @@ def test_each_kind_of_change_is_named(changed: dict[str, Any], text: list[str]) 
 
 
 def test_packages_that_differ_are_named_instead_of_a_key() -> None:
-    packages = [("numpy", "1.0", "2.0"), ("scipy", None, "1.0")]
+    packages: list[tuple[str, str | None, str | None]] = [
+        ("numpy", "1.0", "2.0"),
+        ("scipy", None, "1.0"),
+    ]
     assert said(packages, environment="f" * 64) == [
         "environment: numpy 1.0 → 2.0", "environment: scipy nothing → 1.0",
     ]  # fmt: skip
@@ -68,7 +72,7 @@ def test_source_files_that_differ_are_named() -> None:
 
 
 def test_a_source_file_that_is_an_input_too_is_named_once() -> None:
-    changed = {"source": "t", "inputs": {"data/x": "2"}}
+    changed: dict[str, Any] = {"source": "t", "inputs": {"data/x": "2"}}
     assert said(files=["a.py", "data/x"], **changed) == ["input changed: data/x", "source: a.py"]
     assert said(files=["data/x"], **changed) == ["input changed: data/x"]
 

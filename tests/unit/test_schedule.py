@@ -67,7 +67,9 @@ def test_an_empty_plan_has_nothing_to_start(*, keep_going: bool) -> None:
 def test_each_step_starts_once_and_after_all_before_it(
     graph: dict[str, list[str]], data: st.DataObject
 ) -> None:
-    schedule, running, done = Schedule(graph), [], []
+    schedule = Schedule(graph)
+    running: list[str] = []
+    done: list[str] = []
     while True:
         name = schedule.next()
         if name is not None:

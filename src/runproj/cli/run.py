@@ -19,6 +19,12 @@ from runproj.record.run import Run
 
 _CHOOSING = [
     click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),
+    click.option(
+        "-v",
+        "--revision",
+        metavar="REV",
+        help="A branch, tag or commit of the project's repository.",
+    ),
     click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Set a parameter."),
     click.option("--params-file", metavar="FILE", help="Parameters from a YAML or JSON file."),
     click.option("-f", "--force", is_flag=True, help="Execute every step."),
@@ -123,7 +129,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
     """
     as_json = options["as_json"]
     reporter = LiveReporter(quiet=options["quiet"])
-    opened = app.open_project(project, options["store"])
+    opened = app.open_project(project, options["store"], options["revision"])
     request = request_of(options, steps)
     caller = dict(os.environ)
     dry, tags = options["dry_run"], _tags(options["tags"])
@@ -261,7 +267,7 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
 @place_options
 def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Say what 'run' would do and why, without doing it."""
-    opened = app.open_project(project, options["store"])
+    opened = app.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), policy_of(options))
     prepared = preparer.prepare(request_of(options, steps), keep=False)
     _show_plan(prepared, as_json=options["as_json"])
@@ -282,7 +288,7 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
     from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
 
-    opened = app.open_project(project, options["store"])
+    opened = app.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
     planned = preparer.draft(request_of(options, steps), keep=False).steps
     flows: dict[tuple[str, str], list[str]] = {}

@@ -14,7 +14,8 @@ from runproj.errors import EnvironmentFailed
 from runproj.lock.pyproject import normalized
 
 _OWN = re.compile(r'\n*\[tool\.runproj\]\ndeclaration = "([0-9a-f]{64})"\s*\Z')
-_USERINFO = re.compile(r'(?<=://)[^/\s"\'@]+@')
+_USERINFO = re.compile(r'(?<=://)(?<!ssh://)[^/\s"\']+@')
+_SSH_PASSWORD = re.compile(r'(?<=ssh://)([^/\s"\'@:]*):[^/\s"\']*@')
 _PACKAGE = "[[packages]]\n"
 _FILES = ("sdist", "archive")
 
@@ -115,10 +116,14 @@ def with_index(content: str, indexes: Mapping[str, str]) -> str:
 def without_credentials(text: str) -> str:
     """Return a text with user names, passwords and tokens taken out of its URLs.
 
+    The user of an SSH address stays: it is no secret, and nobody gets in without it.
+
     >>> without_credentials('url = "https://me:secret@host/x.whl"')
     'url = "https://host/x.whl"'
+    >>> without_credentials("ssh://git:secret@host/x.git")
+    'ssh://git@host/x.git'
     """
-    return _USERINFO.sub("", text)
+    return _SSH_PASSWORD.sub(r"\1@", _USERINFO.sub("", text))
 
 
 def without(content: str, names: Collection[str]) -> str:

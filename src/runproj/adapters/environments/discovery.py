@@ -4,6 +4,7 @@ Nothing is ever downloaded. This is the slow part (each candidate is started onc
 :mod:`.interpreters` keeps its answers.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from python_discovery import DiskCache, PythonInfo
 
 _LEVELS = {"alpha": "a", "beta": "b", "candidate": "rc"}
+# it warns of every interpreter that it cannot ask; such a one is just not there
+logging.getLogger("python_discovery").addHandler(logging.NullHandler())
 
 
 def discover(spec: str | None, caller: Mapping[str, str], cache: Path) -> Interpreter:
@@ -38,7 +41,7 @@ def discover(spec: str | None, caller: Mapping[str, str], cache: Path) -> Interp
         return _interpreter(current)
     found = get_interpreter(
         _key(spec),
-        try_first_with=_managed(caller, wanted),
+        try_first_with=_managed(caller, wanted, known),
         cache=known,
         env=_without_shims(caller),
         predicate=lambda info: _fits(info, wanted),
@@ -103,8 +106,15 @@ def _without_shims(caller: Mapping[str, str]) -> dict[str, str]:
     return {**caller, "PATH": kept}
 
 
-def _managed(caller: Mapping[str, str], wanted: "SpecifierSet | None") -> Iterator[str]:
-    """Yield interpreters of version managers that fit by their name, the newest first."""
+def _managed(
+    caller: Mapping[str, str], wanted: "SpecifierSet | None", known: "DiskCache"
+) -> Iterator[str]:
+    """Yield interpreters of version managers that fit by their name and work, the newest first.
+
+    The discovery raises for one that does not work (too old, half installed), unlike for PATH's.
+    """
+    from python_discovery import PythonInfo  # noqa: PLC0415 -- lazy
+
     home = Path(caller.get("HOME") or Path.home())
     folders = [
         Path(caller.get("PYENV_ROOT") or home / ".pyenv") / "versions",
@@ -116,15 +126,19 @@ def _managed(caller: Mapping[str, str], wanted: "SpecifierSet | None") -> Iterat
         for path in sorted(
             named, key=lambda one: list(map(int, one.name.split("."))), reverse=True
         ):
-            if (wanted is None or path.name in wanted) and (path / "bin/python").exists():
-                yield str(path / "bin/python")
+            python = str(path / "bin/python")
+            if (wanted is None or path.name in wanted) and PythonInfo.from_exe(
+                python, known, raise_on_error=False, env=dict(caller)
+            ):
+                yield python
 
 
 def _missing(spec: str, caller: Mapping[str, str], known: "DiskCache") -> EnvironmentFailed:
     from python_discovery import iter_interpreters  # noqa: PLC0415 -- lazy
 
+    managed = _managed(caller, None, known)
     infos = iter_interpreters(
-        "cpython", try_first_with=_managed(caller, None), cache=known, env=_without_shims(caller)
+        "cpython", try_first_with=managed, cache=known, env=_without_shims(caller)
     )
     there = sorted({(_interpreter(info).version, _interpreter(info).executable) for info in infos})
     found = ", ".join(f"{version} ({path})" for version, path in there) or "none at all"

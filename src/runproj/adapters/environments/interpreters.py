@@ -56,6 +56,13 @@ def state(path: str) -> list[int]:
     return [found.st_size, found.st_mtime_ns, found.st_ino]
 
 
+def _state_or_none(path: str) -> list[int] | None:
+    try:
+        return state(path)
+    except OSError:
+        return None
+
+
 def find(
     spec: str | None, own: str, caller: Mapping[str, str], cache: Path, discover: Discover
 ) -> Interpreter:
@@ -63,7 +70,7 @@ def find(
 
     Args:
         spec: the version; None stands for the interpreter that runs runproj.
-        own: the executable that runs runproj.
+        own: the executable that runs runproj; when another is put there, all is looked for anew.
         caller: the caller's variables; PATH decides what is found.
         cache: the user's cache folder.
         discover: what finds it when nobody remembers.
@@ -72,7 +79,7 @@ def find(
         EnvironmentFailed: there is none.
     """
     looked_at = {name: caller.get(name) for name in _LOOKED_AT} if spec is not None else {}
-    name = digest_of([_FORMAT, spec, own, looked_at])[:20]
+    name = digest_of([_FORMAT, spec, own, _state_or_none(own), looked_at])[:20]
     file = cache / "interpreters" / f"{name}.json"
     try:
         kept = json.loads(file.read_bytes())

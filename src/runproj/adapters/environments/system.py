@@ -73,6 +73,6 @@ def _first_python(path: str) -> list[object] | None:
     for folder in path.split(os.pathsep):
         for name in ("python3", "python"):
             program = os.path.join(folder, name)  # noqa: PTH118 -- the hot path
-            if folder and os.access(program, os.X_OK):
+            if folder and os.path.isfile(program) and os.access(program, os.X_OK):  # noqa: PTH113
                 return [program, os.path.realpath(program), state(program)]
     return None

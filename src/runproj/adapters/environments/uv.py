@@ -29,6 +29,8 @@ _UNREACHABLE = re.compile(
     r"|Failed to (?:fetch|download)|timed out|Name or service not known",
     re.IGNORECASE,
 )
+_GONE = re.compile(r"HTTP status client error \((?:404|410)\b")
+_DENIED = re.compile(r"HTTP status client error \((?:401|403|407)\b")
 _OFFLINE = re.compile(r"network (?:was|is|connectivity is) disabled", re.IGNORECASE)
 
 
@@ -203,6 +205,12 @@ def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:
         hint = "somebody replaced a published file: 'runproj lock --upgrade' takes what is there"
     elif "Python requirement" in said or "no wheels with a matching" in said:
         hint = "the lock was made for another Python or platform: 'runproj lock' makes it for this"
+    elif _GONE.search(said):
+        what = "the index does not have a file any more that the lock names"
+        hint = "it was removed there: 'runproj lock --upgrade' takes what is there"
+    elif _DENIED.search(said):
+        what = "the package index does not let us in"
+        hint = "check user and password of the index: uv's settings, UV_INDEX_* or a netrc file"
     elif _OFFLINE.search(said) or _UNREACHABLE.search(said):
         what = "the package index cannot be reached"
         hint = "check the network, the proxy variables and uv's index settings"
