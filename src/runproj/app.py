@@ -467,4 +467,4 @@ def lock_problems(project: OpenProject) -> list[Problem]:
     """Return what is wrong with the lockfiles that a project has; a missing one is not."""
     from runproj.engine.pin import check_lockfiles  # noqa: PLC0415 -- lazy
 
-    return check_lockfiles(project.project.environments, project_files(project).read)
+    return check_lockfiles(project.project.environments, project_files(project).read, project.point)

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -291,6 +292,7 @@ uses = [
     lambda: FolderRuns(str(folder / "store")).create(a_run("r2")),
     lambda: FolderRuns(str(folder / "store")).load("r1"),
     lambda: FolderRuns(str(folder / "store")).summaries("1", (), None),
+    lambda: FolderRuns(str(folder / "closed" / "store")).ids("latest"),
 ]
 for use in uses:
     try:
@@ -300,28 +302,23 @@ for use in uses:
 """
 
 
-def test_a_missing_permission_is_said_in_words(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    folder = tmp_path_factory.mktemp("denied")
-    chain = [folder, *folder.parents]
-    modes = {place: place.stat().st_mode for place in chain[:3]}
-    store = FolderRuns(str(folder / "store"))
-    kill(store.create(a_run("r1")))
-    store._index.close()
-    (store.runs / "r1" / "run.json").chmod(0)
-    try:
-        for place, mode in modes.items():
-            place.chmod(mode | 0o055)
-        printed = as_nobody(IMPORTS, DENIED, str(folder)).splitlines()
-    finally:
-        for place, mode in modes.items():
-            place.chmod(mode)
+def test_a_missing_permission_is_said_in_words() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        store = FolderRuns(f"{name}/store")
+        kill(store.create(a_run("r1")))
+        store._index.close()
+        (store.runs / "r1" / "run.json").chmod(0)
+        Path(name, "closed").mkdir(mode=0)
+        Path(name).chmod(0o555)
+        printed = as_nobody(IMPORTS, DENIED, name).splitlines()
+        Path(name).chmod(0o700)
+        Path(name, "closed").chmod(0o700)
     assert printed == [
         "the store cannot be written: permission denied",
         "the store cannot be written: permission denied",
         "the record of the run r1 cannot be read: permission denied",
         "the index cannot be made: permission denied",
+        "the store cannot be read: permission denied",
     ]
 
 

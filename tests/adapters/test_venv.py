@@ -109,6 +109,34 @@ def index(machine: Machine) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.fixture
+def slow_index(machine: Machine) -> Iterator["SlowIndex"]:
+    """An index that gives no file before it is allowed to."""
+    build_index(machine.folder / "index" / "simple", sorted(machine.wheels.glob("*.whl")))
+    asked, allowed = threading.Event(), threading.Event()
+
+    class Slow(Quiet):
+        def do_GET(self) -> None:
+            if self.path.endswith(".whl"):
+                asked.set()
+                allowed.wait()
+            super().do_GET()
+
+    handler = functools.partial(Slow, directory=str(machine.folder / "index"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield SlowIndex(f"http://127.0.0.1:{server.server_port}/simple", asked, allowed)
+        allowed.set()
+        server.shutdown()
+
+
+@dataclass
+class SlowIndex:
+    address: str
+    asked: threading.Event
+    allowed: threading.Event
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
         """Print nothing."""
@@ -269,6 +297,15 @@ def test_a_step_gets_the_locked_packages_and_nothing_of_ours(machine: Machine) -
     assert "1 package" in ready.description
 
 
+def test_a_package_that_prints_when_python_starts_is_no_damage(machine: Machine) -> None:
+    build_wheel(machine.wheels, "loud", "1.0", files={"loud.pth": "import sys; print('hello')\n"})
+
+    ready = machine.prepare(Declaration(kind="venv", packages=("loud",)))
+
+    said = run(ready, "python", "-c", "import loud; print(loud.version)").splitlines()
+    assert (said[0], said[-1]) == ("hello", "1.0")
+
+
 def test_what_is_built_is_used_again_at_once(machine: Machine) -> None:
     lock = machine.lock(TINY)
     machine.prepare(TINY, lock)
@@ -307,6 +344,16 @@ def _add_package(ready: PreparedVenv) -> None:
     (next(ready.slot.venv.rglob("site-packages")) / "foreign.py").touch()
 
 
+def _add_distribution(ready: PreparedVenv) -> None:
+    info = next(ready.slot.venv.rglob("site-packages")) / "foreign-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
+
+
+def _remove_package(ready: PreparedVenv) -> None:
+    shutil.rmtree(next(ready.slot.venv.rglob("site-packages")) / "tiny")
+
+
 def _remove_interpreter(ready: PreparedVenv) -> None:
     (ready.slot.venv / "bin" / "python").unlink()
 
@@ -327,8 +374,9 @@ def _damaged_marker(ready: PreparedVenv) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [_remove_file, _add_package, _remove_interpreter, _remove_all, _half_built, _damaged_marker],
-)
+    [_remove_file, _remove_package, _add_package, _add_distribution, _remove_interpreter,
+     _remove_all, _half_built, _damaged_marker],
+)  # fmt: skip
 def test_a_damaged_environment_is_built_again(machine: Machine, damage: object) -> None:
     lock = machine.lock(TINY)
     ready = machine.prepare(TINY, lock)
@@ -340,7 +388,7 @@ def test_a_damaged_environment_is_built_again(machine: Machine, damage: object) 
     assert again.is_intact()
     assert run(again, "python", "-c", "import tiny; print(tiny.version)") == "2.0"
     assert next(again.slot.venv.rglob("words.txt")).exists()
-    assert not list(again.slot.venv.rglob("foreign.py"))
+    assert not list(again.slot.venv.rglob("foreign*"))
 
 
 def test_a_file_that_was_written_over_is_found_by_the_thorough_check(machine: Machine) -> None:
@@ -399,6 +447,60 @@ def test_a_replaced_wheel_is_refused(machine: Machine) -> None:
 
     assert machine.built.all() == []
     assert not list((machine.folder / "cache/environments").glob("*/"))
+
+
+def test_a_wheel_that_is_gone_is_told_with_the_name_of_its_package(machine: Machine) -> None:
+    lock = machine.lock(TINY)
+    shutil.rmtree(machine.folder / "uv")
+    next(machine.wheels.glob("tiny-2.0-*")).unlink()
+
+    with pytest.raises(EnvironmentFailed, match="a file that the lock names is gone") as raised:
+        machine.prepare(TINY, lock)
+
+    assert "tiny==2.0" in str(raised.value)
+    assert machine.built.all() == []
+
+
+def test_a_file_that_the_index_removed_is_not_called_a_missing_network(
+    machine: Machine, index: str
+) -> None:
+    machine.reach(index)
+    lock = machine.lock(TINY)
+    shutil.rmtree(machine.folder / "uv")
+    shutil.rmtree(machine.folder / "index" / "simple" / "tiny")
+
+    with pytest.raises(EnvironmentFailed, match="a file that the lock names is gone") as raised:
+        machine.prepare(TINY, lock)
+
+    assert "tiny==2.0" in str(raised.value)
+    assert "--upgrade" in (raised.value.problems[0].hint or "")
+
+
+def test_what_a_step_writes_over_a_module_does_not_reach_the_next_environment(
+    machine: Machine, index: str
+) -> None:
+    machine.reach(index)
+    lock = machine.lock(TINY)
+    ready = machine.prepare(TINY, lock)
+    next(ready.slot.venv.rglob("tiny/__init__.py")).write_text("version = 'spoiled'\n")
+    machine.built.remove(ready.key)
+    shutil.rmtree(machine.folder / "index")  # it comes from uv's cache
+
+    again = machine.prepare(TINY, lock)
+
+    assert run(again, "python", "-c", "import tiny; print(tiny.version)") == "2.0"
+
+
+def test_the_environment_comes_first_on_the_path_and_no_other_leaks_in(machine: Machine) -> None:
+    machine.more |= {"VIRTUAL_ENV": "/elsewhere", "PYTHONPATH": "/x", "PYTHONHOME": "/y"}
+    ready = machine.prepare(TINY)
+
+    variables = dict(ready.variables("/project"))
+
+    assert variables.pop("VIRTUAL_ENV") == str(ready.slot.venv)
+    assert variables.pop("PATH").split(":")[0] == str(ready.slot.venv / "bin")
+    assert variables == {}
+    assert run(ready, "python", "-c", "import sys; print(sys.prefix)") == str(ready.slot.venv)
 
 
 def test_a_lock_for_another_python_says_what_to_do(machine: Machine) -> None:
@@ -495,6 +597,32 @@ def test_a_killed_builder_leaves_nothing_that_is_used(machine: Machine) -> None:
     builder.communicate()
 
     assert slot.marker() is None
+    assert run(machine.prepare(TINY, lock), "python", "-c", "import tiny") == ""
+
+
+def test_a_builder_that_is_killed_while_packages_come_is_waited_for_to_the_last_writer(
+    machine: Machine, slow_index: SlowIndex
+) -> None:
+    machine.reach(slow_index.address)
+    slow_index.allowed.set()
+    lock = machine.lock(TINY)
+    shutil.rmtree(machine.folder / "uv")
+    slow_index.allowed.clear()
+    slow_index.asked.clear()
+
+    builder = start_builder(machine, lock)
+    assert slow_index.asked.wait(60)
+    builder.send_signal(signal.SIGKILL)
+    builder.communicate()
+    assert machine.built.all() == []
+    second = start_builder(machine, lock)
+    assert second.stdout is not None
+    assert second.stdout.readline().startswith("waiting for another runproj")
+    slow_index.allowed.set()
+    said = second.communicate(timeout=60)[0]
+
+    assert second.returncode == 0
+    assert "built: 1 package" in said
     assert run(machine.prepare(TINY, lock), "python", "-c", "import tiny") == ""
 
 

@@ -220,12 +220,12 @@ IN_THE_STEPS = {
 LOCKFILES = {"locks/pylock.default.toml": STALE}
 IN_THE_ENVIRONMENT = {
     "a missing requirements file": file(
-        VENV % ", requirements: [requirements.txt]", "requirement", "requirements"
+        VENV % ", requirements: [requirements.txt]", "requirement file 'requirements.txt'", "yaml:4:"
     ),
     "a missing file that a requirements file includes": file(
-        VENV % ", requirements: [r.txt]", "requirement", "", None, {"r.txt": "-r base.txt\n"}
+        VENV % ", requirements: [r.txt]", "requirement file 'base.txt'", "r.txt:1", None, {"r.txt": "-r base.txt\n"}
     ),
-    "no pyproject.toml": file(VENV % ", pyproject: true", "pyproject.toml", "pyproject"),
+    "no pyproject.toml": file(VENV % ", pyproject: true", "pyproject.toml", "yaml:4:"),
     "a pyproject.toml that is no TOML": file(
         VENV % ", pyproject: true", "not valid TOML", "pyproject.toml", None,
         {"pyproject.toml": "[project\n"},
@@ -238,7 +238,8 @@ IN_THE_ENVIRONMENT = {
         4, VENV % ", packages: ['not a requirement']", "not a requirement", None, "requirement"
     ),
     "an interpreter that is not there": Mistake(
-        4, VENV % ', python: "3.99"', "no Python 3.99 on this machine; found: ", None, "install it"
+        4, VENV % ', python: "3.99"', "no Python 3.99 on this machine; found: ", None, "install it",
+        env={"PATH": "/usr/bin:/bin"},  # fewer to look at
     ),
     "a package that is not there": Mistake(
         4, VENV % ", packages: [nothing-of-that-name]", "nothing-of-that-name was not found", None,

@@ -233,7 +233,7 @@ def test_the_closing_commands_work_where_they_were_printed(
         lines = dict(line.split(None, 1) for line in closing.splitlines())
         for line in (lines["rerun"], lines["outputs"].rpartition("  (")[0]):
             pasted = subprocess.run(
-                ["sh", "-c", line], cwd=here, env={**variables, "PWD": str(here)},
+                ["/bin/sh", "-c", line], cwd=here, env={**variables, "PWD": str(here)},
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert pasted.returncode == 0, f"{where}: {line}\n{pasted.stderr}"

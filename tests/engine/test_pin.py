@@ -4,10 +4,11 @@ import pytest
 from tests.engine.world import World, told, writes
 
 from runproj.engine.pin import Policy, Read, check_lockfiles
-from runproj.errors import EnvironmentFailed, LockStale, NotSupported
+from runproj.errors import EnvironmentFailed, LockStale, NotSupported, Problem
 from runproj.lock.declaration import declare
 from runproj.record.events import Progress, Warned
 from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.spec.place import Path, dotted
 
 LOCKFILE = "locks/pylock.default.toml"
 YAML = """
@@ -148,6 +149,10 @@ def test_an_environment_that_cannot_be_locked_ends_before_there_is_a_run(w: Worl
     assert w.shelf.kept == {}
 
 
+def point(path: Path, message: str, hint: str | None) -> Problem:
+    return Problem(message, dotted(path), hint=hint)
+
+
 def reading(files: dict[str, str]) -> Read:
     def read(path: str) -> str | None:
         return files.get(path)
@@ -162,22 +167,22 @@ def test_checking_finds_lockfiles_that_do_not_fit(w: World) -> None:
         "other": environment,
         "plain": SystemEnvironment(kind="system"),
     }
-    assert check_lockfiles(checked, reading({})) == []
+    assert check_lockfiles(checked, reading({}), point) == []
     good, bad = write_lock(w, "a"), write_lock(w, "b")
     read = reading({LOCKFILE: bad, "locks/pylock.other.toml": good})
-    (problem,) = check_lockfiles(checked, read)
+    (problem,) = check_lockfiles(checked, read, point)
     assert problem.message == f"the lock of 'default' {STALE}"
     assert (problem.where, problem.hint) == (LOCKFILE, "runproj lock")
 
 
 def test_checking_finds_declarations_that_are_wrong() -> None:
     environment = VenvEnvironment(kind="venv", requirements=("gone.txt",))
-    (problem,) = check_lockfiles({"default": environment}, reading({}))
+    (problem,) = check_lockfiles({"default": environment}, reading({}), point)
     assert "gone.txt" in problem.message or problem.where == "gone.txt"
 
 
 def test_checking_finds_lockfiles_that_are_damaged() -> None:
     environment = VenvEnvironment(kind="venv", packages=("a",))
     read = reading({LOCKFILE: "<<<<<<< HEAD"})
-    (problem,) = check_lockfiles({"default": environment}, read)
+    (problem,) = check_lockfiles({"default": environment}, read, point)
     assert problem.where == LOCKFILE

@@ -221,6 +221,32 @@ def test_a_mistake_in_toml_has_line_and_column() -> None:
     assert error.problems[0].where == "pyproject.toml:2:8"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('project = "wine"\n', "'project' has to be a table"),
+        ("dependency-groups = 1\n", "'dependency-groups' has to be a table"),
+        ("[tool]\nuv = true\n", "'tool.uv' has to be a table"),
+        ('[tool.setuptools]\npackage-dir = "src"\n', "package-dir' has to be a table"),
+        ('[tool.poetry]\npackages = "wine"\n', "'tool.poetry.packages' has to be a list"),
+        ("[project]\nrequires-python = 3.11\n", "requires-python' has to be a text in quotes"),
+    ],
+)
+def test_a_pyproject_with_the_wrong_kind_of_value_says_what_it_has_to_be(
+    text: str, said: str
+) -> None:
+    error = wrong({"pyproject.toml": text}, pyproject=True)
+
+    assert said in str(error)
+    assert error.problems[0].where == "pyproject.toml"
+
+
+def test_wrong_kinds_of_values_are_told_all_at_once() -> None:
+    error = wrong({"pyproject.toml": "[project]\nname = 1\nversion = 2.0\n"}, pyproject=True)
+
+    assert len(error.problems) == 2
+
+
 def test_groups_need_no_project_table() -> None:
     text = '[dependency-groups]\ndev = ["pytest"]\n'
 

@@ -193,6 +193,8 @@ def test_a_mistake_in_an_entry_point_is_said_once(entry: str, found: str | None)
         ("inputs: {a-b: x}",
          "10 inputs.a-b: 'a-b' is not a name | names have letters, digits, '_'; no digit first"),
         ("outputs: 5", "10 outputs: must be a list or a mapping"),
+        ("outputs: [{pth: x}]", "12 outputs[0].pth: unknown key | did you mean 'path'?"),
+        ("outputs: {path: x, copmare: y}", "20 outputs.copmare: unknown key | did you mean 'compare'?"),
         ("outputs: {a: 5}", '14 outputs.a: 5 is not text here | put it in quotes: "5"'),
         ("outputs: {a: {compare: ignore}}", "11 outputs.a: the key 'path' is missing"),
         ("outputs: [{path: x, compare: jsn}]",

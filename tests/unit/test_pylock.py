@@ -95,6 +95,20 @@ def test_credentials_are_taken_out_of_addresses_only() -> None:
     assert pylock.without_credentials(text) == 'url = "https://host/x@1.whl", mail = "me@host"'
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ssh://git@host/x.git", "ssh://git@host/x.git"),
+        ("git+ssh://git:secret@host/x.git", "git+ssh://git@host/x.git"),
+        ("git+https://token@host/x.git", "git+https://host/x.git"),
+        ("https://me:p@ss@host/x", "https://host/x"),
+        ("ssh://host:22/x@1", "ssh://host:22/x@1"),
+    ],
+)
+def test_who_an_ssh_address_belongs_to_is_no_credential(text: str, expected: str) -> None:
+    assert pylock.without_credentials(text) == expected
+
+
 def test_the_identity_does_not_know_where_files_come_from() -> None:
     moved = LOCK.replace("https://files/", "https://mirror/").replace("https://known", "https://n")
     noted = pylock.with_declaration(moved, DIGEST)

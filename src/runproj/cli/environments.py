@@ -11,6 +11,7 @@ from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
 from runproj.engine.lock import LockChange, lock_environment, lock_state, lockable
+from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.record.events import Progress
 from runproj.spec.environment import VenvEnvironment
@@ -63,11 +64,12 @@ def lock(
     reporter = LiveReporter(quiet=as_json)
     changes = []
     for name, environment in chosen.items():
-        change = lock_environment(
-            name, environment, app.project_files(opened).read, app.backends(dict(os.environ)),
-            None if _ALL in upgrade else upgrade,
-            lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
-        )  # fmt: skip
+        with pointing_at(name, opened.point):
+            change = lock_environment(
+                name, environment, app.project_files(opened).read, app.backends(dict(os.environ)),
+                None if _ALL in upgrade else upgrade,
+                lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
+            )  # fmt: skip
         app.write_lockfile(opened, change.path, change.content)
         changes.append(change)
     reporter.clear()
@@ -81,10 +83,10 @@ def lock(
 
 
 def _check(opened: app.OpenProject, chosen: dict[str, VenvEnvironment], *, as_json: bool) -> int:
-    states = {
-        name: lock_state(name, environment, app.project_files(opened).read)[0]
-        for name, environment in chosen.items()
-    }
+    states = {}
+    for name, environment in chosen.items():
+        with pointing_at(name, opened.point):
+            states[name] = lock_state(name, environment, app.project_files(opened).read)[0]
     if as_json:
         print(json.dumps({"locks": [{"environment": k, "state": v} for k, v in states.items()]}))
     else:
@@ -154,7 +156,7 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
     preparer = opened.preparer(dict(os.environ), reporter, "auto")
     built = []
     for name, environment in _chosen(opened, names).items():
-        pinned = preparer.pinner.pin(name, environment, preparer.files.read)
+        pinned = preparer.pin(name, environment)
         ready = preparer.pinner.backends[environment.kind].prepare(
             pinned.declaration, pinned.lock,
             lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now

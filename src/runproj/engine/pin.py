@@ -1,6 +1,7 @@
 """Which lock an environment of a plan has."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ from runproj.plan.plan import EnvironmentPin
 from runproj.ports import EnvironmentBackend, LockShelf, ObjectStore, Reporter
 from runproj.record.events import Progress, Warned
 from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.spec.place import Point, dotted
 
 Policy: TypeAlias = Literal["auto", "locked", "frozen"]
 Read: TypeAlias = Callable[[str], str | None]
@@ -106,13 +108,36 @@ class Pinner:
         self.reporter.report(Progress(name, text))
 
 
+_FIELDS = frozenset(("packages", "pyproject", "requirements"))
+
+
+@contextlib.contextmanager
+def pointing_at(name: str, point: Point) -> Iterator[None]:
+    """Let what is wrong with the declaration of an environment show its place in the file."""
+    try:
+        yield
+    except ProjectError as error:
+        raise type(error).of(
+            [_pointed(name, problem, point) for problem in error.problems]
+        ) from None
+
+
+def _pointed(name: str, problem: Problem, point: Point) -> Problem:
+    if problem.where not in _FIELDS:
+        return problem
+    path = ("environments", name, problem.where)
+    return point(path, f"{dotted(path)}: {problem.message}", problem.hint)
+
+
 def as_lock(kind: Kind, content: str) -> Lock:
     """Return the lock that a lockfile's text is."""
     declaration = pylock.declaration_of(content) if kind == "venv" else None
     return Lock(kind=kind, content=content, declaration=declaration)
 
 
-def check_lockfiles(environments: Mapping[str, Environment], read: Read) -> list[Problem]:
+def check_lockfiles(
+    environments: Mapping[str, Environment], read: Read, point: Point
+) -> list[Problem]:
     """Return what is wrong with declarations and lockfiles; a lockfile that is missing is not."""
     problems: list[Problem] = []
     for name, environment in environments.items():
@@ -120,7 +145,8 @@ def check_lockfiles(environments: Mapping[str, Environment], read: Read) -> list
             continue
         path = lockfile_path(name, environment.kind) or ""
         try:
-            declaration = declare(environment, read)
+            with pointing_at(name, point):
+                declaration = declare(environment, read)
             content = read(path)
             if content is not None:
                 pylock.packages(content)

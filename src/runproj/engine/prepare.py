@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
-from runproj.engine.pin import Pinned, Pinner
+from runproj.engine.pin import Pinned, Pinner, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
 from runproj.plan.binding import BoundValue, Folders, Given, bind
@@ -16,7 +16,7 @@ from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceCo
 from runproj.record.artifact import Artifact
 from runproj.record.events import Decision
 from runproj.record.source import SourceSnapshot
-from runproj.spec.environment import SystemEnvironment
+from runproj.spec.environment import Environment, SystemEnvironment
 from runproj.spec.place import Point
 from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
@@ -198,8 +198,13 @@ class Preparer:
         for name in dict.fromkeys(step.environment for step in steps):
             declared = None if system else self.project.environments.get(name)
             environment = declared or SystemEnvironment(kind="system")
-            pinned[name] = self.pinner.pin(name, environment, self.files.read)
+            pinned[name] = self.pin(name, environment)
         return pinned
+
+    def pin(self, name: str, environment: Environment) -> Pinned:
+        """Pin an environment, see :meth:`runproj.engine.pin.Pinner.pin`."""
+        with pointing_at(name, self.point):
+            return self.pinner.pin(name, environment, self.files.read)
 
 
 def _given(

@@ -15,6 +15,24 @@ from runproj.spec.suggest import did_you_mean
 
 FILE = "pyproject.toml"
 _PROJECT = ("name", "version", "requires-python", "dependencies", "optional-dependencies")
+# What is looked into, the outer before the inner, and what it has to be.
+_SHAPES: dict[str, type] = {
+    **dict.fromkeys(("project", "dependency-groups", "tool", "tool.uv", "tool.setuptools"), dict),
+    **dict.fromkeys(("tool.hatch", "tool.poetry", "tool.pdm", "tool.pdm.build"), dict),
+    **dict.fromkeys(("project.name", "project.version", "project.requires-python"), str),
+    **dict.fromkeys(("project.dynamic", "tool.poetry.packages"), list),
+    "project.optional-dependencies": dict,
+    "project.scripts": dict,
+    "project.gui-scripts": dict,
+    "project.entry-points": dict,
+    "tool.uv.sources": dict,
+    "tool.uv.build-backend": dict,
+    "tool.setuptools.package-dir": dict,
+    "tool.hatch.build": dict,
+    "tool.hatch.build.targets": dict,
+    "tool.hatch.build.targets.wheel": dict,
+}
+_TOML_NAMES: dict[type, str] = {dict: "a table", list: "a list", str: "a text in quotes"}
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -22,15 +40,33 @@ def parse(text: str) -> dict[str, Any]:
     """Read TOML.
 
     Raises:
-        ProjectError: it is none; with line and column.
+        ProjectError: it is none; with line and column. Or what we look into is no table.
     """
     try:
-        return tomllib.loads(text)
+        read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message, _, place = str(error).partition(" (at ")
         found = re.match(r"line (\d+), column (\d+)", place)
         where = f"{FILE}:{found[1]}:{found[2]}" if found else FILE
         raise ProjectError(f"not valid TOML: {message}", where=where) from error
+    wrong = [
+        problem
+        for key, shape in _SHAPES.items()
+        if not isinstance(_at(read, key, shape()), shape)
+        for problem in ProjectError(f"'{key}' has to be {_TOML_NAMES[shape]}", where=FILE).problems
+    ]
+    if wrong:
+        raise ProjectError.of(wrong)
+    return read
+
+
+def _at(table: Any, path: str, default: object) -> object:  # noqa: ANN401 -- any TOML value
+    """Return what stands at a dotted path, the default when it is not there."""
+    for part in path.split("."):
+        if not isinstance(table, dict) or part not in table:
+            return default
+        table = table[part]
+    return table
 
 
 def essence(pyproject: Mapping[str, Any]) -> dict[str, Any]:

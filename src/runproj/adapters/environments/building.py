@@ -25,7 +25,7 @@ from runproj.lock.pyproject import normalized
 
 _ABOUT = (
     "import json,sys;"
-    "print(json.dumps([sys.prefix,sys.base_prefix,list(sys.version_info[:3]),sys.path]))"
+    "print();print(json.dumps([sys.prefix,sys.base_prefix,list(sys.version_info[:3]),sys.path]))"
 )
 _HEALTH_TIMEOUT_S = 120
 
@@ -149,8 +149,8 @@ def check_health(venv: Path, blueprint: Blueprint) -> int:
             [python, "-I", "-c", _ABOUT], capture_output=True, check=True, text=True,
             stdin=subprocess.DEVNULL, timeout=_HEALTH_TIMEOUT_S,
         )  # fmt: skip
-        prefix, base, version, path = json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        prefix, base, version, path = json.loads(done.stdout.splitlines()[-1])  # packages may greet
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or error
         raise EnvironmentFailed(
             f"the new environment's interpreter does not work: {said}", where=python

@@ -134,13 +134,17 @@ def _managed(
 
 
 def _missing(spec: str, caller: Mapping[str, str], known: "DiskCache") -> EnvironmentFailed:
+    from packaging.version import Version  # noqa: PLC0415 -- lazy
     from python_discovery import iter_interpreters  # noqa: PLC0415 -- lazy
 
     managed = _managed(caller, None, known)
     infos = iter_interpreters(
         "cpython", try_first_with=managed, cache=known, env=_without_shims(caller)
     )
-    there = sorted({(_interpreter(info).version, _interpreter(info).executable) for info in infos})
+    there = sorted(
+        {(_interpreter(info).version, _interpreter(info).executable) for info in infos},
+        key=lambda one: (Version(one[0]), one[1]),
+    )
     found = ", ".join(f"{version} ({path})" for version, path in there) or "none at all"
     return EnvironmentFailed(
         f"no Python {spec} on this machine; found: {found}",

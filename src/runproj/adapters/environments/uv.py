@@ -29,7 +29,9 @@ _UNREACHABLE = re.compile(
     r"|Failed to (?:fetch|download)|timed out|Name or service not known",
     re.IGNORECASE,
 )
-_GONE = re.compile(r"HTTP status client error \((?:404|410)\b")
+_GONE = re.compile(
+    r"HTTP status client error \((?:404|410)\b|failed to query metadata of file .*No such file"
+)
 _DENIED = re.compile(r"HTTP status client error \((?:401|403|407)\b")
 _OFFLINE = re.compile(r"network (?:was|is|connectivity is) disabled", re.IGNORECASE)
 
@@ -206,8 +208,8 @@ def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:
     elif "Python requirement" in said or "no wheels with a matching" in said:
         hint = "the lock was made for another Python or platform: 'runproj lock' makes it for this"
     elif _GONE.search(said):
-        what = "the index does not have a file any more that the lock names"
-        hint = "it was removed there: 'runproj lock --upgrade' takes what is there"
+        what = "a file that the lock names is gone"
+        hint = "the index removed it: 'runproj lock --upgrade' takes what is there"
     elif _DENIED.search(said):
         what = "the package index does not let us in"
         hint = "check user and password of the index: uv's settings, UV_INDEX_* or a netrc file"

@@ -51,6 +51,12 @@ class FolderRuns:
             self._ready = True
         return self._index
 
+    @property
+    def _begun(self) -> bool:
+        """Whether there is a store; looking makes none."""
+        with _translated("the store cannot be read", self.folder):
+            return self.runs.exists()
+
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
         turn = taking_turns(self.folder / "index.lock")
@@ -106,15 +112,15 @@ class FolderRuns:
 
     def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
         """Return the latest success with a fingerprint, see :class:`~runproj.ports.RunStore`."""
-        return self.index.find(fingerprint) if self.runs.exists() else None
+        return self.index.find(fingerprint) if self._begun else None
 
     def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
         """Return the latest success of a step, see :class:`~runproj.ports.RunStore`."""
-        return self.index.last(project, entry_point, step) if self.runs.exists() else None
+        return self.index.last(project, entry_point, step) if self._begun else None
 
     def ids(self, name: str) -> Sequence[str]:
         """Return what a name may mean, see :class:`~runproj.ports.RunStore`."""
-        if not self.runs.exists():
+        if not self._begun:
             return []
         match = re.fullmatch(r"latest(?:~(\d+))?", name)
         if match:
@@ -126,7 +132,7 @@ class FolderRuns:
         self, where: str, values: Sequence[object], limit: int | None
     ) -> list[dict[str, Any]]:
         """Return rows of runs, latest first; those that died read ``interrupted``."""
-        if not self.runs.exists():
+        if not self._begun:
             return []
         self._notice_the_dead()
         return self.index.rows(where, values, limit)
