@@ -557,7 +557,7 @@ VenvBackend(cache, caller).prepare(declaration, Lock(kind="venv", content=conten
 def start_builder(machine: Machine, lock: Lock) -> "subprocess.Popen[str]":
     given = json.dumps([str(machine.folder / "cache"), machine.caller, lock.content])
     return subprocess.Popen(
-        [sys.executable, "-c", BUILDER, given], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-u", "-c", BUILDER, given], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
 
