@@ -177,9 +177,9 @@ class Index:
     def ids(self, name: str) -> list[str]:
         """Return ids that are this name or start with it, or whose run has it; latest first."""
         rows = self._read(
-            "select id from run where id = ?1 or name = ?1 "
-            "order by id = ?1 desc, started_at desc, id desc",
-            (name,),
+            "select id from run where id = ? or name = ? "
+            "order by id = ? desc, started_at desc, id desc",
+            (name, name, name),
         )
         if not rows and name:
             query = f"select id from run where substr(id, 1, ?) = ? order by {_LATEST_FIRST}"  # noqa: S608 -- our own names

@@ -43,11 +43,9 @@ class FolderRuns:
     def index(self) -> Index:
         """The index, made anew from the folders when it is missing or of another version."""
         if not self._ready:
-            if not self._index.usable:
-                with self._one_at_a_time():
-                    self._index.close()  # another process may just have replaced the file
-                    if not self._index.usable:
-                        self._fill_index()
+            with self._one_at_a_time():  # nobody opens what another process is making
+                if not self._index.usable:
+                    self._fill_index()
             self._ready = True
         return self._index
 
