@@ -223,3 +223,10 @@ def test_a_broken_command_is_said_once() -> None:
 def test_a_command_in_which_a_value_would_be_code_is_refused_with_a_hint() -> None:
     (only,) = in_step("command: 'python -c {x}'", "{x: 1}")
     assert "stands in the code of another interpreter | pass the value as an argument" in only
+
+
+@pytest.mark.parametrize("path", ["runproj.yaml", "./runproj.yml", ".runproj/x", ".git/config"])
+def test_no_step_makes_what_is_the_projects_own(path: str) -> None:
+    text = f"runproj: 1\nentry_points: {{main: {{command: x, outputs: [{path}]}}}}\n"
+    with pytest.raises(ProjectError, match="it is the project's own"):
+        load(text)

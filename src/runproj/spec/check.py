@@ -187,6 +187,9 @@ def _relative(path: Path, text: str, what: str) -> Iterator[Finding]:
         yield Finding(path, f"{what} uses '/' between folders")
 
 
+_NOT_MADE = frozenset({"runproj.yaml", "runproj.yml", ".runproj", ".git"})
+
+
 def _makers(steps: Mapping[str, Step], paths: Mapping[str, Path]) -> Iterator[Finding]:
     makers: dict[str, str] = {}
     for name, step in steps.items():
@@ -195,6 +198,8 @@ def _makers(steps: Mapping[str, Step], paths: Mapping[str, Path]) -> Iterator[Fi
             made = posixpath.normpath(text)
             if made.startswith("../") or made in ("..", "."):
                 yield Finding(path, f"the output {text!r} is not inside the project")
+            if made.partition("/")[0] in _NOT_MADE:
+                yield Finding(path, f"no step may make {text!r}: it is the project's own")
             maker = makers.get(made)
             if maker is not None and maker != name:
                 yield Finding(
