@@ -28,7 +28,7 @@ def fill(store: FolderRuns) -> None:
         run = a_run(f"{name}{number}", name="best", tags={"k": name})
         journal = store.create(run)
         step = a_step(digest="f", argv=(name,), metrics={"f1": number / 10})
-        journal.started(step.model_copy(update={"status": "running"}))
+        journal.started(step.replace(status="running"))
         journal.finished(step)
         cached = a_step("report", status="cached", digest="g")
         journal.finished(cached)

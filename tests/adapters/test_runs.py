@@ -23,7 +23,6 @@ from runproj.adapters.store.runs import FolderRuns
 from runproj.errors import StoreError
 from tests.fakes.records import a_run, a_step, ended
 run, step = a_run("warm"), a_step()
-run.model_dump_json(), step.model_dump_json()
 """
 UNTIL_KILLED = (
     IMPORTS
@@ -45,7 +44,7 @@ for number in range(10):
     run = a_run(f"p{sys.argv[2]}r{number}")
     journal = store.create(run)
     step = a_step(digest=run.id)
-    journal.started(step.model_copy(update={"status": "running"}))
+    journal.started(step.replace(status="running"))
     journal.finished(step)
     journal.close(ended(run, step))
     assert store.find(run.id) == (run.id, step)

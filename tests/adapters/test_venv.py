@@ -28,13 +28,14 @@ from runproj.lock import pylock
 from runproj.lock.declaration import declare
 from runproj.lock.lock import Declaration, Lock
 from runproj.spec.environment import VenvEnvironment
+from runproj.spec.fields import validated
 
 CLOSED = "http://127.0.0.1:9/simple"
 TINY = Declaration(kind="venv", packages=("tiny",))
 
 
 def declared(files: Mapping[str, str], **fields: object) -> Declaration:
-    return declare(VenvEnvironment.model_validate({"kind": "venv", **fields}), files.get)
+    return declare(validated(VenvEnvironment, {"kind": "venv", **fields}), files.get)
 
 
 @dataclass

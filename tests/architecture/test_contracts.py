@@ -22,6 +22,7 @@ SABOTAGE = {
     "Only the composition root": ("cli/table.py", "import runproj.adapters.disk"),
     "No cycles": ("plan/fingerprint.py", "import runproj.plan.reasons"),
     "YAML has one home": ("record/metrics.py", "import yaml"),
+    "pydantic stands at the gate": ("record/run.py", "import pydantic"),
     "networkx has one home": ("engine/schedule.py", "import networkx"),
     "SQLite has one home": ("adapters/workspaces.py", "import sqlite3"),
 }  # fmt: skip

@@ -13,8 +13,8 @@ HEAVY = {
     "yaml",
 }  # fmt: skip
 NEVER_FOR_A_CACHED_STEP = {
-    "asyncio", "docker", "git", "multiprocessing", "networkx", "python_discovery", "rich",
-    "urllib.request", "virtualenv",
+    "asyncio", "docker", "git", "multiprocessing", "networkx", "pydantic", "python_discovery",
+    "rich", "urllib.request", "virtualenv", "yaml",
 }  # fmt: skip
 
 TELL = """

@@ -11,7 +11,7 @@ from tests.fakes.runs import FakeJournal, FakeRuns
 from runproj.adapters.store.runs import FolderJournal, FolderRuns
 from runproj.errors import NoSuchRun, StoreError
 from runproj.ports import StepLog
-from runproj.record.run import Run, StepRun
+from runproj.record.run import Run, Status, StepRun
 
 
 @dataclass
@@ -41,7 +41,7 @@ class World:
     def finish(self, run: Run, *steps: StepRun) -> Run:
         journal = self.store.create(run)
         for step in steps:
-            journal.started(step.model_copy(update={"status": "running"}))
+            journal.started(step.replace(status="running"))
             journal.finished(step)
         closed = ended(run, *steps)
         journal.close(closed)
@@ -122,7 +122,7 @@ def test_an_empty_store_knows_nothing(w: World) -> None:
 def test_a_success_is_found_by_its_fingerprint_while_its_run_goes_on(w: World) -> None:
     step = a_step(digest="f")
     journal = w.create(a_run("r1"))
-    journal.started(step.model_copy(update={"status": "running"}))
+    journal.started(step.replace(status="running"))
     assert w.store.find("f") is None
     journal.finished(step)
     assert w.store.find("f") == ("r1", step)
@@ -138,7 +138,7 @@ def test_a_success_of_a_run_that_died_is_found(w: World) -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "cached", "interrupted", "skipped"])
-def test_what_did_not_succeed_by_itself_is_not_found(w: World, status: str) -> None:
+def test_what_did_not_succeed_by_itself_is_not_found(w: World, status: Status) -> None:
     w.finish(a_run("r1"), a_step(status=status, digest="f"))
     assert w.store.find("f") is None
 

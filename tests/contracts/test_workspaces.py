@@ -207,7 +207,7 @@ def test_an_input_that_is_not_kept_is_an_error_of_the_store(w: World) -> None:
 
 @pytest.mark.parametrize("path", ["../x.csv", "/etc/x.csv", "sub/../../x.csv"])
 def test_nothing_is_written_outside_of_a_workspace(w: World, path: str) -> None:
-    artifact = w.artifact("x.csv").model_copy(update={"path": path})
+    artifact = w.artifact("x.csv").replace(path=path)
     with pytest.raises(Refused, match="leads out of the workspace"):
         w.workspaces.open(w.furnishing(artifact))
     with pytest.raises(Refused, match="leads out of the workspace"):

@@ -51,7 +51,7 @@ def test_a_cached_step_has_everything_of_the_one_that_executed(w: World) -> None
     assert second is not None
     assert second.cached_from == "r1/train"
     update = {"status": "succeeded", "cached_from": None, "reasons": first.reasons}
-    assert second.model_copy(update=update) == first
+    assert second.replace(**update) == first
 
 
 def test_what_was_cached_is_cached_from_the_run_that_executed(w: World) -> None:

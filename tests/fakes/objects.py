@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.fakes.disk import FakeDisk, Node
 
 from runproj.errors import StoreError, UsageError
-from runproj.model import canonical
+from runproj.model import canonical, from_json
 from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 
 
@@ -54,7 +54,7 @@ class FakeObjects:
             return artifact, {sha256: node.content}
         below = dict(sorted(_without_bytecode(self.disk.below(source))))
         members = tuple(_member(name, node) for name, node in below.items())
-        text = canonical(FolderManifest(members=members).model_dump(mode="json"))
+        text = canonical(FolderManifest(members=members))
         size = sum(member.size for member in members)
         contents = {_sha256(node.content): node.content for node in below.values()}
         artifact = Artifact(path=path, kind="folder", sha256=_sha256(text), size=size)
@@ -83,7 +83,7 @@ class FakeObjects:
                 self.disk.write(f"{place}/{member.path}", content, executable=member.executable)
 
     def _members(self, folder: Artifact) -> tuple[FolderMember, ...]:
-        return FolderManifest.model_validate_json(self.read(folder.sha256)).members
+        return from_json(FolderManifest, self.read(folder.sha256)).members
 
     def read(self, sha256: str) -> bytes:
         if sha256 not in self.contents:

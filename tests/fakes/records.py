@@ -1,8 +1,10 @@
 """Records to begin with; a test says what matters to it."""
 
+from typing import Any
+
 from runproj.plan.fingerprint import Fingerprint
 from runproj.plan.plan import Plan
-from runproj.record.run import Host, Run, StepRun
+from runproj.record.run import Host, Run, Status, StepRun
 from runproj.record.source import SourceSnapshot
 
 HOST = Host(
@@ -11,10 +13,10 @@ HOST = Host(
 )  # fmt: skip
 
 
-def a_run(run_id: str = "abc", **fields: object) -> Run:
+def a_run(run_id: str = "abc", **fields: Any) -> Run:  # noqa: ANN401 -- of any type
     """Return a run that has just started; the minute of its start is a number."""
     minute = fields.pop("minute", 0)
-    given: dict[str, object] = {
+    given: dict[str, Any] = {
         "id": run_id,
         "project": "p",
         "entry_point": "main",
@@ -25,23 +27,23 @@ def a_run(run_id: str = "abc", **fields: object) -> Run:
         "source": SourceSnapshot(tree="0" * 40),
         "plan": Plan(entry_point="main", steps=()),
     }
-    return Run.model_validate(given | fields)
+    return Run(**given | fields)
 
 
 def ended(run: Run, *steps: StepRun, status: str = "succeeded") -> Run:
     """Return a run as it is when it has ended."""
     update = {"status": status, "steps": steps, "finished_at": run.started_at, "exit_code": 0}
-    return run.model_copy(update=update)
+    return run.replace(**update)
 
 
-def a_step(name: str = "train", status: str = "succeeded", **fields: object) -> StepRun:
+def a_step(name: str = "train", status: Status = "succeeded", **fields: Any) -> StepRun:  # noqa: ANN401 -- of any type
     """Return a step run; ``fingerprint`` is a digest, the minute of its end a number."""
     digest, minute = fields.pop("digest", None), fields.pop("minute", 0)
     if digest is not None:
         fields["fingerprint"] = a_fingerprint(str(digest))
     if status != "running":
         fields["finished_at"] = f"2026-01-01T00:{minute:02}:30.000Z"
-    return StepRun.model_validate({"name": name, "status": status} | fields)
+    return StepRun(name=name, status=status, **fields)
 
 
 def a_fingerprint(digest: str) -> Fingerprint:

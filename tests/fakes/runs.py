@@ -96,14 +96,14 @@ class FakeRuns:
             return journal.run
         steps = tuple(journal.steps.values())
         if journal.alive:
-            return journal.run.model_copy(update={"steps": steps})
+            return journal.run.replace(steps=steps)
         ended = tuple(
-            step.model_copy(update={"status": "interrupted"}) if step.status == "running" else step
+            step.replace(status="interrupted") if step.status == "running" else step
             for step in steps
         )
         error = "runproj itself was ended from outside"
         update = {"status": "interrupted", "error": error, "steps": ended}
-        return journal.run.model_copy(update=update)
+        return journal.run.replace(**update)
 
     def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
         found = [

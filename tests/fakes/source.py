@@ -49,9 +49,7 @@ class FakeSource:
         self._refuse(files)
         tree = _tree_id(files)
         self.trees[tree] = files
-        return self.facts.model_copy(
-            update={"tree": tree, "project_path": "" if relative == "." else relative}
-        )
+        return self.facts.replace(tree=tree, project_path="" if relative == "." else relative)
 
     def manifest(self, tree: str) -> Mapping[str, str]:
         return {

@@ -5,6 +5,7 @@ import pytest
 
 from runproj.errors import ParameterError
 from runproj.plan.binding import BoundValue, Folders, Given, bind, describe, render
+from runproj.spec.fields import validated
 from runproj.spec.parameter import Parameter
 
 FOLDERS = Folders("/home/me/project", "/home/me/project/sub", "/home/me")
@@ -20,7 +21,7 @@ def bound(
     given: Given | None = None,
     **named: Any,  # noqa: ANN401 -- raw YAML
 ) -> dict[str, BoundValue]:
-    declared = {name: Parameter.model_validate(data) for name, data in parameters.items()}
+    declared = {name: validated(Parameter, data) for name, data in parameters.items()}
     values = bind(declared, given or Given(), FOLDERS, past_output, **named)
     return {value.name: value for value in values}
 
@@ -277,4 +278,4 @@ def test_a_value_is_given_as_text(declared: dict[str, Any], text: str, texts: ob
     ],
 )  # fmt: skip
 def test_what_a_parameter_takes_is_said_in_words(declared: dict[str, Any], text: str) -> None:
-    assert describe("x", Parameter.model_validate(declared)).startswith(text)
+    assert describe("x", validated(Parameter, declared)).startswith(text)

@@ -9,6 +9,7 @@ from runproj.lock.declaration import declare
 from runproj.lock.lock import Declaration
 from runproj.lock.pyproject import parse, toml
 from runproj.spec.environment import SystemEnvironment, VenvEnvironment
+from runproj.spec.fields import validated
 
 PYPROJECT = """
 [project]
@@ -30,7 +31,7 @@ constraint-dependencies = ["numpy<3"]
 
 
 def venv(**fields: object) -> VenvEnvironment:
-    return VenvEnvironment.model_validate({"kind": "venv", **fields})
+    return validated(VenvEnvironment, {"kind": "venv", **fields})
 
 
 def declared(files: dict[str, str], **fields: object) -> Declaration:

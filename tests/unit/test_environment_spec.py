@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from runproj.spec.environment import (
     CondaEnvironment,
@@ -11,11 +11,11 @@ from runproj.spec.environment import (
     SystemEnvironment,
     VenvEnvironment,
 )
+from runproj.spec.fields import adapter
 
 
 def environment(**fields: Any) -> Any:  # noqa: ANN401 -- raw YAML
-    adapter: TypeAdapter[Environment] = TypeAdapter(Environment)
-    return adapter.validate_python(fields)
+    return adapter(Environment).validate_python(fields)
 
 
 @pytest.mark.parametrize(

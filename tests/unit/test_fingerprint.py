@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runproj.model import from_json, to_json
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
 from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep
 
@@ -21,7 +22,7 @@ WORLD: dict[str, Any] = {
 
 
 def of(step: dict[str, Any] | None = None, **world: Any) -> Fingerprint:  # noqa: ANN401 -- any part
-    planned = PlannedStep.model_validate(STEP | (step or {}))
+    planned = PlannedStep(**STEP | (step or {}))
     return fingerprint(planned, **(WORLD | world))
 
 
@@ -91,7 +92,7 @@ def test_its_parts_are_kept() -> None:
     assert found.outputs == ("m=m", "o")
     assert (found.directory, found.streams) == ("sub", ("in", "out"))
     assert (found.tree, found.parameters, found.platform) == ("t1", {"lr": "1"}, "linux-x86_64")
-    assert Fingerprint.model_validate_json(found.model_dump_json()) == found
+    assert from_json(Fingerprint, to_json(found)) == found
 
 
 @given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))

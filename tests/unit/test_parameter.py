@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from runproj.spec.fields import validated
 from runproj.spec.parameter import Parameter, from_data, from_text, shorthand
 
 
 def declared(**fields: Any) -> Parameter:  # noqa: ANN401 -- raw YAML
-    return Parameter.model_validate(fields)
+    return validated(Parameter, fields)
 
 
 def refused(**fields: Any) -> str:  # noqa: ANN401 -- raw YAML
@@ -27,13 +28,13 @@ def refused(**fields: Any) -> str:  # noqa: ANN401 -- raw YAML
     [(0.01, "float"), (1, "int"), (True, "bool"), ("x", "string"), ("", "string"), ("1", "string")],
 )
 def test_a_bare_value_is_a_parameter_with_that_default(value: object, kind: str) -> None:
-    parameter = Parameter.model_validate(value)
+    parameter = validated(Parameter, value)
     assert (parameter.type, parameter.default, parameter.required) == (kind, value, False)
 
 
 @pytest.mark.parametrize(("value", "items"), [([1, 2], "int"), (["a"], "string"), ([0.5], "float")])
 def test_a_bare_list_is_a_list_of_its_kind(value: list[object], items: str) -> None:
-    parameter = Parameter.model_validate(value)
+    parameter = validated(Parameter, value)
     assert (parameter.type, parameter.items, parameter.default) == ("list", items, value)
 
 
@@ -243,7 +244,7 @@ def test_a_limit_is_a_number(limit: object) -> None:
 
 def test_a_parameter_can_be_made_of_a_parameter() -> None:
     parameter = declared(type="int", default=1)
-    assert Parameter.model_validate(parameter) == parameter
+    assert validated(Parameter, parameter) == parameter
 
 
 @given(st.integers(min_value=-(10**30), max_value=10**30))

@@ -1,6 +1,6 @@
 import pytest
-from pydantic import ValidationError
 
+from runproj.model import WrongData, from_json, to_json
 from runproj.plan.binding import BoundValue
 from runproj.plan.plan import Plan, PlannedStep, Reason
 from runproj.record.events import Decision
@@ -48,12 +48,12 @@ def test_a_plan_finds_its_steps_by_name() -> None:
 
 
 def test_a_run_is_written_and_read() -> None:
-    assert Run.model_validate_json(RUN.model_dump_json()) == RUN
+    assert from_json(Run, to_json(RUN)) == RUN
 
 
 def test_a_record_of_another_format_is_not_read() -> None:
-    with pytest.raises(ValidationError):
-        Run.model_validate_json(RUN.model_dump_json().replace('"format":0', '"format":99'))
+    with pytest.raises(WrongData):
+        from_json(Run, to_json(RUN).replace('"format":0', '"format":99'))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Objects:
 
     def read(self, sha256: str) -> bytes:
         assert sha256 == "folder"
-        return canonical(FolderManifest(members=MEMBERS).model_dump())
+        return canonical(FolderManifest(members=MEMBERS))
 
 
 MADE = StepRun(
@@ -55,7 +55,7 @@ SUPPLY = Supply(
 
 
 def step(*inputs: dict[str, Any]) -> PlannedStep:
-    planned = tuple(PlannedInput.model_validate(one) for one in inputs)
+    planned = tuple(PlannedInput(**one) for one in inputs)
     return PlannedStep(name="a", argv=("a",), environment="e", inputs=planned)
 
 

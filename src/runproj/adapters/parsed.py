@@ -12,8 +12,14 @@ from pathlib import Path
 
 from runproj.adapters.disk import write_atomically
 from runproj.model import digest_of
+from runproj.spec.fields import Declared
 from runproj.spec.project import Project
 from runproj.version import VERSION
+
+
+def _shape() -> dict[str, list[str]]:
+    """Return the fields of all parts of a project file: what was kept has these and no others."""
+    return {part.__name__: list(part.model_defaults) for part in Declared.__subclasses__()}
 
 
 class ParsedProjects:
@@ -24,7 +30,7 @@ class ParsedProjects:
         self.folder = folder
 
     def _place(self, text: str) -> Path:
-        return self.folder / digest_of([VERSION, sys.version, text])[:40]
+        return self.folder / digest_of([VERSION, sys.version, _shape(), text])[:40]
 
     def get(self, text: str) -> Project | None:
         """Return the project of this text; None when it was not kept, or cannot be used."""

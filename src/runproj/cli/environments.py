@@ -13,6 +13,7 @@ from runproj.cli.render.text import duration, size, table
 from runproj.engine.lock import LockChange, lock_environment, lock_state, lockable
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
+from runproj.model import plain
 from runproj.record.events import Progress
 from runproj.spec.environment import VenvEnvironment
 from runproj.spec.suggest import did_you_mean
@@ -129,8 +130,7 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
     del store
     found = app.built_environments().all()
     if as_json:
-        shown = [one.model_dump(mode="json") for one in found]
-        print(json.dumps({"environments": shown}, indent=2))
+        print(json.dumps({"environments": found}, default=plain, indent=2))
         return 0
     if not found:
         print("no environments")

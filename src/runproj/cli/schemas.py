@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from runproj.cli.render.documents import ErrorResult, ListResult, PlanResult, RunResult, StepResult
 from runproj.record.run import Run
+from runproj.spec.fields import adapter
 from runproj.spec.project import Project
 
 FILES = {
@@ -36,7 +35,7 @@ def schema_text(which: str) -> str:
 
 def _project() -> dict[str, Any]:
     """Return the schema of the project file, with the short forms that the models accept."""
-    made = Project.model_json_schema()
+    made = adapter(Project).json_schema()
     definitions = made["$defs"]
     for name in ("Input", "Output"):
         definitions[name] = _or_text(definitions[name], "The path.")
@@ -46,8 +45,9 @@ def _project() -> dict[str, Any]:
             {"type": ["string", "number", "boolean", "array"], "description": "The default."},
         ]
     }
+    resources = definitions["Resources"]
+    resources["additionalProperties"] = resources["properties"].pop("pools")["additionalProperties"]
     _also_text(made)
-    made["properties"]["source"]["description"] = Project.model_fields["source"].description
     return made
 
 
@@ -92,13 +92,11 @@ def _one_text(part: dict[str, Any]) -> None:
 
 
 def _run() -> dict[str, Any]:
-    return Run.model_json_schema(by_alias=True, mode="serialization")
+    return adapter(Run).json_schema(by_alias=True, mode="serialization")
 
 
 def _output() -> dict[str, Any]:
-    every: TypeAdapter[Any] = TypeAdapter(
-        RunResult | StepResult | ListResult | PlanResult | ErrorResult
-    )
+    every = adapter(RunResult | StepResult | ListResult | PlanResult | ErrorResult)
     return every.json_schema(by_alias=True, mode="serialization")
 
 

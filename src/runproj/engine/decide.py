@@ -75,7 +75,7 @@ class Decider:
             gone = [output.path for output in known.outputs if not self.objects.has(output)]
             if not gone:
                 reason = Reason(kind="unchanged", name=run_id)
-                taken = known.model_copy(update={"cached_from": f"{run_id}/{known.name}"})
+                taken = known.replace(cached_from=f"{run_id}/{known.name}")
                 return Judged(Decision(step.name, "cached", (reason,)), now, taken)
             reason = Reason(kind="missing", name=gone[0])
             return Judged(Decision(step.name, "run", (reason,)), now)

@@ -56,7 +56,7 @@ class Pinner:
             name=name,
             kind=environment.kind,
             key=backend.key(declaration, lock),
-            declaration=self.objects.keep(canonical(declaration.model_dump(mode="json"))),
+            declaration=self.objects.keep(canonical(declaration)),
             lock=self.objects.keep(lock.content.encode()),
         )
         return Pinned(pin, declaration, lock)

@@ -188,7 +188,7 @@ class Preparer:
     def _look_at(self, origin: str, *, keep: bool) -> Artifact | None:
         if origin.startswith("run:"):
             output = Lookup(self.runs).output(origin)
-            return Artifact(**{name: getattr(output, name) for name in Artifact.model_fields})
+            return Artifact.of(output)
         place = self.files.absolute(origin)
         artifact = self.digests.digest(place, origin)
         return self.objects.put(place, origin) if keep and artifact is not None else artifact
@@ -211,7 +211,7 @@ def _given(
     steps: Sequence[PlannedStep], found: Mapping[str, Artifact]
 ) -> list[tuple[str, Artifact]]:
     return [
-        (planned.path, found[planned.origin].model_copy(update={"path": planned.path}))
+        (planned.path, found[planned.origin].replace(path=planned.path))
         for step in steps
         for planned in step.inputs
         if planned.origin is not None

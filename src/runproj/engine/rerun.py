@@ -8,6 +8,7 @@ from runproj.engine.prepare import Prepared
 from runproj.engine.supply import Supply
 from runproj.errors import CannotRerun, Problem, StoreError
 from runproj.lock.lock import Declaration
+from runproj.model import from_json
 from runproj.plan.plan import EnvironmentPin, Reason
 from runproj.ports import ObjectStore, RunStore, SourceControl
 from runproj.record.artifact import Artifact
@@ -69,7 +70,7 @@ class Rerunner:
 
     def _pinned(self, pin: EnvironmentPin, problems: list[Problem]) -> Pinned | None:
         try:
-            declaration = Declaration.model_validate_json(self.objects.read(pin.declaration))
+            declaration = from_json(Declaration, self.objects.read(pin.declaration))
             lock = as_lock(pin.kind, self.objects.read(pin.lock).decode())
         except StoreError as error:
             problems.append(Problem(f"the lock of the environment {pin.name!r} is gone: {error}"))

@@ -202,7 +202,7 @@ class Runner:
 
     def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
         """Answer a step by an earlier step run."""
-        taken = known.model_copy(update={"name": step.name, "status": "cached", "reasons": reasons})
+        taken = known.replace(name=step.name, status="cached", reasons=reasons)
         self._steps[step.name] = taken
         self.journal.finished(taken)
         self.reporter.report(StepFinished(taken))
@@ -315,7 +315,7 @@ class Runner:
             }  # fmt: skip
         if self.keep_workspace:
             update["workspace"] = running.workspace.root
-        finished = record.model_copy(update=update)
+        finished = record.replace(**update)
         self._steps[step.name] = finished
         del self._running[step.name]
         failed = finished.status == "failed"
@@ -378,7 +378,7 @@ class Runner:
                     hint = _made_instead(path, made)
                     raise _StepFailedError(f"it did not make its output {path}", hint) from error
                 continue  # it removed a source file, and declares no outputs
-            kept[path] = Output(name=names[path], **artifact.model_dump())
+            kept[path] = Output.of(artifact, name=names[path])
         return tuple(kept[path] for path in names if path in kept)
 
     def _metrics(self, step: PlannedStep, outputs: tuple[Output, ...]) -> dict[str, float]:
@@ -424,8 +424,8 @@ class Runner:
             self.executor.cancel()
             for name, running in self._running.items():
                 running.log.close()
-                self._steps[name] = running.record.model_copy(
-                    update={"status": status, "error": why, "finished_at": timestamp(self.clock())}
+                self._steps[name] = running.record.replace(
+                    status=status, error=why, finished_at=timestamp(self.clock())
                 )
                 running.workspace.close(keep=False)
                 self.journal.finished(self._steps[name])
@@ -437,15 +437,13 @@ class Runner:
         """Write the outcome of the run; it never changes again."""
         now = self.clock()
         planned = self.prepared.plan.steps
-        run = self.header.model_copy(
-            update={
-                "status": status,
-                "exit_code": exit_code,
-                "error": error,
-                "finished_at": timestamp(now),
-                "duration_s": round(now - self.started, 3),
-                "steps": tuple(self._steps[s.name] for s in planned if s.name in self._steps),
-            }
+        run = self.header.replace(
+            status=status,
+            exit_code=exit_code,
+            error=error,
+            finished_at=timestamp(now),
+            duration_s=round(now - self.started, 3),
+            steps=tuple(self._steps[s.name] for s in planned if s.name in self._steps),
         )
         self.journal.close(run)
         return run

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from runproj.errors import ProjectError
-from runproj.model import digest_of
+from runproj.model import digest_of, from_json
 from runproj.plan.plan import PlannedInput, PlannedStep
 from runproj.ports import ObjectStore
 from runproj.record.artifact import Artifact, FolderManifest
@@ -57,13 +57,13 @@ class Supply(NamedTuple):
             outputs = done[planned.step or ""].outputs
             made = next(output for output in outputs if output.path == planned.output)
             if planned.path == made.path:
-                yield Artifact(**{name: getattr(made, name) for name in Artifact.model_fields})
+                yield Artifact.of(made)
             else:
                 yield from self._members(made, planned.path)
 
     def _members(self, folder: Artifact, wanted: str) -> Iterator[Artifact]:
         """Return the files of a folder that a path or glob takes."""
-        manifest = FolderManifest.model_validate_json(self.objects.read(folder.sha256))
+        manifest = from_json(FolderManifest, self.objects.read(folder.sha256))
         found = False
         for member in manifest.members:
             path = f"{folder.path}/{member.path}"

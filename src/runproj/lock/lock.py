@@ -1,12 +1,9 @@
 """A lock: the exact content of an environment, and for which declaration it was made."""
 
 import hashlib
-from functools import cached_property
 from typing import Literal, TypeAlias
 
-from pydantic import Field
-
-from runproj.model import Model, digest_of
+from runproj.model import Model, digest_of, field
 
 Kind: TypeAlias = Literal["venv", "conda", "docker", "system"]
 
@@ -27,13 +24,13 @@ class Declaration(Model):
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     pyproject: bool = False
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     package: str | None = None
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """The sha256 of the declaration; two equal declarations may share a lock."""
-        return digest_of(self.model_dump(mode="json", exclude={"package"}))
+        return digest_of({name: value for name, value in vars(self).items() if name != "package"})
 
 
 class Lock(Model):
@@ -47,7 +44,7 @@ class Lock(Model):
     content: str
     declaration: str | None = None
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """The sha256 of the lockfile's bytes (UTF-8)."""
         return hashlib.sha256(self.content.encode()).hexdigest()

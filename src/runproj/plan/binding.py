@@ -125,8 +125,8 @@ def describe(name: str, parameter: Parameter) -> str:
     article = "an" if parameter.type == "int" else "a"
     text = f"{name} is {article} {parameter.type}"
     if parameter.type == "list":
-        text += f" of {parameter.items}, written as 1,2,3 or as JSON" * (
-            parameter.items != "string"
+        text += f" of {parameter.item_type}, written as 1,2,3 or as JSON" * (
+            parameter.item_type != "string"
         )
     if parameter.min is not None and parameter.max is not None:
         text += f" from {parameter.min} to {parameter.max}"
@@ -230,7 +230,7 @@ class _Binder:
     ) -> BoundValue:  # fmt: skip
         bound = BoundValue(
             name=name, type=parameter.type, value=value, raw=raw, origin=origin,
-            items=parameter.items,
+            items=parameter.item_type,
         )  # fmt: skip
         if not bound.paths:
             return bound
@@ -240,11 +240,9 @@ class _Binder:
             for index, path in enumerate(bound.paths)
         ]
         places = [place for place, _ in placed]
-        return bound.model_copy(
-            update={
-                "value": places[0] if parameter.type == "path" else places,
-                "sources": tuple(source for _, source in placed),
-            }
+        return bound.replace(
+            value=places[0] if parameter.type == "path" else places,
+            sources=tuple(source for _, source in placed),
         )
 
     def _place(self, path: str, base: str, outside: str) -> tuple[str, str | None]:

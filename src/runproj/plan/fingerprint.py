@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from pydantic import Field
-
-from runproj.model import Model, digest_of
+from runproj.model import Model, digest_of, field
 from runproj.plan.plan import PlannedOutput, PlannedStep
 from runproj.spec.paths import matches_any
 
 FORMAT = 1
+_NOT_COUNTED = ("digest", "tree", "parameters")
 
 
 class Fingerprint(Model):
@@ -21,16 +20,16 @@ class Fingerprint(Model):
 
     digest: str
     argv: tuple[str, ...]
-    env: dict[str, str | None] = Field(default_factory=dict)
+    env: dict[str, str | None] = field(default_factory=dict)
     environment: str
     source: str
-    inputs: dict[str, str] = Field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     directory: str = "."
     streams: tuple[str | None, str | None] = (None, None)
     platform: str
     tree: str = ""
-    parameters: dict[str, str] = Field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 def fingerprint(
@@ -52,19 +51,22 @@ def fingerprint(
         platform: system and machine, ``linux-x86_64``.
         tree: id of the source tree.
     """
-    parts = {
-        "argv": step.argv,
-        "env": {**step.pass_env, **step.env},
-        "environment": environment,
-        "source": source,
-        "inputs": dict(inputs),
-        "outputs": tuple(sorted(map(_declared, step.outputs))),
-        "directory": step.working_directory,
-        "streams": (step.stdin, step.stdout),
-        "platform": platform,
-    }
-    digest = digest_of({"format": FORMAT, **parts})
-    return Fingerprint(digest=digest, tree=tree, parameters=step.parameters, **parts)
+    made = Fingerprint(
+        digest="",
+        argv=step.argv,
+        env={**step.pass_env, **step.env},
+        environment=environment,
+        source=source,
+        inputs=dict(inputs),
+        outputs=tuple(sorted(map(_declared, step.outputs))),
+        directory=step.working_directory,
+        streams=(step.stdin, step.stdout),
+        platform=platform,
+        tree=tree,
+        parameters=step.parameters,
+    )
+    parts = {name: part for name, part in vars(made).items() if name not in _NOT_COUNTED}
+    return made.replace(digest=digest_of({"format": FORMAT, **parts}))
 
 
 def _declared(output: PlannedOutput) -> str:

@@ -1,11 +1,9 @@
 """A plan: every step with its argument vector, its inputs and outputs, in an order that works."""
 
-from typing import Literal, TypeAlias
-
-from pydantic import ConfigDict, Field
+from typing import Annotated, Literal, TypeAlias
 
 from runproj.lock.lock import Kind
-from runproj.model import Model
+from runproj.model import Key, Model, field
 from runproj.plan.binding import BoundValue
 from runproj.spec.project import Comparer
 
@@ -51,8 +49,8 @@ class PlannedStep(Model):
     description: str | None = None
     argv: tuple[str, ...]
     environment: str
-    env: dict[str, str] = Field(default_factory=dict)
-    pass_env: dict[str, str | None] = Field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    pass_env: dict[str, str | None] = field(default_factory=dict)
     inputs: tuple[PlannedInput, ...] = ()
     outputs: tuple[PlannedOutput, ...] = ()
     after: tuple[str, ...] = ()
@@ -62,7 +60,7 @@ class PlannedStep(Model):
     stdout: str | None = None
     timeout_s: float | None = None
     cache: bool = True
-    parameters: dict[str, str] = Field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 class EnvironmentPin(Model):
@@ -108,10 +106,8 @@ class Reason(Model):
 
     kind: ReasonKind
     name: str | None = None
-    before: str | int | float | bool | None = Field(None, alias="from", serialization_alias="from")
-    after: str | int | float | bool | None = Field(None, alias="to", serialization_alias="to")
-
-    model_config = ConfigDict(populate_by_name=True)
+    before: Annotated[str | int | float | bool | None, Key("from")] = None
+    after: Annotated[str | int | float | bool | None, Key("to")] = None
 
     @property
     def text(self) -> str:

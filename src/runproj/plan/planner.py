@@ -116,9 +116,9 @@ class Planner:
             planned = self._output(name, Output(path=text), None, "metrics")
             if planned.path in made:
                 index = made[planned.path]
-                outputs[index] = outputs[index].model_copy(update={"metrics": True})
+                outputs[index] = outputs[index].replace(metrics=True)
             else:
-                outputs.append(planned.model_copy(update={"metrics": True}))
+                outputs.append(planned.replace(metrics=True))
                 made[planned.path] = len(outputs) - 1
         if step.stdout is not None:
             planned = self._output(name, Output(path=step.stdout), None, "stdout")

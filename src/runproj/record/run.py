@@ -2,10 +2,8 @@
 
 from typing import Literal, TypeAlias
 
-from pydantic import Field
-
 from runproj.lock.lock import Kind
-from runproj.model import Model
+from runproj.model import Model, field
 from runproj.plan.fingerprint import Fingerprint
 from runproj.plan.plan import Plan, Reason
 from runproj.record.artifact import Artifact
@@ -61,12 +59,12 @@ class StepRun(Model):
     reasons: tuple[Reason, ...] = ()
     cached_from: str | None = None
     argv: tuple[str, ...] = ()
-    variables: dict[str, str] = Field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     fingerprint: Fingerprint | None = None
     environment: EnvironmentUse | None = None
     inputs: tuple[Artifact, ...] = ()
     outputs: tuple[Output, ...] = ()
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
     started_at: str | None = None
     finished_at: str | None = None
     outcome: Outcome | None = None
@@ -100,7 +98,7 @@ class Run(Model):
     project: str
     entry_point: str
     experiment: str = "default"
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     status: Status = "running"
     started_at: str
     finished_at: str | None = None

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from runproj.errors import Problem, ProjectError
+from runproj.model import Model
 from runproj.spec import check, environment, project
 from runproj.spec.document import Document, read
+from runproj.spec.fields import validated
 from runproj.spec.parameter import Parameter
 from runproj.spec.place import Path, dotted
 from runproj.spec.project import Project
@@ -65,7 +67,7 @@ def _validated(document: Document, problems: list[Problem]) -> tuple[Project | N
     data, tainted = document.data, set[str]()
     for round_ in range(_ROUNDS):
         try:
-            return Project.model_validate(data), tainted
+            return validated(Project, data), tainted
         except ValidationError as error:
             mistakes = _mistakes(error, document)
         if round_ == 0:
@@ -117,7 +119,7 @@ def _mistakes(error: ValidationError, document: Document) -> list[tuple[Path, Pr
     meant = {
         (path[:-1], nearest(str(path[-1]), _known_keys(path[:-1], document.data)))
         for (path, _), found in places.items()
-        if found[0]["type"] == "extra_forbidden"
+        if found[0]["type"] == "unexpected_keyword_argument"
     }
     mistakes = []
     for (path, missing), found in places.items():
@@ -154,7 +156,7 @@ _TYPES: Mapping[str, str] = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "dict_type": "a mapping",
-    "model_type": "a mapping",
+    "dataclass_type": "a mapping",
     "model_attributes_type": "a mapping",
     "tuple_type": "a list",
     "list_type": "a list",
@@ -175,7 +177,9 @@ _LIMITS: Mapping[str, str] = {
 def _problem(path: Path, found: list[ErrorDetails], document: Document) -> Problem:
     details = _telling(found)
     message, hint = _say(path, details, found, document)
-    is_key = details["type"] in ("extra_forbidden", "missing") or "[key]" in details["loc"]
+    is_key = (
+        details["type"] in ("unexpected_keyword_argument", "missing") or "[key]" in details["loc"]
+    )
     if details["type"] == "wrong_at":
         inner = (*path, details["ctx"]["key"])
         is_key = details["ctx"]["key"] not in ("default", "python")
@@ -201,7 +205,7 @@ def _say(
     """Return message and hint for what pydantic found at one place."""
     context = details.get("ctx", {})
     match details["type"]:
-        case "extra_forbidden":
+        case "unexpected_keyword_argument":
             known = _known_keys(path[:-1], document.data)
             return "unknown key", did_you_mean(str(path[-1]), known)
         case "missing":
@@ -275,7 +279,7 @@ def _pattern(path: Path, details: ErrorDetails) -> tuple[str, str | None]:
     return f"{name!r} is not a name", f"names have letters, digits, '_'{dashes}; no digit first"
 
 
-_KINDS: Mapping[str, type[BaseModel]] = {
+_KINDS: Mapping[str, type[Model]] = {
     "venv": environment.VenvEnvironment,
     "conda": environment.CondaEnvironment,
     "docker": environment.DockerEnvironment,
@@ -285,7 +289,7 @@ _KINDS: Mapping[str, type[BaseModel]] = {
 
 def _known_keys(path: Path, data: Any) -> Iterable[str]:  # noqa: ANN401 -- raw YAML
     """Return the keys that a mapping at this path may have."""
-    model: type[BaseModel]
+    model: type[Model]
     match path:
         case ():
             model = Project
@@ -308,4 +312,4 @@ def _known_keys(path: Path, data: Any) -> Iterable[str]:  # noqa: ANN401 -- raw 
             model = project.Input
         case _:  # nothing else refuses keys
             model = project.Output
-    return model.model_fields
+    return model.model_defaults

@@ -4,12 +4,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, StrictFloat, StrictInt, model_validator
-
-from runproj.model import Model
-from runproj.spec.fields import Number, Text, wrong_at
+from runproj.model import field
+from runproj.spec.fields import Declared, Doc, Number, Real, Text, Whole, wrong_at
 
 ScalarType: TypeAlias = Literal["string", "int", "float", "bool", "choice", "path", "uri"]
 ParameterType: TypeAlias = Literal[ScalarType, "list", "json"]
@@ -23,45 +21,49 @@ _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
 
-class Parameter(Model):
+class Parameter(Declared):
     """A named value; a bare scalar is shorthand for a parameter with that default."""
 
-    type: ParameterType = Field("string", description="What kind of value this is.")
-    default: Value = Field(
-        None,
-        description="The value when none is given. Without a default the parameter is required; "
-        "`null` makes it optional.",
+    type: Annotated[ParameterType, Doc("What kind of value this is.")] = "string"
+    default: Annotated[
+        Value,
+        Doc(
+            "The value when none is given. Without a default the parameter is required; "
+            "`null` makes it optional."
+        ),
+    ] = field(default_factory=lambda: ...)
+    min: Annotated[Number | None, Doc("The smallest allowed number.")] = None
+    max: Annotated[Number | None, Doc("The largest allowed number.")] = None
+    pattern: Annotated[Text | None, Doc("A regular expression that the whole text must match.")] = (
+        None
     )
-    min: Number | None = Field(None, description="The smallest allowed number.")
-    max: Number | None = Field(None, description="The largest allowed number.")
-    pattern: Text | None = Field(
-        None, description="A regular expression that the whole text must match."
-    )
-    choices: tuple[str | StrictInt | StrictFloat, ...] | None = Field(
-        None, description="The allowed values; required for `type: choice`."
-    )
-    items: ScalarType = Field("string", description="The type of each item of a `list`.")
-    help: Text | None = Field(None, description="One line for the person who runs the project.")
+    choices: Annotated[
+        tuple[str | Whole | Real, ...] | None,
+        Doc("The allowed values; required for `type: choice`."),
+    ] = None
+    items: Annotated[
+        ScalarType | None, Doc("The type of each item of a `list`; default: string.")
+    ] = None
+    help: Annotated[Text | None, Doc("One line for the person who runs the project.")] = None
 
-    @model_validator(mode="before")
     @classmethod
-    def _shorthand(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+    def short(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+        """Take a bare value for the default."""
         return data if isinstance(data, (dict, Parameter)) else shorthand(data)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Parameter":
-        scalar = self.items if self.type == "list" else self.type
-        if "items" in self.model_fields_set and self.type != "list":
+    def check(self) -> None:
+        """Refuse rules that do not fit the type, and a default that does not fit the rules."""
+        scalar = self.item_type if self.type == "list" else self.type
+        if self.items is not None and self.type != "list":
             raise wrong_at("items", f"'items' needs type list, this is {self.type!r}")
         self._check_choices(scalar)
         self._check_range(scalar)
         self._check_pattern(scalar)
-        if self.default is not None:
+        if not self.required and self.default is not None:
             try:
                 from_data(self, self.default)
             except ValueError as error:
                 raise wrong_at("default", str(error)) from None
-        return self
 
     def _check_choices(self, scalar: str) -> None:
         if scalar == "choice" and not self.choices:
@@ -97,7 +99,12 @@ class Parameter(Model):
     @property
     def required(self) -> bool:
         """Whether a value must be given."""
-        return "default" not in self.model_fields_set
+        return self.default is ...
+
+    @property
+    def item_type(self) -> ScalarType:
+        """The type of each item of a list."""
+        return self.items or "string"
 
     @property
     def optional(self) -> bool:
@@ -164,14 +171,14 @@ def from_data(parameter: Parameter, data: Any) -> Value:  # noqa: ANN401 -- raw 
     if parameter.type == "list":
         if not isinstance(data, (list, tuple)):
             raise ValueError(f"{_shown(data)} is not a list")
-        return _checked(parameter, [_scalar_data(parameter.items, item) for item in data])
+        return _checked(parameter, [_scalar_data(parameter.item_type, item) for item in data])
     return _checked(parameter, _scalar_data(parameter.type, data))
 
 
 def _items(parameter: Parameter, text: str) -> list[Value]:
     if text.lstrip().startswith("["):
-        return [_scalar_data(parameter.items, item) for item in _json(text, "a JSON list")]
-    return [_SCALAR_TEXT[parameter.items](item) for item in text.split(",")] if text else []
+        return [_scalar_data(parameter.item_type, item) for item in _json(text, "a JSON list")]
+    return [_SCALAR_TEXT[parameter.item_type](item) for item in text.split(",")] if text else []
 
 
 def _scalar_data(kind: str, data: Any) -> Value:  # noqa: ANN401 -- raw YAML or JSON

@@ -4,27 +4,23 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StringConstraints,
-    model_validator,
-)
-
-from runproj.model import Model
+from runproj.model import field
 from runproj.spec.command import Command, parse
 from runproj.spec.environment import Environment
 from runproj.spec.fields import (
+    Before,
+    Count,
+    Declared,
+    Doc,
     FilledText,
     Flag,
     Identifier,
     Identifiers,
+    Limits,
     Name,
-    Number,
+    Positive,
+    Real,
+    Sha256,
     Text,
     Texts,
     Whole,
@@ -68,40 +64,36 @@ def _bytes(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
 
 
 Seconds: TypeAlias = Annotated[
-    StrictFloat, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)
+    float, Limits(strict=True, gt=0, allow_inf_nan=False), Before(_seconds)
 ]
-Bytes: TypeAlias = Annotated[Whole, BeforeValidator(_bytes), Field(gt=0)]
+Bytes: TypeAlias = Annotated[int, Limits(strict=True, gt=0), Before(_bytes)]
 
 
-Tolerance: TypeAlias = Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)]
-MatrixValues: TypeAlias = Annotated[
-    tuple[str | StrictInt | StrictFloat | StrictBool, ...], Field(min_length=1)
-]
+Tolerance: TypeAlias = Annotated[float, Limits(strict=True, ge=0, allow_inf_nan=False)]
+MatrixValues: TypeAlias = Annotated[tuple[str | Whole | Real | Flag, ...], Limits(min_length=1)]
 
 
 def _with_path(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
     """Take anything but a mapping for the path, so that what is wrong with it is said of that."""
-    return data if isinstance(data, (dict, Model)) else {"path": data}
+    return data if isinstance(data, (dict, Declared)) else {"path": data}
 
 
-class Input(Model):
+class Input(Declared):
     """A file, a folder or a glob that a step reads; a bare text is its path."""
 
-    path: FilledText = Field(
-        description="Relative to the project; may hold references; `https://…` needs `sha256`."
-    )
-    keep: Literal["content", "reference"] = Field(
-        "content",
-        description="`reference` keeps only digest and place of what is too large for the store.",
-    )
-    link: Flag = Field(False, description="Give a read-only link instead of a copy.")
-    sha256: Annotated[Text, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        None, description="The content that must be there."
-    )
+    path: Annotated[
+        FilledText, Doc("Relative to the project; may hold references; `https://…` needs `sha256`.")
+    ]
+    keep: Annotated[
+        Literal["content", "reference"],
+        Doc("`reference` keeps only digest and place of what is too large for the store."),
+    ] = "content"
+    link: Annotated[Flag, Doc("Give a read-only link instead of a copy.")] = False
+    sha256: Annotated[Sha256 | None, Doc("The content that must be there.")] = None
 
-    @model_validator(mode="before")
     @classmethod
-    def _bare(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+    def short(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+        """Take a bare text for the path."""
         return _with_path(data)
 
     @property
@@ -110,36 +102,44 @@ class Input(Model):
         return "://" in self.path
 
 
-class Output(Model):
+class Output(Declared):
     """A file or folder that a step makes; a bare text is its path."""
 
-    path: FilledText = Field(description="Relative to the project; may hold references.")
-    compare: Comparer = Field("bytes", description="How `verify` judges it.")
-    rtol: Tolerance | None = Field(None, description="Relative tolerance for numbers.")
-    atol: Tolerance | None = Field(None, description="Absolute tolerance for numbers.")
+    path: Annotated[FilledText, Doc("Relative to the project; may hold references.")]
+    compare: Annotated[Comparer, Doc("How `verify` judges it.")] = "bytes"
+    rtol: Annotated[Tolerance | None, Doc("Relative tolerance for numbers.")] = None
+    atol: Annotated[Tolerance | None, Doc("Absolute tolerance for numbers.")] = None
 
-    @model_validator(mode="before")
     @classmethod
-    def _bare(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+    def short(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+        """Take a bare text for the path."""
         return _with_path(data)
 
-    @model_validator(mode="after")
-    def _tolerance(self) -> "Output":
+    def check(self) -> None:
+        """Refuse tolerances where no numbers are compared."""
         if (self.rtol is not None or self.atol is not None) and self.compare in ("bytes", "ignore"):
             key = "atol" if self.rtol is None else "rtol"
             raise wrong_at(key, "'rtol' and 'atol' need compare: json, csv or text")
-        return self
 
 
-class Resources(Model):
+class Resources(Declared):
     """What a step needs while it executes; other names are pools with a number."""
 
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Whole]
+    cpus: Annotated[Positive | None, Doc("Cores.")] = None
+    memory: Annotated[Bytes | None, Doc("Memory, `4GB`.")] = None
+    gpus: Annotated[Count | None, Doc("GPUs.")] = None
+    pools: dict[str, Whole] = field(default_factory=dict)
 
-    cpus: Number | None = Field(None, gt=0, description="Cores.")
-    memory: Bytes | None = Field(None, description="Memory, `4GB`.")
-    gpus: Whole | None = Field(None, ge=0, description="GPUs.")
+    @classmethod
+    def short(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+        """Take every other name for a pool."""
+        if not isinstance(data, dict):
+            return data
+        known = {name: value for name, value in data.items() if name in _RESOURCES}
+        return {**known, "pools": {name: data[name] for name in data.keys() - known.keys()}}
+
+
+_RESOURCES = frozenset({"cpus", "memory", "gpus"})
 
 
 def _listed(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
@@ -150,65 +150,61 @@ def _is_named(data: Any) -> bool:  # noqa: ANN401 -- raw YAML
     return isinstance(data, dict) and "path" not in data
 
 
-Inputs: TypeAlias = Annotated[tuple[Input, ...] | dict[Identifier, Input], BeforeValidator(_listed)]
-Outputs: TypeAlias = Annotated[
-    tuple[Output, ...] | dict[Identifier, Output], BeforeValidator(_listed)
-]
+Inputs: TypeAlias = Annotated[tuple[Input, ...] | dict[Identifier, Input], Before(_listed)]
+Outputs: TypeAlias = Annotated[tuple[Output, ...] | dict[Identifier, Output], Before(_listed)]
 
 
-class StepFields(Model):
+class StepFields(Declared):
     """What a step may say; an entry point that is one step says it too."""
 
-    command: FilledText | Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
-        None, description="A list of arguments, or one string; `{name}` is replaced by a value."
+    command: Annotated[
+        FilledText | Annotated[tuple[Text, ...], Limits(min_length=1)] | None,
+        Doc("A list of arguments, or one string; `{name}` is replaced by a value."),
+    ] = None
+    shell: Annotated[
+        Literal["bash", "sh", False] | None,
+        Doc("Which shell runs a string; `false`: none; default: bash when it is needed."),
+    ] = None
+    environment: Annotated[Name | None, Doc("The name of an environment; default: `default`.")] = (
+        None
     )
-    shell: Literal["bash", "sh", False] | None = Field(
-        None,
-        description="Which shell runs a string; `false`: none; default: bash when it is needed.",
+    inputs: Annotated[Inputs, Doc("Files, folders and globs that the step reads.")] = ()
+    outputs: Annotated[
+        Outputs, Doc("Files and folders that the step makes, as a list or with names.")
+    ] = ()
+    metrics: Annotated[Texts, Doc("JSON, YAML or CSV files with numbers that the step makes.")] = ()
+    needs: Annotated[
+        Texts, Doc("Steps that must be done before, besides those it reads from.")
+    ] = ()
+    sources: Annotated[
+        Texts | None, Doc("Globs of the source files that the step sees; default: all.")
+    ] = None
+    working_directory: Annotated[
+        Text | None, Doc("Where the command runs, relative to the project.")
+    ] = None
+    stdin: Annotated[Text | None, Doc("A file given as standard input.")] = None
+    stdout: Annotated[Text | None, Doc("A file that takes standard output.")] = None
+    env: Annotated[dict[Identifier, Text], Doc("Environment variables to set; recorded.")] = field(
+        default_factory=dict
     )
-    environment: Name | None = Field(
-        None, description="The name of an environment; default: `default`."
-    )
-    inputs: Inputs = Field((), description="Files, folders and globs that the step reads.")
-    outputs: Outputs = Field(
-        (), description="Files and folders that the step makes, as a list or with names."
-    )
-    metrics: Texts = Field(
-        (), description="JSON, YAML or CSV files with numbers that the step makes."
-    )
-    needs: Texts = Field(
-        (), description="Steps that must be done before, besides those it reads from."
-    )
-    sources: Texts | None = Field(
-        None, description="Globs of the source files that the step sees; default: all."
-    )
-    working_directory: Text | None = Field(
-        None, description="Where the command runs, relative to the project."
-    )
-    stdin: Text | None = Field(None, description="A file given as standard input.")
-    stdout: Text | None = Field(None, description="A file that takes standard output.")
-    env: dict[Identifier, Text] = Field(
-        default_factory=dict, description="Environment variables to set; recorded."
-    )
-    pass_env: Identifiers = Field(
-        (), description="Environment variables taken from the caller; their values are recorded."
-    )
-    secrets: Identifiers = Field(
-        (), description="Environment variables taken from the caller and never recorded."
-    )
-    resources: Resources | None = Field(None, description="What the step needs while it executes.")
-    timeout: Seconds | None = Field(None, description="The step is ended after this time, `2h`.")
-    retries: Annotated[Whole, Field(ge=0)] = Field(
-        0, description="How often a failure is tried again."
-    )
-    matrix: dict[Identifier, MatrixValues] | None = Field(
-        None, description="Names with lists of values: one step for each combination."
-    )
-    cache: Flag = Field(True, description="`false` always executes the step.")
-    persist: Texts = Field((), description="Folders that survive retries and `resume`.")
-    trace: Flag = Field(False, description="Observe which files the step reads.")
-    hermetic: Flag = Field(False, description="Let the kernel forbid what is not declared.")
-    network: Flag | None = Field(None, description="Whether a hermetic step may use the network.")
+    pass_env: Annotated[
+        Identifiers, Doc("Environment variables taken from the caller; their values are recorded.")
+    ] = ()
+    secrets: Annotated[
+        Identifiers, Doc("Environment variables taken from the caller and never recorded.")
+    ] = ()
+    resources: Annotated[Resources | None, Doc("What the step needs while it executes.")] = None
+    timeout: Annotated[Seconds | None, Doc("The step is ended after this time, `2h`.")] = None
+    retries: Annotated[Count, Doc("How often a failure is tried again.")] = 0
+    matrix: Annotated[
+        dict[Identifier, MatrixValues] | None,
+        Doc("Names with lists of values: one step for each combination."),
+    ] = None
+    cache: Annotated[Flag, Doc("`false` always executes the step.")] = True
+    persist: Annotated[Texts, Doc("Folders that survive retries and `resume`.")] = ()
+    trace: Annotated[Flag, Doc("Observe which files the step reads.")] = False
+    hermetic: Annotated[Flag, Doc("Let the kernel forbid what is not declared.")] = False
+    network: Annotated[Flag | None, Doc("Whether a hermetic step may use the network.")] = None
 
     @property
     def parsed(self) -> Command:
@@ -245,35 +241,34 @@ class StepFields(Model):
 class Step(StepFields):
     """One command in one environment."""
 
-    description: Text | None = Field(None, description="One line about the step.")
+    description: Annotated[Text | None, Doc("One line about the step.")] = None
 
-    @model_validator(mode="after")
-    def _has_command(self) -> "Step":
+    def check(self) -> None:
+        """Refuse a step that does nothing."""
         if self.command is None:
             raise ValueError("a step needs a 'command'")
-        return self
 
 
-_STEP_FIELDS = frozenset(StepFields.model_fields)
+_DEFAULTS = vars(StepFields())
 
 
 class EntryPoint(StepFields):
     """What a user may start by name: steps, or one command."""
 
-    description: Text | None = Field(None, description="One line for the person who runs it.")
-    parameters: dict[Identifier, Parameter] = Field(
-        default_factory=dict, description="Values that a user may set with -P."
-    )
-    steps: dict[Name, Step] = Field(default_factory=dict, description="The steps, by name.")
+    description: Annotated[Text | None, Doc("One line for the person who runs it.")] = None
+    parameters: Annotated[
+        dict[Identifier, Parameter], Doc("Values that a user may set with -P.")
+    ] = field(default_factory=dict)
+    steps: Annotated[dict[Name, Step], Doc("The steps, by name.")] = field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _command_or_steps(self) -> "EntryPoint":
+    def check(self) -> None:
+        """Refuse what is neither one command nor steps."""
         if self.command is None and not self.steps:
             raise ValueError("an entry point needs 'steps', or a 'command'")
-        extra = sorted(_STEP_FIELDS & self.model_fields_set)
-        if self.steps and extra:
-            raise wrong_at(extra[0], f"{extra[0]!r} belongs into a step when there are 'steps'")
-        return self
+        said = [name for name, default in _DEFAULTS.items() if getattr(self, name) != default]
+        if self.steps and said:
+            key = min(said)
+            raise wrong_at(key, f"{key!r} belongs into a step when there are 'steps'")
 
     def paths(self, name: str) -> Mapping[str, Path]:
         """Return where each step stands in the document; ``name`` is the entry point's."""
@@ -284,45 +279,45 @@ class EntryPoint(StepFields):
         """Return the steps by name; one command is one step with the entry point's name."""
         if self.steps:
             return self.steps
-        fields = {field: getattr(self, field) for field in _STEP_FIELDS & self.model_fields_set}
-        return {name: Step.model_construct(**fields, description=self.description)}
+        fields = {field: getattr(self, field) for field in _DEFAULTS}
+        return {name: Step(**fields, description=self.description)}
 
 
-class Source(Model):
+class Source(Declared):
     """What belongs to the project's code."""
 
-    root: Text = Field(
-        ".", description="The folder whose content is the code; `..` for a part of a monorepo."
-    )
+    root: Annotated[
+        Text, Doc("The folder whose content is the code; `..` for a part of a monorepo.")
+    ] = "."
 
 
 def _version(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
     return data if type(data) is int else str(data)  # for Python, true and 1.0 are 1 as well
 
 
-class Project(Model):
+class Project(Declared):
     """A project: entry points, parameters and environments."""
 
-    runproj: Annotated[Literal[1], BeforeValidator(_version)] = Field(
-        description="The version of this format: 1."
+    runproj: Annotated[Literal[1], Before(_version), Doc("The version of this format: 1.")]
+    name: Annotated[
+        FilledText | None, Doc("The name of the project; default: the name of its folder.")
+    ] = None
+    description: Annotated[Text | None, Doc("What the project is about.")] = None
+    source: Annotated[Source, Doc("Which folder is the project's code.")] = field(
+        default_factory=Source
     )
-    name: FilledText | None = Field(
-        None, description="The name of the project; default: the name of its folder."
-    )
-    description: Text | None = Field(None, description="What the project is about.")
-    source: Source = Field(
-        default_factory=Source, description="What belongs to the project's code."
-    )
-    parameters: dict[Identifier, Parameter] = Field(
-        default_factory=dict, description="Parameters shared by every entry point."
-    )
-    environments: dict[Name, Environment] = Field(
-        default_factory=dict,
-        description="Where steps execute, by name; without any they run on the system as it is.",
-    )
-    entry_points: Annotated[dict[Name, EntryPoint], Field(min_length=1)] = Field(
-        description="What a user may start; `runproj run` starts `main`."
-    )
+    parameters: Annotated[
+        dict[Identifier, Parameter], Doc("Parameters shared by every entry point.")
+    ] = field(default_factory=dict)
+    environments: Annotated[
+        dict[Name, Environment],
+        Doc("Where steps execute, by name; without any they run on the system as it is."),
+    ] = field(default_factory=dict)
+    entry_points: Annotated[
+        dict[Name, EntryPoint],
+        Limits(min_length=1),
+        Doc("What a user may start; `runproj run` starts `main`."),
+    ]
 
     def parameters_of(self, entry_point: str) -> Mapping[str, Parameter]:
         """Return the parameters of an entry point, the shared ones included."""

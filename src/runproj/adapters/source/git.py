@@ -204,7 +204,7 @@ class GitSource:
             return memory.dirty
         dirty = any(self._has_changes(view, part, memory.tree) for part in view.parts)
         judged = {"compared_with": view.about.tree, "dirty": dirty}
-        index.remember(memory.model_copy(update=judged))
+        index.remember(memory.replace(**judged))
         return dirty
 
     def _has_changes(self, view: _View, part: Part, tree: str) -> bool:

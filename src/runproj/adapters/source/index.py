@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runproj.adapters.source.plumbing import Command, GitFailed, run
 from runproj.errors import ProjectError
-from runproj.model import Model
+from runproj.model import Model, to_json
 
 # The times of files and of the index may come from clocks that tick as slowly as this.
 _TICK_NS = 2_000_000_000
@@ -86,13 +86,13 @@ class PrivateIndex:
             data = json.loads(self._memory.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        known = isinstance(data, dict) and data.keys() == Memory.model_fields.keys()
-        return Memory.model_construct(**data) if known else None
+        known = isinstance(data, dict) and data.keys() == Memory.model_defaults.keys()
+        return Memory(**data) if known else None
 
     def remember(self, memory: Memory) -> None:
         """Keep what the snapshot came to."""
         passing = self._memory.with_suffix(".new")
-        passing.write_text(json.dumps(dict(memory)))
+        passing.write_text(to_json(memory))
         passing.replace(self._memory)
 
     def unchanged(self) -> Command:

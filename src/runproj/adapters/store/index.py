@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runproj.errors import StoreError
+from runproj.model import from_json, to_json
 from runproj.record.run import Run, StepRun
 
 _VERSION = 2
@@ -138,7 +139,7 @@ class Index:
     def put_step(self, run_id: str, step: StepRun) -> None:
         """Note a step run that succeeded."""
         digest = step.fingerprint.digest if step.fingerprint else None
-        row = (digest, run_id, step.name, step.finished_at, step.model_dump_json(by_alias=True))
+        row = (digest, run_id, step.name, step.finished_at, to_json(step))
         self._write("insert or replace into step values (?, ?, ?, ?, ?)", [row])
 
     def put_last(self, run: Run, steps: Iterable[StepRun]) -> None:
@@ -146,7 +147,7 @@ class Index:
         rows = [
             (
                 run.project, run.entry_point, step.name, run.started_at, run.id,
-                step.model_dump_json(by_alias=True),
+                to_json(step),
             )
             for step in steps
         ]  # fmt: skip
@@ -164,7 +165,7 @@ class Index:
             "order by finished_at desc, run_id desc limit 1",
             (fingerprint,),
         )
-        return (rows[0][0], StepRun.model_validate_json(rows[0][1])) if rows else None
+        return (rows[0][0], from_json(StepRun, rows[0][1])) if rows else None
 
     def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
         """Return the latest successful step run of a step."""
@@ -172,7 +173,7 @@ class Index:
             "select run_id, record from last where project = ? and entry_point = ? and name = ?",
             (project, entry_point, step),
         )
-        return (rows[0][0], StepRun.model_validate_json(rows[0][1])) if rows else None
+        return (rows[0][0], from_json(StepRun, rows[0][1])) if rows else None
 
     def ids(self, name: str) -> list[str]:
         """Return ids that are this name or start with it, or whose run has it; latest first."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runproj.errors import StoreError, UsageError
-from runproj.model import canonical
+from runproj.model import canonical, from_json
 from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 
 _CHUNK = 1 << 20
@@ -93,7 +93,7 @@ class FolderObjects:
 
     def members(self, sha256: str) -> tuple[FolderMember, ...]:
         """Return the members of a folder that is kept under this digest."""
-        return FolderManifest.model_validate_json(self.read(sha256)).members
+        return from_json(FolderManifest, self.read(sha256)).members
 
     def _place(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256[2:]
@@ -183,7 +183,7 @@ class FolderObjects:
 
     def _put_folder(self, place: Path, path: str, *, take: bool) -> Artifact:
         manifest, size = self._manifest(place, keep=True, take=take)
-        self.keep(canonical(manifest.model_dump(mode="json")))
+        self.keep(canonical(manifest))
         return _folder_artifact(path, manifest, size)
 
     def _manifest(self, place: Path, *, keep: bool, take: bool) -> tuple[FolderManifest, int]:
@@ -294,7 +294,7 @@ def _file_artifact(path: str, sha256: str, status: os.stat_result) -> Artifact:
 
 
 def _folder_artifact(path: str, manifest: FolderManifest, size: int) -> Artifact:
-    sha256 = hashlib.sha256(canonical(manifest.model_dump(mode="json"))).hexdigest()
+    sha256 = hashlib.sha256(canonical(manifest)).hexdigest()
     return Artifact(path=path, kind="folder", sha256=sha256, size=size)
 
 

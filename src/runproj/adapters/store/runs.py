@@ -17,13 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from runproj.adapters.disk import FolderLock, append, is_locked, taking_turns, write_atomically
 from runproj.adapters.store.index import Index
 from runproj.adapters.store.log import FolderLog
 from runproj.errors import NoSuchRun, StoreError
-from runproj.model import Model
+from runproj.model import Model, WrongData, as_lines, from_json, to_json
 from runproj.record.run import Run, StepRun
 
 _IGNORE = "# made by runproj; this folder ignores itself\n*\n"
@@ -106,7 +104,7 @@ class FolderRuns:
         update: dict[str, object] = {"steps": steps}
         if not alive:
             update |= {"status": "interrupted", "error": "runproj itself was ended from outside"}
-        return run.model_copy(update=update)
+        return run.replace(**update)
 
     def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
         """Return the latest success with a fingerprint, see :class:`~runproj.ports.RunStore`."""
@@ -178,8 +176,8 @@ def make_store(folder: Path) -> None:
 
 
 def write_run(folder: Path, run: Run) -> None:
-    """Write ``run.json`` as a whole."""
-    write_atomically(folder / "run.json", run.model_dump_json(by_alias=True, indent=1).encode())
+    """Write ``run.json`` as a whole: a line for each field, and one for each step run."""
+    write_atomically(folder / "run.json", as_lines(run).encode())
 
 
 def step_folder(run_folder: Path, step: str) -> Path:
@@ -190,12 +188,10 @@ def step_folder(run_folder: Path, step: str) -> Path:
 
 def _parse(text: bytes, folder: Path) -> Run:
     try:
-        return Run.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        return from_json(Run, text)
+    except WrongData as error:
         raise StoreError(
-            f"the record of the run {folder.name} cannot be read: {where}: {first['msg']}",
+            f"the record of the run {folder.name} cannot be read: {error}",
             where=str(folder / "run.json"),
             hint="it was damaged, or written by another version of runproj",
         ) from error
@@ -219,8 +215,8 @@ def _steps_from_events(folder: Path, *, alive: bool) -> tuple[StepRun, ...]:
             return ()
     for number, line in enumerate(lines, start=1):
         try:
-            step = _Line.model_validate_json(line).step
-        except ValidationError as error:
+            step = from_json(_Line, line).step
+        except WrongData as error:
             raise StoreError(
                 f"the events of the run {folder.name} cannot be read: line {number} is damaged",
                 where=str(place),
@@ -228,9 +224,7 @@ def _steps_from_events(folder: Path, *, alive: bool) -> tuple[StepRun, ...]:
             ) from error
         steps[step.name] = step
     return tuple(
-        step.model_copy(update={"status": "interrupted"})
-        if step.status == "running" and not alive
-        else step
+        step.replace(status="interrupted") if step.status == "running" and not alive else step
         for step in steps.values()
     )
 
@@ -259,7 +253,7 @@ class FolderJournal:
             self._index.put_last(self._run, [step])
 
     def _append(self, event: str, step: StepRun) -> None:
-        record = step.model_dump_json(by_alias=True)
+        record = to_json(step)
         line = f'{{"event":"{event}","step":{record}}}\n'
         with _translated("the record cannot be written", self._place):
             append(self._events, line.encode())

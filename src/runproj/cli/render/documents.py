@@ -1,10 +1,9 @@
 """The JSON documents that commands print: stable names, described by a published schema."""
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
-from pydantic import Field
-
-from runproj.model import Model
+from runproj.model import Key, Model, plain
 from runproj.plan.plan import Action, Reason
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
@@ -15,8 +14,8 @@ class ReasonDocument(Model):
 
     kind: str
     name: str | None = None
-    before: str | int | float | bool | None = Field(None, serialization_alias="from")
-    after: str | int | float | bool | None = Field(None, serialization_alias="to")
+    before: Annotated[str | int | float | bool | None, Key("from")] = None
+    after: Annotated[str | int | float | bool | None, Key("to")] = None
 
 
 class EnvironmentDocument(Model):
@@ -195,8 +194,9 @@ def step_document(step: StepRun) -> StepDocument:
         exit_code=outcome.exit_code if outcome else None,
         signal=outcome.signal if outcome else None,
         error=step.error, duration_s=step.duration_s, argv=list(step.argv),
-        environment=use
-        and EnvironmentDocument(name=use.name, kind=use.kind, key=use.key, lock_sha256=use.lock),
+        environment=None
+        if use is None
+        else EnvironmentDocument(name=use.name, kind=use.kind, key=use.key, lock_sha256=use.lock),
         inputs=[
             FileDocument(path=one.path, sha256=one.sha256, size=one.size, kind=one.kind)
             for one in step.inputs
@@ -231,10 +231,10 @@ def plan_result(decisions: tuple[Decision, ...]) -> PlanResult:
 
 def list_result(rows: list[dict[str, Any]]) -> ListResult:
     """Return rows of the index as a document."""
-    names = RunSummary.model_fields
+    names = RunSummary.model_defaults
     return ListResult(runs=[RunSummary(**{name: row[name] for name in names}) for row in rows])
 
 
 def as_text(document: Model) -> str:
     """Return a document as JSON text."""
-    return document.model_dump_json(by_alias=True, indent=2)
+    return json.dumps(document, default=plain, indent=2, ensure_ascii=False, allow_nan=False)
