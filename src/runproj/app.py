@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runproj.adapters.host import platform_tag
 from runproj.adapters.parsed import ParsedProjects
@@ -20,6 +20,7 @@ from runproj.adapters.store.objects import FolderObjects
 from runproj.adapters.store.runs import FolderRuns
 from runproj.engine.lookup import Lookup
 from runproj.errors import NotSupported, Problem, ProjectError, UsageError
+from runproj.model import EMPTY
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
@@ -163,8 +164,7 @@ def project_store(folder: Path, given: str | None) -> Store:
     return Store(beside if writable else _aside(folder))
 
 
-@dataclass(frozen=True)
-class OpenProject:
+class OpenProject(NamedTuple):
     """A project that was read, with its store."""
 
     folder: Path
@@ -344,13 +344,12 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
         return 2
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How to execute; see the command ``run``."""
 
     name: str | None = None
     experiment: str = "default"
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = EMPTY
     keep_going: bool = False
     keep_workspace: bool = False
     command: Sequence[str] = ()

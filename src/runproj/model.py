@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import (
     Annotated,
     Any,
@@ -25,6 +25,9 @@ from typing import (
 )
 
 M = TypeVar("M", bound="Model")
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+"""A default that nobody can change."""
 
 
 class _Fresh:

@@ -18,7 +18,8 @@ NEVER_FOR_A_CACHED_STEP = {
 }  # fmt: skip
 
 TELL = """
-import sys
+import os, sys
+os._exit = sys.exit
 from runproj.cli.main import main
 try:
     main()

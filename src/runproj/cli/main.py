@@ -43,4 +43,14 @@ def main() -> None:
         gc.disable()  # a short life makes little garbage; looking for it costs a tenth of the time
         from runproj.cli.group import run_command  # noqa: PLC0415 -- nothing comes too early
 
-        sys.exit(run_command(arguments))
+        _leave(run_command(arguments))
+
+
+def _leave(code: int) -> None:
+    """End this process at once: taking everything apart first costs a tenth of a small run."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        sys.exit(code)  # whoever listened is gone; the interpreter knows what to do
+    os._exit(code)

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
@@ -28,8 +27,7 @@ class Pinned(NamedTuple):
     lock: Lock
 
 
-@dataclass(frozen=True, slots=True)
-class Pinner:
+class Pinner(NamedTuple):
     """Finds the lock of an environment, and makes one where there is none."""
 
     backends: Mapping[Kind, EnvironmentBackend]

@@ -1,7 +1,6 @@
 """From a project to a plan with decisions: what would be done, without doing it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runproj.engine.decide import Decider, Judged, below
@@ -22,8 +21,7 @@ from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a user asks to run.
 
     ``steps`` chooses steps (with those they need); empty means all. ``force`` executes all of
@@ -31,7 +29,7 @@ class Request:
     """
 
     entry_point: str = "main"
-    given: Given = field(default_factory=Given)
+    given: Given = Given()
     steps: tuple[str, ...] = ()
     force: bool = False
     system: bool = False
@@ -67,8 +65,7 @@ class Draft(NamedTuple):
     found: Mapping[str, Artifact]
 
 
-@dataclass(frozen=True, slots=True)
-class Preparer:
+class Preparer(NamedTuple):
     """Prepares runs of one project; ``point`` shows places of its file."""
 
     project: Project

@@ -1,6 +1,6 @@
 """Doing a past run again, from its record and the store alone."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.pin import Pinned, as_lock
@@ -16,8 +16,7 @@ from runproj.record.events import Decision
 from runproj.record.run import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Rerunner:
+class Rerunner(NamedTuple):
     """Prepares reruns."""
 
     source: SourceControl

@@ -11,8 +11,9 @@ names its folders, or a ``src`` folder or a package folder is there. (uv calls a
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+from runproj.model import EMPTY
 
 UNKNOWN_VERSION = "0+unknown"
 """Stands for a version that only a build of the project would tell."""
@@ -31,8 +32,7 @@ _ASIDE = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectPackage:
+class ProjectPackage(NamedTuple):
     """A project as a package.
 
     ``roots`` are the folders of the project (``.`` for itself) that go on the path; ``scripts``
@@ -42,9 +42,9 @@ class ProjectPackage:
     name: str
     version: str
     roots: tuple[str, ...]
-    scripts: Mapping[str, str] = field(default_factory=dict)
-    gui_scripts: Mapping[str, str] = field(default_factory=dict)
-    entry_points: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    scripts: Mapping[str, str] = EMPTY
+    gui_scripts: Mapping[str, str] = EMPTY
+    entry_points: Mapping[str, Mapping[str, str]] = EMPTY
 
     @property
     def folder(self) -> str:

@@ -6,7 +6,6 @@ text that uv wrote is added line by line, so that equal content stays equal byte
 
 import itertools
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -85,6 +84,8 @@ def declaration_of(content: str) -> str | None:
         return found[1]
     if "runproj" not in content:
         return None
+    import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
+
     try:
         own = tomllib.loads(content).get("tool", {}).get("runproj", {})
     except tomllib.TOMLDecodeError:
@@ -154,6 +155,8 @@ def difference(old: str, new: str) -> list[tuple[str, str | None, str | None]]:
 
 
 def _packages(content: str) -> list[dict[str, Any]]:
+    import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
+
     try:
         found: list[dict[str, Any]] = tomllib.loads(content).get("packages", [])
     except tomllib.TOMLDecodeError as error:

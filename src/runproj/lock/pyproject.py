@@ -6,7 +6,6 @@ Only that is part of a declaration, so that an edit of a linter's settings leave
 import datetime
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -42,6 +41,8 @@ def parse(text: str) -> dict[str, Any]:
     Raises:
         ProjectError: it is none; with line and column. Or what we look into is no table.
     """
+    import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
+
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

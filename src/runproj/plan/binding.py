@@ -3,11 +3,10 @@
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import ParameterError, Problem
-from runproj.model import Model
+from runproj.model import EMPTY, Model
 from runproj.spec.parameter import Parameter, ParameterType, Value, from_data, from_text
 from runproj.spec.suggest import did_you_mean, nearest
 
@@ -65,14 +64,13 @@ def render(value: Value) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What the user gave, weakest last: ``-P`` texts, the params file, variables, then defaults."""
 
     texts: Sequence[tuple[str, str]] = ()
-    file: Mapping[str, Value] = field(default_factory=dict)
+    file: Mapping[str, Value] = EMPTY
     file_name: str = "the params file"
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = EMPTY
 
 
 class Folders(NamedTuple):
@@ -182,8 +180,7 @@ def _unknown(
     return problems
 
 
-@dataclass(frozen=True, slots=True)
-class _Binder:
+class _Binder(NamedTuple):
     given: Given
     folders: Folders
     output_path: Callable[[str], str]

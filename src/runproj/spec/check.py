@@ -3,7 +3,6 @@
 import graphlib
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from runproj.spec import template
@@ -84,8 +83,7 @@ def _item(path: Path, field: str, index: int) -> Path:
     return (*path, field, index)
 
 
-@dataclass(frozen=True, slots=True)
-class _Checker:
+class _Checker(NamedTuple):
     """The references and paths of one step."""
 
     path: Path

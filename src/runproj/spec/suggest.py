@@ -1,6 +1,5 @@
 """The nearest name to a mistyped one."""
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -14,6 +13,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     folded = {other.lower(): other for other in known}
     if name.lower() in folded:
         return folded[name.lower()]
+    import difflib  # noqa: PLC0415 -- lazy: this module is on the hot path
+
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
 

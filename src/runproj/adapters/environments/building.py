@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runproj.adapters.environments import uv as installer
 from runproj.adapters.environments.built import (
@@ -30,16 +30,14 @@ _ABOUT = (
 _HEALTH_TIMEOUT_S = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Blueprint:
+class Blueprint(NamedTuple):
     """What is to be built: the interpreter, and the lockfile's text without our own note."""
 
     interpreter: Interpreter
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Builder:
+class Builder(NamedTuple):
     """Builds environments into their slots, one builder a slot at a time."""
 
     uv: installer.Uv

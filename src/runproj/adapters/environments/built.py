@@ -17,9 +17,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from runproj.adapters.disk import write_atomically
 from runproj.adapters.environments.interpreters import Interpreter, state
@@ -31,8 +30,7 @@ _DIGITS = 20
 _CACHED = "__pycache__"
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(NamedTuple):
     """What is known of a finished environment.
 
     ``size`` is in bytes. ``folders`` maps each folder to its time: a file that comes, goes or is
@@ -93,7 +91,8 @@ class Slot:
         python = state(interpreter.executable)
         marker = Marker(self.key, "venv", interpreter, packages, size, folders, files, python)
         (self.folder / "used").touch()
-        write_atomically(self._ready, json.dumps({"format": _FORMAT, **asdict(marker)}).encode())
+        data = {"format": _FORMAT, **marker._asdict(), "interpreter": interpreter._asdict()}
+        write_atomically(self._ready, json.dumps(data).encode())
         return marker
 
     def forget(self) -> None:
@@ -203,8 +202,7 @@ class BuildLock:
         os.close(self.descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltEnvironments:
+class BuiltEnvironments(NamedTuple):
     """All environments below a folder."""
 
     root: Path

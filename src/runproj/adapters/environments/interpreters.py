@@ -7,9 +7,8 @@ and holds as long as these do.
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from runproj.adapters.disk import write_atomically
 from runproj.model import digest_of
@@ -27,8 +26,7 @@ _LOOKED_AT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python interpreter that is no virtual environment's.
 
     ``version`` is the full one (``3.12.1``), ``implementation`` ``CPython``, with a ``t`` when it
@@ -89,7 +87,7 @@ def find(
         pass  # never found before, or the memory is damaged: look again
     found = discover(spec, caller, cache)
     try:
-        data = {"interpreter": asdict(found), "state": state(found.executable)}
+        data = {"interpreter": found._asdict(), "state": state(found.executable)}
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, json.dumps(data).encode())
     except OSError:

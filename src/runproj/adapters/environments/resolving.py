@@ -2,8 +2,8 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runproj.adapters.environments import uv as resolver
 from runproj.adapters.environments.interpreters import Interpreter
@@ -14,8 +14,7 @@ from runproj.lock.lock import Declaration, Lock
 _INLINE = "runproj-packages.txt"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolver:
+class Resolver(NamedTuple):
     """Makes locks for one interpreter."""
 
     uv: resolver.Uv

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runproj.adapters.environments.interpreters import state
 from runproj.lock.lock import Declaration, Lock
@@ -14,8 +14,7 @@ _PASSED = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION")
 """What decides which programs are found; all else that a step needs is declared by ``pass_env``."""
 
 
-@dataclass(frozen=True, slots=True)
-class SystemPrograms:
+class SystemPrograms(NamedTuple):
     """The caller's programs, see :class:`runproj.ports.PreparedEnvironment`."""
 
     key: str

@@ -4,9 +4,8 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock.pylock import without_credentials
@@ -36,8 +35,7 @@ _DENIED = re.compile(r"HTTP status client error \((?:401|403|407)\b")
 _OFFLINE = re.compile(r"network (?:was|is|connectivity is) disabled", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Uv:
+class Uv(NamedTuple):
     """uv, with the caller's variables: they hold indexes, certificates and proxies.
 
     ``kept_open`` are descriptors that it inherits: a lock must last as long as the last writer.

@@ -7,9 +7,8 @@ a few file reads; all that is slow stands in modules that are imported when it i
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runproj.adapters.disk import write_atomically
 from runproj.adapters.environments import built, interpreters, own_package
@@ -31,8 +30,7 @@ if sys.platform == "darwin":
     _SYSTEM_PATH = f"/opt/homebrew/bin:{_SYSTEM_PATH}"
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedVenv:
+class PreparedVenv(NamedTuple):
     """A virtual environment that is there, see :class:`runproj.ports.PreparedEnvironment`.
 
     ``shown`` is the folder with metadata and scripts of the project's own package, ``tables`` what

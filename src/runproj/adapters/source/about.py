@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from runproj.adapters.source.plumbing import Answer, Command, ask, looking, run
 
@@ -14,8 +14,7 @@ _CONFIGURED = r"^(remote\..*\.url|filter\..*)$"
 _INERT = ("clean=", "smudge=", "process=", "required=false")
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """The user's repository around a folder.
 
     ``tree`` is what the commit holds at that folder (None: nothing); ``prefix`` is where the

@@ -3,8 +3,8 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from runproj.adapters.source import about, listing, objections
 from runproj.adapters.source.about import About
@@ -18,8 +18,7 @@ from runproj.record.source import SourceSnapshot
 _REMEMBERED_MANIFESTS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(NamedTuple):
     """All that one look at the root and its repository showed."""
 
     root: str

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runproj.adapters.source.plumbing import Answer, Command, ask, looking
 from runproj.errors import ProjectError
@@ -39,8 +40,7 @@ _CLOSED = "could not open directory"
 _ASKED = ("-t", "-z", "--exclude-standard", *(word for name in _NEVER for word in ("-x", name)))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     r"""What git lists in one folder: the root, or a repository nested in it.
 
     ``prefix`` is where the folder stands below the root (``b""`` or ``b"sub/"``). Each line is
@@ -75,8 +75,7 @@ class Names:
             self.paths.pop(path, None)
 
 
-@dataclass(frozen=True, slots=True)
-class CodeFile:
+class CodeFile(NamedTuple):
     """A file of the code as it stands in the folder."""
 
     path: bytes

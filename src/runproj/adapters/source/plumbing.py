@@ -9,9 +9,10 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runproj.errors import StoreError
+from runproj.model import EMPTY
 
 # What a user sets about the machine, in contrast to what git sets for its hooks and aliases
 # (GIT_DIR, GIT_INDEX_FILE, GIT_CONFIG_PARAMETERS …), which would lead to another repository.
@@ -51,18 +52,16 @@ class GitFailed(Exception):
         self.said = said
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One call of git, to be started in a folder; ``feed`` is its standard input."""
 
     argv: tuple[str, ...]
     folder: str
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = EMPTY
     feed: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What git answered."""
 
     verb: str

@@ -9,8 +9,8 @@ import fcntl
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import git
 
@@ -29,8 +29,7 @@ def is_remote(project: str) -> bool:
     return _URI.fullmatch(project.partition("#")[0]) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteProjects:
+class RemoteProjects(NamedTuple):
     """Fetches projects below a folder of the user's cache."""
 
     folder: Path
