@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from runproj.engine.pin import Policy
     from runproj.engine.prepare import Prepared, Preparer
     from runproj.lock.lock import Kind
-    from runproj.ports import EnvironmentBackend, Executor, ProjectFiles, Reporter, SourceControl
+    from runproj.ports import (
+        EnvironmentBackend,
+        Executor,
+        ProjectFiles,
+        Reporter,
+        SourceControl,
+        Stream,
+    )
     from runproj.record.run import Run, StepRun
     from runproj.spec import place
     from runproj.spec.project import Project
@@ -83,7 +90,7 @@ class Store:
             str(self.folder / "source.git"), make_parent=lambda: make_store(self.folder)
         )
 
-    def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, str, bytes]]":
+    def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, Stream, bytes]]":
         """Yield seconds since the start, stream and bytes of a step's log.
 
         A cached step has the log of the step run whose outputs it took.

@@ -275,6 +275,22 @@ def test_a_lock_of_uv_is_taken_over_without_any_network(
     assert pylock.packages(more.content) == {"pal": "1.0", "tiny": "1.0", "top": "1.0"}
 
 
+def test_of_a_lock_of_uv_only_what_this_python_gets_is_taken_over(machine: Machine) -> None:
+    needs = (
+        "\"tiny<2 ; python_version >= '3.11'\", \"tiny>=2 ; python_version < '3.11'\", "
+        "\"top ; sys_platform == 'win32'\""
+    )
+    text = APP.replace('"tiny<2"', needs).replace(">=3.11", ">=3.9").partition("[project.opt")[0]
+    files = uv_project(machine, text)
+    assert "2.0" in files["uv.lock"]
+
+    lock = machine.lock(declared(files, pyproject=True))
+
+    assert pylock.packages(lock.content) == {"tiny": "1.0"}
+    assert "marker" not in lock.content
+    machine.prepare(declared(files, pyproject=True), lock)
+
+
 def test_a_lock_of_uv_that_does_not_fit_is_stale(machine: Machine) -> None:
     build_wheel(machine.wheels, "pal", "1.0")
     files = uv_project(machine, APP)

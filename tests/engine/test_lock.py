@@ -3,11 +3,16 @@
 import pytest
 from tests.engine.world import FakeBackend
 
-from runproj.engine.lock import LockChange, lock_environment, lock_state, lockable
+from runproj.engine.lock import LockChange, check_lock, lock_environment, lockable
 from runproj.errors import EnvironmentFailed
 from runproj.lock import pylock
 from runproj.lock.declaration import declare
-from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.spec.environment import (
+    Environment,
+    PyprojectSource,
+    SystemEnvironment,
+    VenvEnvironment,
+)
 
 PATH = "locks/pylock.default.toml"
 A = VenvEnvironment(kind="venv", packages=("a",))
@@ -33,6 +38,11 @@ class Project:
         backends = {"venv": self.backend}
         return lock_environment("default", environment, self.read, backends, upgrade, print)  # type: ignore[arg-type] # a dict of one kind
 
+    def check(self, environment: VenvEnvironment) -> tuple[str, str]:
+        backends = {"venv": self.backend}
+        found = check_lock("default", environment, self.read, backends)  # type: ignore[arg-type] # a dict of one kind
+        return found.state, found.path
+
 
 @pytest.fixture
 def project() -> Project:
@@ -45,12 +55,23 @@ def test_only_what_has_a_lockfile_can_be_locked() -> None:
 
 
 def test_a_lockfile_is_missing_current_stale_or_damaged(project: Project) -> None:
-    assert lock_state("default", A, project.read) == ("missing", None)
+    assert project.check(A) == ("missing", PATH)
     project.write(A)
-    assert lock_state("default", A, project.read)[0] == "current"
-    assert lock_state("default", AB, project.read)[0] == "stale"
+    assert project.check(A) == ("current", PATH)
+    assert project.check(AB) == ("stale", PATH)
     project.files[PATH] = "<<<<<<< HEAD"
-    assert lock_state("default", A, project.read) == ("damaged", None)
+    assert project.check(A) == ("damaged", PATH)
+    assert project.backend.locked == []
+
+
+def test_the_lock_of_uv_counts_where_none_of_ours_fits(project: Project) -> None:
+    project.files |= {"pyproject.toml": "[project]\nname = 'a'\n", "uv.lock": "version = 1\n"}
+    own = VenvEnvironment(kind="venv", pyproject=PyprojectSource())
+    assert project.check(own) == ("current", "uv.lock")
+    project.backend.outdated = "uv.lock does not fit"
+    assert project.check(own) == ("stale", "uv.lock")
+    project.write(own)
+    assert project.check(own) == ("current", PATH)
 
 
 def test_the_first_lock_tells_all_packages_as_new(project: Project) -> None:

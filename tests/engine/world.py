@@ -22,7 +22,7 @@ from runproj.engine.pin import Pinner, Policy
 from runproj.engine.prepare import Prepared, Preparer, Request
 from runproj.engine.rerun import Rerunner
 from runproj.engine.run import Runner, timestamp
-from runproj.errors import EnvironmentFailed
+from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock import pylock
 from runproj.lock.lock import Declaration, Kind, Lock
 from runproj.model import digest_of
@@ -57,7 +57,8 @@ class FakePrepared:
 class FakeBackend:
     """Locks and builds nothing, and remembers how often.
 
-    ``unlockable`` is why it cannot lock, ``broken`` why it cannot build.
+    ``unlockable`` is why it cannot lock, ``outdated`` why a lock of another tool does not serve,
+    ``broken`` why it cannot build.
     """
 
     kind: Kind
@@ -67,11 +68,14 @@ class FakeBackend:
     built: list[str] = field(default_factory=list)
     broken: str | None = None
     unlockable: str | None = None
+    outdated: str | None = None
     intact: bool = True
 
     def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
         if self.unlockable is not None:
             raise EnvironmentFailed(self.unlockable)
+        if self.outdated is not None:
+            raise LockStale(self.outdated)
         self.locked.append(declaration)
         self.previous.append(previous)
         say("resolving")

@@ -140,3 +140,19 @@ def test_packages_at_local_paths_are_named() -> None:
     local = '[[packages]]\nname = "lib"\ndirectory = { path = "lib" }\n'
 
     assert pylock.local(LOCK + local) == ["lib"]
+
+
+def test_what_no_marker_lets_in_is_left_out() -> None:
+    text = (
+        'lock-version = "1.0"\n\n[[packages]]\nname = "a"\nversion = "1"\n'
+        '\n[[packages]]\nname = "a"\nversion = "2"\nmarker = "new"\nwheels = []\n'
+        '\n[[packages]]\nname = "b"\nversion = "3"\nmarker = "old"\n'
+    )
+    found = pylock.narrowed(text, lambda marker: marker == "new")
+    assert pylock.packages(found) == {"a": "1 | 2"}
+    assert "marker" not in found
+    assert found.endswith('version = "2"\nwheels = []\n\n')
+    assert (
+        pylock.narrowed(text, lambda _: False)
+        == text.partition('[[packages]]\nname = "a"\nversion = "2"')[0]
+    )

@@ -1,7 +1,7 @@
 """The commands about environments: lock, env list, env build, env remove."""
 
-import json
 import os
+from collections.abc import Iterable
 
 import click
 
@@ -10,10 +10,9 @@ from runproj.cli.group import json_option, place_options
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
-from runproj.engine.lock import LockChange, lock_environment, lock_state, lockable
+from runproj.engine.lock import LockChange, check_lock, lock_environment, lockable
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
-from runproj.model import plain
 from runproj.record.events import Progress
 from runproj.spec.environment import VenvEnvironment
 from runproj.spec.suggest import did_you_mean
@@ -75,7 +74,7 @@ def lock(
         changes.append(change)
     reporter.clear()
     if as_json:
-        print(json.dumps({"locks": [_document(change) for change in changes]}, indent=2))
+        _print_locks(changes)
     elif not changes:
         print("no environment has a lock")
     for change in () if as_json else changes:
@@ -84,24 +83,33 @@ def lock(
 
 
 def _check(opened: app.OpenProject, chosen: dict[str, VenvEnvironment], *, as_json: bool) -> int:
-    states = {}
+    found = []
+    backends = app.backends(dict(os.environ))
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
-            states[name] = lock_state(name, environment, app.project_files(opened).read)[0]
+            read = app.project_files(opened).read
+            found.append(check_lock(name, environment, read, backends))
     if as_json:
-        print(json.dumps({"locks": [{"environment": k, "state": v} for k, v in states.items()]}))
+        _print_locks(found)
     else:
-        print(table(states.items(), indent=""), end="")
-    stale = any(state != "current" for state in states.values())
-    return Stale.exit_code if stale else 0
+        print(table(((one.environment, one.state, one.path) for one in found), indent=""), end="")
+    return Stale.exit_code if any(one.state != "current" for one in found) else 0
 
 
-def _document(change: LockChange) -> dict[str, object]:
-    return {
-        "environment": change.environment,
-        "path": change.path,
-        "changed": [{"name": name, "from": old, "to": new} for name, old, new in change.packages],
-    }
+def _print_locks(changes: Iterable[LockChange]) -> None:
+    from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+    locks = [
+        documents.LockDocument(
+            environment=change.environment, path=change.path, state=change.state,
+            changed=[
+                documents.VersionDocument(name=name, before=old, after=new)
+                for name, old, new in change.packages
+            ],
+        )
+        for change in changes
+    ]  # fmt: skip
+    print(documents.as_text(documents.LocksResult(locks=locks)))
 
 
 def _text(change: LockChange) -> str:
@@ -130,7 +138,10 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
     del store
     found = app.built_environments().all()
     if as_json:
-        print(json.dumps({"environments": found}, default=plain, indent=2))
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        shown = [documents.BuiltDocument.of(one) for one in found]
+        print(documents.as_text(documents.EnvironmentsResult(environments=shown)))
         return 0
     if not found:
         print("no environments")
@@ -161,12 +172,18 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
             pinned.declaration, pinned.lock,
             lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
         )  # fmt: skip
-        built.append((name, ready))
+        built.append((name, environment.kind, ready))
     reporter.clear()
     if as_json:
-        print(json.dumps({"environments": [{"name": n, "key": e.key} for n, e in built]}, indent=2))
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        ready_now = [
+            documents.ReadyDocument(name=name, kind=kind, key=ready.key)
+            for name, kind, ready in built
+        ]
+        print(documents.as_text(documents.BuildResult(built=ready_now)))
     else:
-        rows = [(name, ready.key[:12], ready.description) for name, ready in built]
+        rows = [(name, ready.key[:12], ready.description) for name, _, ready in built]
         print(table(rows, indent="") or "no environment has to be built\n", end="")
     return 0
 
@@ -198,7 +215,10 @@ def remove(keys: tuple[str, ...], store: str | None, *, everything: bool, as_jso
     for one in chosen:
         built.remove(one.key)
     if as_json:
-        print(json.dumps({"removed": [one.key for one in chosen]}, indent=2))
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        gone = [one.key for one in chosen]
+        print(documents.as_text(documents.RemoveResult(removed=gone)))
     else:
         total = size(sum(one.size for one in chosen))
         print(f"removed {len(chosen)} environment{'s' * (len(chosen) != 1)}, {total}")

@@ -47,7 +47,10 @@ def init(folder: str, store: str | None, *, as_json: bool) -> int:
         ) from error
     wrote = [str(place / path) for path in ("runproj.yaml", *made)]
     if as_json:
-        print(json.dumps({"init": {"wrote": wrote}}, indent=2, ensure_ascii=False))
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        made_document = documents.InitDocument(wrote=wrote)
+        print(documents.as_text(documents.InitResult(init=made_document)))
         return 0
     style = stdout_style()
     for path in wrote:
@@ -149,7 +152,10 @@ def check(project: str, store: str | None, *, as_json: bool) -> int:
         name: len(entry.all_steps(name)) for name, entry in opened.project.entry_points.items()
     }
     if as_json:
-        print(json.dumps({"check": {"ok": True, "entry_points": counts}}, indent=2))
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        checked = documents.CheckDocument(entry_points=counts)
+        print(documents.as_text(documents.CheckResult(check=checked)))
     else:
         said = ", ".join(
             f"{name} ({count} step{'s' * (count > 1)})" for name, count in counts.items()

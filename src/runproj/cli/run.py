@@ -283,8 +283,7 @@ def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa
 @place_options
 def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Draw the steps, and what flows between them."""
-    import json  # noqa: PLC0415 -- lazy
-
+    from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
     from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
     from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
 
@@ -298,16 +297,7 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
                 flows.setdefault((item.step, step.name), []).append(item.path)
     after = {step.name: list(step.after) for step in planned}
     if options["as_json"]:
-        edges = [
-            {"from": other, "to": name, "files": flows.get((other, name), [])}
-            for name, others in after.items()
-            for other in others
-        ]
-        print(
-            json.dumps(
-                {"graph": {"steps": list(after), "edges": edges}}, indent=2, ensure_ascii=False
-            )
-        )
+        print(documents.as_text(documents.graph_result(after, flows)))
         return 0
     shown = {
         name: [other for other in others if other in after[name]]

@@ -1,10 +1,8 @@
 """The commands that look at past runs: list, show, logs, get."""
 
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,7 +112,16 @@ def logs(name: str, store: str | None, *, follow: bool, timed: bool, as_json: bo
     run, step = opened.lookup.split(name)
     chosen = None if step is None else step.name
     if as_json:
-        print(json.dumps({"logs": [*_entries(opened, run, chosen)]}, indent=2, ensure_ascii=False))
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        entries = [
+            documents.LogDocument(
+                step=one.name, time_s=elapsed, stream=stream, text=chunk.decode(errors="replace")
+            )
+            for one in _steps(run, chosen)
+            for elapsed, stream, chunk in opened.pieces(run.id, one)
+        ]
+        print(documents.as_text(documents.LogsResult(logs=entries)))
         return 0
     printed: dict[str, int] = {}
     while True:
@@ -127,13 +134,6 @@ def logs(name: str, store: str | None, *, follow: bool, timed: bool, as_json: bo
 
 def _steps(run: Run, chosen: str | None) -> list[StepRun]:
     return [step for step in run.steps if chosen in (None, step.name)]
-
-
-def _entries(store: app.Store, run: Run, chosen: str | None) -> Iterator[dict[str, object]]:
-    for step in _steps(run, chosen):
-        for elapsed, stream, chunk in store.pieces(run.id, step):
-            text = chunk.decode(errors="replace")
-            yield {"step": step.name, "time_s": elapsed, "stream": stream, "text": text}
 
 
 def _print_new(
@@ -192,9 +192,11 @@ def get(
     for output in wanted:
         opened.objects.give(output, str(target))
     if as_json:
-        files = [{"path": one.path, "sha256": one.sha256, "size": one.size} for one in wanted]
-        got = {"get": {"folder": str(target), "files": files}}
-        print(json.dumps(got, indent=2, ensure_ascii=False))
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        files = [documents.FileDocument.of(one) for one in wanted]
+        got = documents.GetDocument(folder=str(target), files=files)
+        print(documents.as_text(documents.GetResult(get=got)))
     else:
         for output in wanted:
             print(target / output.path)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from runproj.cli.render.documents import ErrorResult, ListResult, PlanResult, RunResult, StepResult
+from runproj.cli.render.documents import Result
 from runproj.record.run import Run
 from runproj.spec.fields import adapter
 from runproj.spec.project import Project
@@ -96,7 +96,7 @@ def _run() -> dict[str, Any]:
 
 
 def _output() -> dict[str, Any]:
-    every = adapter(RunResult | StepResult | ListResult | PlanResult | ErrorResult)
+    every = adapter(Result)
     return every.json_schema(by_alias=True, mode="serialization")
 
 

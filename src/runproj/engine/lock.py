@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.engine.pin import as_lock
-from runproj.errors import EnvironmentFailed
+from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock import pylock
-from runproj.lock.declaration import declare
+from runproj.lock.declaration import UV_LOCK, declare
 from runproj.lock.lock import Kind, Lock, lockfile_path
 from runproj.ports import EnvironmentBackend, Say
 from runproj.spec.environment import Environment, VenvEnvironment
@@ -33,7 +33,7 @@ def lockable(environments: Mapping[str, Environment]) -> dict[str, VenvEnvironme
     }
 
 
-def lock_state(
+def _own(
     name: str, environment: VenvEnvironment, read: Callable[[str], str | None]
 ) -> tuple[State, Lock | None]:
     """Return whether the lockfile of an environment fits what is declared, and the lock."""
@@ -46,6 +46,31 @@ def lock_state(
     except EnvironmentFailed:
         return "damaged", None
     return ("current" if own.fits(declare(environment, read)) else "stale"), own
+
+
+def check_lock(
+    name: str, environment: VenvEnvironment, read: Callable[[str], str | None],
+    backends: Mapping[Kind, EnvironmentBackend],
+) -> LockChange:  # fmt: skip
+    """Tell whether ``run --locked`` would be content; nothing is to be written.
+
+    A lockfile in ``locks/`` counts when it fits; else the project's own uv.lock, if that is its
+    lock (see :func:`runproj.lock.declaration.declare`).
+
+    Raises:
+        ProjectError: the declaration itself is wrong.
+    """
+    state, _ = _own(name, environment, read)
+    path = lockfile_path(name, environment.kind) or ""
+    declaration = declare(environment, read)
+    if state in ("missing", "stale") and UV_LOCK in declaration.files:
+        path = UV_LOCK
+        try:
+            backends[environment.kind].lock(declaration, None, lambda _: None)
+            state = "current"
+        except LockStale:
+            state = "stale"
+    return LockChange(name, path, "", state, ())
 
 
 def lock_environment(
@@ -65,7 +90,7 @@ def lock_environment(
     Raises:
         EnvironmentFailed: it cannot be resolved.
     """
-    state, own = lock_state(name, environment, read)
+    state, own = _own(name, environment, read)
     path = lockfile_path(name, environment.kind) or ""
     if own is not None and state == "current" and upgrade is not None and not upgrade:
         return LockChange(name, path, own.content, state, ())

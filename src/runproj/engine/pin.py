@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
 from runproj.lock import pylock
-from runproj.lock.declaration import declare
+from runproj.lock.declaration import UV_LOCK, declare
 from runproj.lock.lock import Declaration, Kind, Lock, lockfile_path
 from runproj.model import canonical
 from runproj.plan.plan import EnvironmentPin
@@ -69,7 +69,7 @@ class Pinner(NamedTuple):
         own = None if content is None else as_lock(declaration.kind, content)
         if own is not None and (self.policy == "frozen" or own.fits(declaration)):
             return own
-        own_uv_lock = "uv.lock" in declaration.files
+        own_uv_lock = UV_LOCK in declaration.files
         if self.policy != "auto" and not own_uv_lock:
             what = "is missing" if own is None else "does not fit what is declared any more"
             raise LockStale(

@@ -10,6 +10,9 @@ from runproj.lock.requirements import Read, RequirementFiles
 from runproj.model import canonical
 from runproj.spec.environment import PyprojectSource, SystemEnvironment, VenvEnvironment
 
+UV_LOCK = "uv.lock"
+"""uv's own lock: it is that of an environment which lists nothing but ``pyproject``."""
+
 
 def declare(environment: VenvEnvironment | SystemEnvironment, read: Read) -> Declaration:
     """Collect what decides the lock of an environment.
@@ -74,7 +77,7 @@ def _pyproject(source: PyprojectSource, found: RequirementFiles, *, alone: bool)
         return {}
     found.errors += pyproject.errors(own, source.extras, source.groups)
     found.files[pyproject.FILE] = pyproject.toml(pyproject.essence(own))
-    for name in ("uv.toml", "uv.lock") if alone else ("uv.toml",):
+    for name in ("uv.toml", UV_LOCK) if alone else ("uv.toml",):
         more = found.read(name)
         if more is not None:
             found.files[name] = more

@@ -6,7 +6,7 @@ text that uv wrote is added line by line, so that equal content stays equal byte
 
 import itertools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from runproj.errors import EnvironmentFailed
@@ -16,6 +16,7 @@ _OWN = re.compile(r'\n*\[tool\.runproj\]\ndeclaration = "([0-9a-f]{64})"\s*\Z')
 _USERINFO = re.compile(r'(?<=://)(?<!ssh://)[^/\s"\']+@')
 _SSH_PASSWORD = re.compile(r'(?<=ssh://)([^/\s"\'@:]*):[^/\s"\']*@')
 _PACKAGE = "[[packages]]\n"
+_MARKER = re.compile(r"^marker = .*\n", re.MULTILINE)
 _FILES = ("sdist", "archive")
 
 
@@ -136,6 +137,22 @@ def without(content: str, names: Collection[str]) -> str:
     head, *blocks = content.split(_PACKAGE)
     freed = {normalized(name) for name in names}
     kept = [block for block in blocks if normalized(_name(block)) not in freed]
+    return _PACKAGE.join([head, *kept])
+
+
+def narrowed(content: str, holds: Callable[[str], bool]) -> str:
+    """Return a lockfile with only the packages whose markers hold, and without the markers.
+
+    ``holds`` tells it of a marker (PEP 508).
+    """
+    head, *blocks = content.split(_PACKAGE)
+    kept = []
+    for block, package in zip(blocks, _packages(content), strict=True):
+        marker = package.get("marker")
+        if marker is None:
+            kept.append(block)
+        elif holds(marker):
+            kept.append(_MARKER.sub("", block, count=1))
     return _PACKAGE.join([head, *kept])
 
 

@@ -3,12 +3,13 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from runproj.adapters.environments import uv as resolver
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
 from runproj.lock import pylock, pyproject
+from runproj.lock.declaration import UV_LOCK
 from runproj.lock.lock import Declaration, Lock
 
 _INLINE = "runproj-packages.txt"
@@ -26,7 +27,7 @@ class Resolver(NamedTuple):
         with tempfile.TemporaryDirectory(prefix="runproj-lock-") as name:
             folder = Path(name)
             _lay_out(folder, declaration)
-            if "uv.lock" in declaration.files:
+            if UV_LOCK in declaration.files:
                 content = self._exported(declaration, folder)
             else:
                 _prefer(folder, previous)
@@ -57,9 +58,27 @@ class Resolver(NamedTuple):
         dynamic = bool(own.get("project", {}).get("dynamic"))
         if dynamic:
             self.say("uv.lock is not checked against pyproject.toml: the version is dynamic")
-        return resolver.exported(
+        content = resolver.exported(
             self.uv, _chosen(declaration), self.interpreter.executable, folder, check=not dynamic
         )
+        # uv's lock is for every Python that the project allows, ours is for one
+        return pylock.narrowed(content, _marker_test(self.interpreter))
+
+
+def _marker_test(interpreter: Interpreter) -> Callable[[str], bool]:
+    """Return what tells whether a marker (PEP 508) holds for an interpreter of this machine."""
+    from packaging.markers import Marker, default_environment  # noqa: PLC0415 -- lazy
+
+    implementation = interpreter.implementation.removesuffix("t")
+    environment: dict[str, str] = {
+        **cast("dict[str, str]", default_environment()),
+        "python_version": interpreter.minor,
+        "python_full_version": interpreter.version,
+        "implementation_version": interpreter.version,
+        "implementation_name": implementation.lower(),
+        "platform_python_implementation": implementation,
+    }
+    return lambda text: Marker(text).evaluate(environment)
 
 
 def _lay_out(folder: Path, declaration: Declaration) -> None:

@@ -1,7 +1,8 @@
 """The JSON documents that commands print: stable names, described by a published schema."""
 
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
 
 from runproj.model import Key, Model, plain
 from runproj.plan.plan import Action, Reason
@@ -68,8 +69,8 @@ class SourceDocument(Model):
     remote: str | None
 
 
-class RunDocument(Model):
-    """A run."""
+class RunFacts(Model):
+    """What is told of a run wherever it is told."""
 
     id: str
     name: str | None
@@ -86,6 +87,11 @@ class RunDocument(Model):
     tags: dict[str, str]
     error: str | None
     rerun_of: str | None
+
+
+class RunDocument(RunFacts):
+    """A run."""
+
     source: SourceDocument
     steps: list[StepDocument]
 
@@ -102,24 +108,10 @@ class StepResult(Model):
     step: StepDocument
 
 
-class RunSummary(Model):
+class RunSummary(RunFacts):
     """A run as ``list`` shows it."""
 
-    id: str
-    name: str | None
-    project: str
-    entry_point: str
-    status: str
-    exit_code: int | None
-    started_at: str
-    finished_at: str | None
-    duration_s: float | None
-    experiment: str
-    params: dict[str, Any]
-    metrics: dict[str, float]
-    tags: dict[str, str]
     dirty: bool | None
-    rerun_of: str | None
 
 
 class ListResult(Model):
@@ -149,6 +141,149 @@ class PlanResult(Model):
     plan: PlanDocument
 
 
+class EdgeDocument(Model):
+    """One step comes before another; ``files`` are what flows."""
+
+    before: Annotated[str, Key("from")]
+    after: Annotated[str, Key("to")]
+    files: list[str]
+
+
+class GraphDocument(Model):
+    """Steps in an order that works, and what is between them."""
+
+    steps: list[str]
+    edges: list[EdgeDocument]
+
+
+class GraphResult(Model):
+    """What ``graph`` prints."""
+
+    graph: GraphDocument
+
+
+class CheckDocument(Model):
+    """A project without mistakes; how many steps each entry point has."""
+
+    ok: Literal[True] = True
+    entry_points: dict[str, int]
+
+
+class CheckResult(Model):
+    """What ``check`` prints."""
+
+    check: CheckDocument
+
+
+class InitDocument(Model):
+    """The paths of the files that were written."""
+
+    wrote: list[str]
+
+
+class InitResult(Model):
+    """What ``init`` prints."""
+
+    init: InitDocument
+
+
+class LogDocument(Model):
+    """A piece of what a step printed, ``time_s`` seconds after its start."""
+
+    step: str
+    time_s: float
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+class LogsResult(Model):
+    """What ``logs`` prints."""
+
+    logs: list[LogDocument]
+
+
+class GetDocument(Model):
+    """The outputs that were copied, and the folder in which they are now."""
+
+    folder: str
+    files: list[FileDocument]
+
+
+class GetResult(Model):
+    """What ``get`` prints."""
+
+    get: GetDocument
+
+
+class VersionDocument(Model):
+    """A package whose version changed; null where it was not, or is no more."""
+
+    name: str
+    before: Annotated[str | None, Key("from")]
+    after: Annotated[str | None, Key("to")]
+
+
+class LockDocument(Model):
+    """A lockfile; ``state`` is what it was found in, ``changed`` what was written anew."""
+
+    environment: str
+    path: str
+    state: Literal["current", "missing", "stale", "damaged"]
+    changed: list[VersionDocument]
+
+
+class LocksResult(Model):
+    """What ``lock`` and ``lock --check`` print."""
+
+    locks: list[LockDocument]
+
+
+class BuiltDocument(Model):
+    """An environment on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970."""
+
+    key: str
+    kind: str
+    path: str
+    python: str
+    packages: int
+    size: int
+    used_at: float
+
+
+class EnvironmentsResult(Model):
+    """What ``env list`` prints."""
+
+    environments: list[BuiltDocument]
+
+
+class ReadyDocument(Model):
+    """An environment of the project that is ready to be used."""
+
+    name: str
+    kind: str
+    key: str
+
+
+class BuildResult(Model):
+    """What ``env build`` prints."""
+
+    built: list[ReadyDocument]
+
+
+class RemoveResult(Model):
+    """What ``env remove`` prints: the keys of what is gone."""
+
+    removed: list[str]
+
+
+class ProblemDocument(Model):
+    """One of several things that went wrong."""
+
+    message: str
+    where: str | None
+    hint: str | None
+
+
 class ErrorDocument(Model):
     """What went wrong; ``code`` is the exit code."""
 
@@ -156,7 +291,7 @@ class ErrorDocument(Model):
     message: str
     where: str | None
     hint: str | None
-    problems: list[dict[str, str | None]] | None = None
+    problems: list[ProblemDocument] | None = None
 
 
 class ErrorResult(Model):
@@ -165,20 +300,20 @@ class ErrorResult(Model):
     error: ErrorDocument
 
 
+Result: TypeAlias = (
+    RunResult | StepResult | ListResult | PlanResult | GraphResult | CheckResult | InitResult
+    | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult | RemoveResult
+    | ErrorResult
+)  # fmt: skip
+"""Every document that a command prints."""
+
+
 def run_result(run: Run) -> RunResult:
     """Return a run as a document."""
-    source = run.source
     return RunResult(
-        run=RunDocument(
-            id=run.id, name=run.name, project=run.project, entry_point=run.entry_point,
-            status=run.status, exit_code=run.exit_code, started_at=run.started_at,
-            finished_at=run.finished_at, duration_s=run.duration_s, experiment=run.experiment,
-            params=run.params, metrics=run.metrics, tags=run.tags, error=run.error,
-            rerun_of=run.rerun_of,
-            source=SourceDocument(
-                tree=source.tree, commit=source.commit, dirty=source.dirty, branch=source.branch,
-                remote=source.remote,
-            ),
+        run=RunDocument.of(
+            run,
+            source=SourceDocument.of(run.source),
             steps=[step_document(step) for step in run.steps],
         )
     )  # fmt: skip
@@ -197,24 +332,14 @@ def step_document(step: StepRun) -> StepDocument:
         environment=None
         if use is None
         else EnvironmentDocument(name=use.name, kind=use.kind, key=use.key, lock_sha256=use.lock),
-        inputs=[
-            FileDocument(path=one.path, sha256=one.sha256, size=one.size, kind=one.kind)
-            for one in step.inputs
-        ],
-        outputs=[
-            FileDocument(
-                path=one.path, sha256=one.sha256, size=one.size, kind=one.kind, name=one.name
-            )
-            for one in step.outputs
-        ],
+        inputs=[FileDocument.of(one, name=None) for one in step.inputs],
+        outputs=[FileDocument.of(one) for one in step.outputs],
         metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
     )  # fmt: skip
 
 
 def _reason(reason: Reason) -> ReasonDocument:
-    return ReasonDocument(
-        kind=reason.kind, name=reason.name, before=reason.before, after=reason.after
-    )
+    return ReasonDocument.of(reason)
 
 
 def plan_result(decisions: tuple[Decision, ...]) -> PlanResult:
@@ -229,12 +354,24 @@ def plan_result(decisions: tuple[Decision, ...]) -> PlanResult:
     return PlanResult(plan=PlanDocument(steps=steps))
 
 
+def graph_result(
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], list[str]]
+) -> GraphResult:
+    """Return a graph as a document: the steps before each, and what flows from one to another."""
+    edges = [
+        EdgeDocument(before=other, after=name, files=flows.get((other, name), []))
+        for name, others in after.items()
+        for other in others
+    ]
+    return GraphResult(graph=GraphDocument(steps=list(after), edges=edges))
+
+
 def list_result(rows: list[dict[str, Any]]) -> ListResult:
     """Return rows of the index as a document."""
     names = RunSummary.model_defaults
     return ListResult(runs=[RunSummary(**{name: row[name] for name in names}) for row in rows])
 
 
-def as_text(document: Model) -> str:
+def as_text(document: Result) -> str:
     """Return a document as JSON text."""
     return json.dumps(document, default=plain, indent=2, ensure_ascii=False, allow_nan=False)

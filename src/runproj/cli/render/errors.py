@@ -1,6 +1,5 @@
 """How problems look: message, place, the line of text, a hint."""
 
-import json
 from collections.abc import Sequence
 
 from runproj.cli.render.style import stderr_style
@@ -26,15 +25,13 @@ def error_text(problems: Sequence[Problem], kind: str = "error") -> str:
 
 def error_json(problems: Sequence[Problem], exit_code: int) -> str:
     """Return problems as the JSON document that takes the place of a result."""
-    first = problems[0]
-    document: dict[str, object] = {
-        "code": exit_code,
-        "message": first.message,
-        "where": first.where,
-        "hint": first.hint,
-    }
-    if len(problems) > 1:
-        document["problems"] = [
-            {"message": one.message, "where": one.where, "hint": one.hint} for one in problems
-        ]
-    return json.dumps({"error": document}, indent=2, ensure_ascii=False)
+    from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+    every = [
+        documents.ProblemDocument(message=one.message, where=one.where, hint=one.hint)
+        for one in problems
+    ]
+    document = documents.ErrorDocument.of(
+        every[0], code=exit_code, problems=every if len(every) > 1 else None
+    )
+    return documents.as_text(documents.ErrorResult(error=document))
