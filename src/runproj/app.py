@@ -21,6 +21,7 @@ from runproj.adapters.store.runs import FolderRuns
 from runproj.engine.lookup import Lookup
 from runproj.errors import NotSupported, Problem, ProjectError, UsageError
 from runproj.model import EMPTY
+from runproj.spec.paths import is_own
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
         SourceControl,
         Stream,
     )
-    from runproj.record.run import Run, StepRun
+    from runproj.record.run import Output, Run, StepRun
     from runproj.spec import place
     from runproj.spec.project import Project
 
 PROJECT_FILES = ("runproj.yaml", "runproj.yml")
 STORE = ".runproj"
+_CLOSED = frozenset({STORE, ".git"})
 _ALPHABET = "abcdefghjkmnpqrstvwxyz0123456789"  # no letters that look like others
 
 
@@ -136,12 +138,22 @@ def find_store(start: str, given: str | None) -> Store:
     )
 
 
-def check_destination(path: str, what: str = "the folder") -> None:
-    """Make sure that a folder is there or can be made, before anything is done.
+def check_destination(path: str) -> None:
+    """Make sure, before anything is done, that outputs can be put into a folder.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: it cannot be made or written, or is (in) a store or a repository's own folder.
     """
+    inside = next((part for part in Path(path).resolve().parts if part.casefold() in _CLOSED), None)
+    if inside is not None:
+        raise UsageError(
+            f"outputs are not put into {inside}", where=path, hint="choose another folder"
+        )
+    _check_place(path, "the folder")
+
+
+def _check_place(path: str, what: str) -> None:
+    """Make sure that a folder is there or can be made."""
     place = Path(path).absolute()
     above = place
     while not os.path.lexists(above) and above != above.parent:
@@ -155,6 +167,25 @@ def check_destination(path: str, what: str = "the folder") -> None:
         )  # fmt: skip
 
 
+def give(store: Store, outputs: "Sequence[Output]", folder: str) -> None:
+    """Copy outputs out of a store into a folder.
+
+    Raises:
+        UsageError: an output would overwrite the project file, a store or a repository; nothing is
+            copied then.
+        StoreError: an output is gone or damaged.
+    """
+    target = Path(folder)
+    for output in outputs:
+        if is_own(output.path) and os.path.lexists(target / output.path):
+            raise UsageError(
+                f"the output {output.path} would overwrite what is the project's own",
+                where=str(target / output.path), hint="choose another folder",
+            )  # fmt: skip
+    for output in outputs:
+        store.objects.give(output, folder)
+
+
 def _aside(folder: Path, name: str = "") -> Path:
     """Return the store of a project whose folder cannot be written, or is not the user's."""
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
@@ -164,7 +195,7 @@ def _aside(folder: Path, name: str = "") -> Path:
 def project_store(folder: Path, given: str | None) -> Store:
     """Return the store of a project; it may not exist yet."""
     if given:
-        check_destination(given, "the store")
+        _check_place(given, "the store")
         return Store(Path(given).absolute())
     beside = folder / STORE
     writable = os.access(beside if beside.exists() else folder, os.W_OK)

@@ -586,6 +586,8 @@ WANTED = {
     ("get", "latest:x"): ("no output 'x'", "known: out.txt, report.txt"),
     ("get", "latest", "--to", "data.csv"): ("is a file", None),
     ("get", "latest", "--to", "."): ("out.txt is there already", "--force"),
+    ("get", "latest", "--to", ".git/hooks", "-f"): ("are not put into .git", "another folder"),
+    ("run", ".", "--get", ".runproj/runs"): ("are not put into .runproj", "another folder"),
     ("rerun", "nothing"): ("no run 'nothing'", "runproj list"),
     ("rerun", "latest/train"): ("as a whole", "runproj rerun latest"),
     ("run", ".", "-P", "data=run:latest/train:nope"): ("no output 'nope'", "known: "),

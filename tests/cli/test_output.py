@@ -63,6 +63,30 @@ def test_colour_changes_no_word(project: MakeProject) -> None:
         assert plain(coloured) == demo.run(*command).ok().out
 
 
+def test_a_value_can_do_nothing_to_the_terminal(project: MakeProject) -> None:
+    demo = project({"runproj.yaml": GREETER})
+    evil = "a\x1b[31mb\x1b[2J\rc\nd\u202ee"
+    for value in ("plain", evil):
+        demo.run("run", ".", "-P", f"who={value}", "--name", value, "--tag", f"t={value}").ok()
+    shown = [
+        ("list",), ("show",), ("show", "latest/main"), ("status", ".", "-P", f"who={evil}x"),
+        ("run", ".", "-P", f"who={evil}x", "-n"), ("run", ".", "-P", f"how={evil}"),
+        ("show", evil), (evil,), ("run", evil),
+    ]  # fmt: skip
+    for command in shown:
+        for env in ({}, {"FORCE_COLOR": "1"}):
+            done = demo.run(*command, env=env)
+            said = done.out + done.err
+            assert not [part for part in PARTS if part in said], said
+
+
+PARTS = ("\x1b[31mb", "\x1b[2J", "\r", "\u202e")
+GREETER = """\
+runproj: 1
+entry_points: {main: {parameters: {who: x}, command: ['true', '{who}']}}
+"""
+
+
 def test_every_json_document_fits_the_published_schema(project: MakeProject) -> None:
     demo = project(FILES)
     shown = [

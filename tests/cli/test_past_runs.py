@@ -165,6 +165,17 @@ def test_get_overwrites_only_when_it_is_forced(demo: Project, tmp_path: Path) ->
         demo.run("get", "latest", "page", "--to", str(place), *options).ok(code)
 
 
+def test_a_step_that_keeps_all_it_makes_does_not_overwrite_a_project_file(
+    computer: Computer,
+) -> None:
+    text = "runproj: 1\nentry_points: {main: {command: echo 1 > runproj.yml}}\n"
+    project = computer.project({"runproj.yaml": text})
+    project.run("run", ".").ok()
+    project.run("get", "--to", "got").ok()
+    said = project.run("get", "--to", "got", "--force").ok(2).err
+    assert "runproj.yml would overwrite what is the project's own" in said
+
+
 def test_what_was_got_may_be_changed_without_harm(demo: Project, tmp_path: Path) -> None:
     before = demo.outputs("latest")
     demo.run("get", "--to", str(tmp_path / "got")).ok()

@@ -106,7 +106,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         variables={"RUNPROJ_PARAM_SEEED": "3", "OTHER": "4"},
     )  # fmt: skip
     assert refused({"lr": 0.1, "seed": 1}, given) == [
-        "-P: there is no parameter 'lrr' | did you mean 'lr'?",
+        "-P lrr=1: there is no parameter 'lrr' | did you mean 'lr'?",
         "p.yaml: there is no parameter 'sed' | did you mean 'seed'?",
         "RUNPROJ_PARAM_SEEED: there is no parameter 'SEEED' | did you mean 'seed'?",
     ]
@@ -129,14 +129,15 @@ def test_a_value_for_another_entry_point_on_the_command_line_is_a_mistake() -> N
 
 def test_a_value_given_twice_is_a_mistake() -> None:
     (only,) = refused({"x": 1}, Given(texts=[("x", "1"), ("x", "1")]))
-    assert only.startswith("-P: x: given twice")
+    assert only.startswith("-P x=1: x: given twice")
 
 
 @pytest.mark.parametrize(
     ("given", "where"),
     [
-        (Given(texts=[("x", "a")]), "-P"),
+        (Given(texts=[("x", "a")]), "-P x=a"),
         (Given(file={"x": "a"}, file_name="p.yaml"), "p.yaml"),
+        (Given(file={"x": "a"}, file_name="p", file_places={"x": "p:3:4"}), "p:3:4"),
         (Given(variables={"RUNPROJ_PARAM_X": "a"}), "RUNPROJ_PARAM_X"),
     ],
 )
@@ -145,10 +146,25 @@ def test_a_value_that_does_not_fit_is_a_mistake_with_its_place(given: Given, whe
     assert only.startswith(f"{where}: x: 'a' is not a whole number")
 
 
+def test_a_name_without_a_value_hides_no_other_mistake() -> None:
+    declared = {"x": 1, "lr": {"type": "float"}}
+    given = Given(texts=[("lrr", None), ("x", "a"), ("lr", None), ("", None)])
+    said = "a parameter is set as NAME=VALUE"
+    assert refused(declared, given) == [
+        f"-P lrr: {said} | -P lr=…", f"-P lr: {said} | -P lr=…", f"-P : {said} | -P NAME=…",
+        "-P x=a: x: 'a' is not a whole number | x is an int",
+    ]  # fmt: skip
+
+
+def test_a_long_option_is_cut() -> None:
+    (only,) = refused({"x": 1}, Given(texts=[("x", "a" * 100)]))
+    assert only.startswith(f"-P x={'a' * 54}…: x: ")
+
+
 def test_a_mistyped_choice_is_answered_with_the_nearest() -> None:
     declared = {"type": "choice", "choices": ["sgd", "adam"]}
     (only,) = refused({"o": declared}, Given(texts=[("o", "adm")]))
-    assert only == "-P: o: 'adm' is not one of the choices: sgd, adam | did you mean 'adam'?"
+    assert only == "-P o=adm: o: 'adm' is not one of the choices: sgd, adam | did you mean 'adam'?"
 
 
 def test_all_mistakes_are_said_at_once() -> None:

@@ -335,3 +335,15 @@ def test_no_soup_of_signs_makes_it_raise(text: str) -> None:
 )
 def test_a_path_reads_like_one(path: tuple[str | int, ...], text: str) -> None:
     assert dotted(path) == text
+
+
+@pytest.mark.parametrize("column", [1, 80, 200, 500])
+def test_of_a_long_line_the_part_around_the_place_is_shown(column: int) -> None:
+    line = "".join(chr(ord("a") + index % 26) for index in range(500))
+    problem = read(line, "f").at((1, column), "x")
+    assert problem.where == f"f:1:{column}"
+    assert problem.excerpt is not None
+    text, caret = problem.excerpt.split("\n")
+    assert len(text) < 180
+    assert text[caret.index("^")] == line[column - 1]
+    assert ("…" in text[:8]) is (column > 80)

@@ -164,6 +164,15 @@ def test_an_output_that_leaves_the_project_once_values_are_put_in_is_refused(
     assert problems(text, {"x": value}) == [f"6 a.{place}: {value!r} is not inside the project"]
 
 
+@pytest.mark.parametrize(
+    "value", ["runproj.yaml", "./runproj.yml", ".runproj/x", ".git/config", ".GIT/x", "a/../.git"]
+)
+def test_an_output_that_would_be_the_projects_own_is_refused(value: str) -> None:
+    text = project("a: {command: a, outputs: ['{x}']}", "{x: p}")
+    said = f"6 a.outputs: no step may make {value!r}: it is the project's own"
+    assert problems(text, {"x": value}) == [said]
+
+
 def test_outputs_have_names_ways_to_compare_and_metrics() -> None:
     step = only(
         "command: a, outputs: {m: {path: b/m.json, compare: json, rtol: 0.1}, n: n}, metrics: [./n, o]"

@@ -50,23 +50,23 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
     Raises:
         UsageError: they cannot be understood.
     """
-    texts = []
+    texts: list[tuple[str, str | None]] = []
     for text in options["values"]:
         name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(
-                f"-P {text}: a parameter is set as NAME=VALUE", hint=f"-P {text or 'NAME'}=…"
-            )
-        texts.append((name, value))
+        texts.append((name, value if equals else None))
     file = options["params_file"]
     variables = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
-    given = Given(texts, _params(file) if file else {}, file or "the params file", variables)
+    given = Given(texts, variables=variables)
+    if file:
+        data, places = _params(file)
+        given = given._replace(file=data, file_name=file, file_places=places)
     return Request(
         options["entry_point"], given, steps, options["force"], options["environment"] == "system"
     )
 
 
-def _params(name: str) -> Mapping[str, Any]:
+def _params(name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """Return the values of a params file, and where each stands."""
     from runproj.spec.document import read  # noqa: PLC0415 -- lazy
 
     try:
@@ -92,8 +92,12 @@ def _params(name: str) -> Mapping[str, Any]:
         ]
     if problems:
         raise UsageError.of(problems)
-    found: Mapping[str, Any] = document.data
-    return found
+    places = {
+        str(path[0]): f"{name}:{line}:{column}"
+        for path, (line, column) in document.keys.items()
+        if len(path) == 1
+    }
+    return document.data, places
 
 
 def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal of engine.pin
@@ -147,7 +151,8 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
     )  # fmt: skip
     done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
     if options["destination"]:
-        _get(opened.store, done, options["destination"])
+        made = [output for step in done.steps for output in step.outputs]
+        app.give(opened.store, made, options["destination"])
     return _close(done, opened.store, as_json=as_json)
 
 
@@ -175,12 +180,6 @@ def _tags(texts: tuple[str, ...]) -> dict[str, str]:
             )
         tags[key] = value
     return tags
-
-
-def _get(store: app.Store, done: Run, destination: str) -> None:
-    for step in done.steps:
-        for output in step.outputs:
-            store.objects.give(output, destination)
 
 
 def _show_plan(prepared: Prepared, *, as_json: bool) -> None:

@@ -183,14 +183,13 @@ def get(
     if there and not force:
         raise UsageError(
             f"{there[0]} is there already",
-            where=str(target),
+            where=str(target / there[0]),
             hint="choose another --to, or use --force",
         )
     if not destination:  # a folder that nobody asked for must not become part of the project's code
         target.mkdir(exist_ok=True)
         (target / ".gitignore").write_text("*\n", encoding="utf-8")
-    for output in wanted:
-        opened.objects.give(output, str(target))
+    app.give(opened, wanted, str(target))
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 

@@ -12,6 +12,7 @@ from runproj.spec.suggest import did_you_mean, nearest
 
 Origin: TypeAlias = Literal["default", "command line", "params file", "environment"]
 PREFIX = "RUNPROJ_PARAM_"
+_LONGEST = 60  # characters of an option that are shown
 
 
 class BoundValue(Model):
@@ -65,11 +66,15 @@ def render(value: Value) -> str:
 
 
 class Given(NamedTuple):
-    """What the user gave, weakest last: ``-P`` texts, the params file, variables, then defaults."""
+    """What the user gave, weakest last: ``-P`` texts, the params file, variables, then defaults.
 
-    texts: Sequence[tuple[str, str]] = ()
+    A text is None where only a name was given; ``file_places`` tells where each name stands.
+    """
+
+    texts: Sequence[tuple[str, str | None]] = ()
     file: Mapping[str, Value] = EMPTY
     file_name: str = "the params file"
+    file_places: Mapping[str, str] = EMPTY
     variables: Mapping[str, str] = EMPTY
 
 
@@ -103,7 +108,10 @@ def bind(
     problems = _unknown(parameters, given, known_elsewhere)
     bound: list[BoundValue] = []
     binder = _Binder(given, folders, output_path)
+    broken = {name for name, text in given.texts if text is None}
     for name, parameter in parameters.items():
+        if name in broken:
+            continue  # what is wrong with it was said
         try:
             bound.append(binder.bind(name, parameter))
         except _BadValue as error:
@@ -148,24 +156,34 @@ class _BadValue(ValueError):
         self.hint = hint
 
 
+def _option(name: str, text: str | None) -> str:
+    """Return what was typed, as a place."""
+    typed = f"-P {name}" if text is None else f"-P {name}={text}"
+    return typed if len(typed) <= _LONGEST else typed[: _LONGEST - 1] + "…"
+
+
 def _unknown(
     parameters: Mapping[str, Parameter], given: Given, known_elsewhere: Iterable[str]
 ) -> list[Problem]:
     problems = []
     seen: set[str] = set()
-    for name, _ in given.texts:
-        if name not in parameters:
-            problems.append(
-                Problem(
-                    f"there is no parameter {name!r}", "-P", hint=did_you_mean(name, parameters)
-                )
-            )
+    for name, text in given.texts:
+        where = _option(name, text)
+        if text is None:
+            meant = nearest(name, parameters) or name or "NAME"
+            message = "a parameter is set as NAME=VALUE"
+            problems.append(Problem(message, where, hint=f"-P {meant}=…"))
+        elif name not in parameters:
+            hint = did_you_mean(name, parameters)
+            problems.append(Problem(f"there is no parameter {name!r}", where, hint=hint))
         elif name in seen:
-            problems.append(Problem(f"{name}: given twice", "-P", hint=f"keep one -P {name}=…"))
+            problems.append(Problem(f"{name}: given twice", where, hint=f"keep one -P {name}=…"))
         seen.add(name)
     problems += [
         Problem(
-            f"there is no parameter {name!r}", given.file_name, hint=did_you_mean(name, parameters)
+            f"there is no parameter {name!r}",
+            given.file_places.get(name, given.file_name),
+            hint=did_you_mean(name, parameters),
         )
         for name in given.file
         if name not in parameters
@@ -186,12 +204,13 @@ class _Binder(NamedTuple):
     output_path: Callable[[str], str]
 
     def bind(self, name: str, parameter: Parameter) -> BoundValue:
-        texts = dict(self.given.texts)
-        if name in texts:
-            return self._text(name, parameter, texts[name], "command line", "-P")
+        text = dict(self.given.texts).get(name)
+        if text is not None:
+            return self._text(name, parameter, text, "command line", _option(name, text))
         if name in self.given.file:
             data = self.given.file[name]
-            return self._data(name, parameter, data, "params file", self.given.file_name)
+            where = self.given.file_places.get(name, self.given.file_name)
+            return self._data(name, parameter, data, "params file", where)
         for variable in (PREFIX + name, PREFIX + name.upper()):
             if variable in self.given.variables:
                 text = self.given.variables[variable]

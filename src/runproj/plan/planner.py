@@ -14,7 +14,7 @@ from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
 from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep
 from runproj.spec import template
-from runproj.spec.paths import Makers, above, below, glob_matches, is_glob, is_within
+from runproj.spec.paths import Makers, above, below, glob_matches, is_glob, is_own, is_within
 from runproj.spec.place import Path, Point, dotted
 from runproj.spec.project import Input, Output, Project, Step
 from runproj.spec.suggest import did_you_mean, nearest
@@ -133,6 +133,10 @@ class Planner:
         path = posixpath.normpath(text)
         if path.startswith("/") or _ups(path) or path == ".":
             self._wrong((*self.paths[name], where), f"{text!r} is not inside the project")
+        if is_own(path):
+            self._wrong(
+                (*self.paths[name], where), f"no step may make {text!r}: it is the project's own"
+            )
         return PlannedOutput(
             path=path, name=key, compare=output.compare, rtol=output.rtol, atol=output.atol
         )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from runproj.spec import template
 from runproj.spec.command import ArgvCommand, CommandError
-from runproj.spec.paths import Makers
+from runproj.spec.paths import Makers, is_own
 from runproj.spec.place import Path
 from runproj.spec.project import Project, Step
 from runproj.spec.reference import RESERVED, Scope, UnknownReference
@@ -185,9 +185,6 @@ def _relative(path: Path, text: str, what: str) -> Iterator[Finding]:
         yield Finding(path, f"{what} uses '/' between folders")
 
 
-_NOT_MADE = frozenset({"runproj.yaml", "runproj.yml", ".runproj", ".git"})
-
-
 def _makers(steps: Mapping[str, Step], paths: Mapping[str, Path]) -> Iterator[Finding]:
     makers: dict[str, str] = {}
     for name, step in steps.items():
@@ -196,7 +193,7 @@ def _makers(steps: Mapping[str, Step], paths: Mapping[str, Path]) -> Iterator[Fi
             made = posixpath.normpath(text)
             if made.startswith("../") or made in ("..", "."):
                 yield Finding(path, f"the output {text!r} is not inside the project")
-            if made.partition("/")[0] in _NOT_MADE:
+            if is_own(made):
                 yield Finding(path, f"no step may make {text!r}: it is the project's own")
             maker = makers.get(made)
             if maker is not None and maker != name:

@@ -26,6 +26,7 @@ _FLOAT = re.compile(
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TAG = "tag:yaml.org,2002:"
 _BAD_CHARACTER = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_WIDE = 160  # more of a line than that is not shown
 
 
 @dataclass
@@ -64,10 +65,21 @@ class Document:
         lines = self.text.splitlines() or [""]
         if line > len(lines):  # the file ends too early
             line, column = len(lines), len(lines[-1]) + 1
-        text = lines[line - 1].replace("\t", " ")
+        where = f"{self.name}:{line}:{column}"
+        text, column = _window(lines[line - 1].replace("\t", " "), column)
         number = f"{line:>4} | "
         excerpt = f"{number}{text}\n{' ' * (len(number) - 2)}| {' ' * (column - 1)}^"
-        return Problem(message, where=f"{self.name}:{line}:{column}", excerpt=excerpt, hint=hint)
+        return Problem(message, where=where, excerpt=excerpt, hint=hint)
+
+
+def _window(text: str, column: int) -> tuple[str, int]:
+    """Return the part of a long line that is around a column, and the column in it."""
+    if len(text) <= _WIDE:
+        return text, column
+    begin = max(0, min(column - 1 - _WIDE // 2, len(text) - _WIDE))
+    end = begin + _WIDE
+    before, after = "…" * (begin > 0), "…" * (end < len(text))
+    return f"{before}{text[begin:end]}{after}", column - begin + len(before)
 
 
 def read(text: str, name: str) -> Document:

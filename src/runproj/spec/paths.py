@@ -5,6 +5,19 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+_OWN = frozenset({"runproj.yaml", "runproj.yml", ".runproj", ".git"})
+
+
+def is_own(path: str) -> bool:
+    """Tell whether a path is the project file, the store or the repository, or in one of these.
+
+    Upper and lower case count the same, as they do on some file systems.
+
+    >>> is_own("runproj.yaml"), is_own(".git/config"), is_own("docs/runproj.yaml")
+    (True, True, False)
+    """
+    return path.partition("/")[0].casefold() in _OWN
+
 
 def is_glob(text: str) -> bool:
     """Tell whether a path is a pattern."""

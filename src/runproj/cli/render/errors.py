@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from runproj.cli.render.style import stderr_style
+from runproj.cli.render.style import stderr_style, visible
 from runproj.errors import Problem
 
 
@@ -11,16 +11,20 @@ def error_text(problems: Sequence[Problem], kind: str = "error") -> str:
     style = stderr_style()
     blocks = []
     for problem in problems:
-        lines = [f"{style.red(style.bold(kind))}{style.bold(': ')}{problem.message}"]
+        lines = [f"{style.red(style.bold(kind))}{style.bold(': ')}{_lines(problem.message)}"]
         if problem.where:
-            lines.append(f"  {style.blue('-->')} {problem.where}")
+            lines.append(f"  {style.blue('-->')} {visible(problem.where, painted=False)}")
         if problem.excerpt:
-            lines += [f"  {line}" for line in problem.excerpt.splitlines()]
+            lines += [f"  {visible(line, painted=False)}" for line in problem.excerpt.split("\n")]
         if problem.hint:
-            lines += ["", f"{style.cyan('hint')}: {problem.hint}"]
+            lines += ["", f"{style.cyan('hint')}: {_lines(problem.hint)}"]
         blocks.append("\n".join(lines) + "\n")
     text = "\n".join(blocks)
     return text if len(problems) == 1 else f"{text}\n{len(problems)} problems\n"
+
+
+def _lines(text: str) -> str:
+    return visible(text, keep="\n\t", painted=False)
 
 
 def error_json(problems: Sequence[Problem], exit_code: int) -> str:

@@ -4,7 +4,7 @@ import shlex
 import sys
 
 from runproj.cli.render.errors import error_text
-from runproj.cli.render.style import stderr_style
+from runproj.cli.render.style import stderr_style, visible
 from runproj.cli.render.text import duration, plan_text, status_word
 from runproj.errors import Problem
 from runproj.record.events import (
@@ -115,7 +115,9 @@ def failure_text(step: StepRun, log_path: str | None, log_tail: str) -> str:
         rows.append(("log", log_path))
     if step.workspace:
         rows.append(("workspace", step.workspace))
-    text = "\n".join(f"  {style.dim(f'{name:<9}')} {value}" for name, value in rows)
+    text = "\n".join(
+        f"  {style.dim(f'{name:<9}')} {visible(value, painted=False)}" for name, value in rows
+    )
     last = log_tail.splitlines()[-_LAST_LINES:]
     if last:
         text += f"\n  {style.dim('last lines')}\n" + "\n".join(

@@ -1,9 +1,30 @@
 """Colour, where there is a terminal that wants it."""
 
 import os
+import re
 import sys
 from functools import cache
 from typing import NamedTuple, TextIO
+
+# Control characters, and those that change the direction of what follows.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+_OURS = r"\x1b\[(?:0|1|2|3[12346])m"
+
+
+def visible(text: str, *, keep: str = "", painted: bool = True) -> str:
+    r"""Return text that can do nothing to a terminal: control characters are written as escapes.
+
+    Our own colours stay where the text is ``painted``, and the characters in ``keep``.
+
+    >>> visible("a\rb\x1b[2J\x1b[31mred")
+    'a\\rb\\x1b[2J\x1b[31mred'
+    """
+
+    def escaped(match: re.Match[str]) -> str:
+        found = match[0]
+        return found if len(found) > 1 or found in keep else ascii(found)[1:-1]
+
+    return re.sub(f"{_OURS}|{_CONTROL}" if painted else _CONTROL, escaped, text)
 
 
 class Style(NamedTuple):

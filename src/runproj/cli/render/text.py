@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from runproj.cli.render.style import Style
+from runproj.cli.render.style import Style, visible
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
 
@@ -17,8 +17,11 @@ _WIDE = 60
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "  ", gap: str = "  ") -> str:
-    """Return rows with aligned columns; the last column is as wide as it likes."""
-    rows = [list(row) for row in rows]
+    """Return rows with aligned columns; the last column is as wide as it likes.
+
+    What a cell holds stays in its cell: a line break or another control character is escaped.
+    """
+    rows = [[visible(cell) for cell in row] for row in rows]
     if not rows:
         return ""
     widths = [max(len(plain(row[i])) for row in rows) for i in range(len(rows[0]))]
@@ -49,7 +52,7 @@ def painted(style: Style, word: str, colours: dict[str, str]) -> str:
 def plan_text(decisions: Sequence[Decision], style: Style) -> str:
     """Return a plan: each step, what will be done, and why."""
     return table(
-        (style.bold(one.step), painted(style, one.action, _ACTION), style.dim(one.text))
+        (style.bold(one.step), painted(style, one.action, _ACTION), style.dim(_quiet(one.text)))
         for one in decisions
     )
 
@@ -118,7 +121,7 @@ def closing(run: Run, style: Style, place: str) -> str:
             f"{style.bold(run.id)}  {word} in {took} ({step_counts(run)})",
         )
     ]
-    rows += [("metric", f"{name} = {number(value)}") for name, value in run.metrics.items()]
+    rows += [("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()]
     outputs = [output.path for step in run.steps if step.done for output in step.outputs]
     if outputs:
         more = f" and {len(outputs) - 4} more" if len(outputs) > 4 else ""  # noqa: PLR2004 -- a line's worth
@@ -147,7 +150,7 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
             row["entry_point"],
             *(_value(row["params"].get(name)) for name in params),
             *(number(row["metrics"][name]) if name in row["metrics"] else "" for name in metrics),
-            row["name"] or "",
+            _quiet(row["name"] or ""),
         ]
         for row in rows
     ]
@@ -155,8 +158,17 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
 
 
 def _value(value: object) -> str:
-    text = value if isinstance(value, str) else "" if value is None else str(value)
+    text = _quiet(value if isinstance(value, str) else "" if value is None else str(value))
     return text if len(text) < _WIDE else text[: _WIDE - 1] + "…"
+
+
+def _quiet(text: str) -> str:
+    """Return what a user gave without colours of its own; the table escapes the rest."""
+    return text.replace("\x1b", "\\x1b")
+
+
+def _with_error(word: str, error: str | None) -> str:
+    return f"{word}: {_quiet(error)}" if error else word
 
 
 def run_text(run: Run, style: Style) -> str:
@@ -169,26 +181,29 @@ def run_text(run: Run, style: Style) -> str:
             f" on {source.branch}" if source.branch else ""
         )
     rows = [
-        ("run", style.bold(run.id) + (f"  {run.name}" if run.name else "")),
+        ("run", style.bold(run.id) + (f"  {_quiet(run.name)}" if run.name else "")),
         ("project", f"{run.project}, entry point {run.entry_point}"),
-        ("status", status_word(run.status, style) + (f": {run.error}" if run.error else "")),
+        (
+            "status",
+            status_word(run.status, style) + (f": {_quiet(run.error)}" if run.error else ""),
+        ),
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
-        ("experiment", run.experiment),
+        ("experiment", _quiet(run.experiment)),
         *([("rerun of", run.rerun_of)] if run.rerun_of else []),
         ("code", code),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
-        *(("tag", f"{key} = {value}") for key, value in run.tags.items()),
+        *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),
         *(
             ("parameter", f"{value.name} = {_value(value.value)}" + style.dim(f"  {value.origin}"))
             for value in run.plan.values
         ),
-        *(("metric", f"{name} = {number(value)}") for name, value in run.metrics.items()),
+        *(("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()),
     ]
     text = table([(style.dim(name), value) for name, value in rows], indent="")
     steps = table(
         (
             style.bold(step.name), status_word(step.status, style), duration(step.duration_s),
-            style.dim(", ".join(reason.text for reason in step.reasons)),
+            style.dim(_quiet(", ".join(reason.text for reason in step.reasons))),
         )
         for step in run.steps
     )  # fmt: skip
@@ -205,11 +220,14 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
     use, outcome = step.environment, step.outcome
     rows = [
         ("step", style.bold(f"{run.id}/{step.name}")),
-        ("status", status_word(step.status, style) + (f": {step.error}" if step.error else "")),
-        *([("hint", step.hint)] if step.hint else []),
-        ("reason", ", ".join(reason.text for reason in step.reasons)),
+        (
+            "status",
+            status_word(step.status, style) + (f": {_quiet(step.error)}" if step.error else ""),
+        ),
+        *([("hint", _quiet(step.hint))] if step.hint else []),
+        ("reason", _quiet(", ".join(reason.text for reason in step.reasons))),
         *([("cached from", step.cached_from)] if step.cached_from else []),
-        ("command", shlex.join(step.argv)),
+        ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
         *([("fingerprint", step.fingerprint.digest[:12])] if step.fingerprint else []),
         *([("workspace", step.workspace)] if step.workspace else []),
@@ -224,14 +242,18 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
             ("ended", f"{ended} after {duration(outcome.duration_s)}"),
             ("used", f"{duration(outcome.cpu_s)} of CPU, {size(outcome.peak_memory)} of memory"),
         ]
-    rows += [("metric", f"{name} = {number(value)}") for name, value in step.metrics.items()]
+    rows += [
+        ("metric", _quiet(f"{name} = {number(value)}")) for name, value in step.metrics.items()
+    ]
     text = table([(style.dim(name), value) for name, value in rows], indent="")
     for title, artifacts in (("inputs", step.inputs), ("outputs", step.outputs)):
         if artifacts:
             text += f"\n{title}\n" + table(
-                (one.path, size(one.size), style.dim(one.sha256[:12])) for one in artifacts
+                (_quiet(one.path), size(one.size), style.dim(one.sha256[:12])) for one in artifacts
             )
-    variables = table((name, shlex.quote(value)) for name, value in sorted(step.variables.items()))
+    variables = table(
+        (name, _quiet(shlex.quote(value))) for name, value in sorted(step.variables.items())
+    )
     return text + (f"\nvariables\n{variables}" if variables else "")
 
 
