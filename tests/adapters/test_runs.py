@@ -224,7 +224,8 @@ def test_a_damaged_record_is_an_error_with_a_hint_and_the_list_still_works(
         store.load("r1")
     problem = raised.value.problems[0]
     assert problem.where == str(store.runs / "r1" / "run.json")
-    assert problem.hint == "it was damaged, or written by another version of runproj"
+    assert problem.hint is not None
+    assert problem.hint.startswith("it was damaged, or written by another version of runproj; ")
     assert [row["status"] for row in store.summaries("1", (), None)] == ["interrupted"]
 
 

@@ -235,7 +235,8 @@ IN_THE_ENVIRONMENT = {
         {"pyproject.toml": EXTRAS},
     ),
     "a requirement that is none": Mistake(
-        4, VENV % ", packages: ['not a requirement']", "not a requirement", None, "requirement"
+        3, VENV % ", packages: [six, 'not a requirement', 'x >']", "'not a requirement' is no requirement: ",
+        "runproj.yaml:4:", None,
     ),
     "an interpreter that is not there": Mistake(
         4, VENV % ', python: "3.99"', "no Python 3.99 on this machine; found: ", None, "install it",
@@ -342,7 +343,7 @@ IN_THE_VALUES = {
     "a mistyped choice": value("optimizer=adm", "one of the choices: sgd, adam", "mean 'adam'?"),
     "an empty path": value("data=", "empty", "path"),
     "a file that is not there": Mistake(
-        3, GOOD, "'nowhere.csv' is not there", "runproj.yaml:", None,
+        3, GOOD, "'nowhere.csv' is not there", "-P data", None,
         ("run", ".", "-P", "data=nowhere.csv"), DATA,
     ),
     "an output of no run": typed(

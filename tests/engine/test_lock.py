@@ -3,7 +3,7 @@
 import pytest
 from tests.engine.world import FakeBackend
 
-from runproj.engine.lock import LockChange, check_lock, lock_environment, lockable
+from runproj.engine.lock import LockChange, check_lock, is_locked, lock_environment, lockable
 from runproj.errors import EnvironmentFailed
 from runproj.lock import pylock
 from runproj.lock.declaration import declare
@@ -104,6 +104,13 @@ def test_a_package_that_is_to_be_upgraded_is_not_pinned(project: Project) -> Non
     assert previous is not None
     assert pylock.packages(previous.content) == {"b": "1.0"}
     assert ("a", "1.0", "2.0") in change.packages
+
+
+def test_a_package_is_locked_where_a_lockfile_has_it(project: Project) -> None:
+    assert not is_locked("a", {"default": A}, project.read)
+    project.write(A)
+    assert is_locked("A", {"default": A}, project.read)
+    assert not is_locked("b", {"default": A}, project.read)
 
 
 def test_all_packages_can_be_upgraded(project: Project) -> None:

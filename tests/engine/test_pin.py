@@ -125,6 +125,30 @@ def test_a_lock_is_no_code(w: World) -> None:
     assert told(w.run()) == {"main": "cached: unchanged since r1"}
 
 
+def test_a_damaged_lock_is_named(w: World) -> None:
+    w.policy = "frozen"
+    write_lock(w, "a")
+    w.venv.keyless = "the lockfile is damaged"
+    with pytest.raises(EnvironmentFailed) as raised:
+        w.prepare()
+    assert [problem.where for problem in raised.value.problems] == [LOCKFILE]
+
+
+def test_a_listed_package_that_is_none_is_pointed_at() -> None:
+    wanted: dict[str, Environment] = {
+        "default": VenvEnvironment(kind="venv", packages=("a", "b c", "./d")),
+        "own": VenvEnvironment(kind="venv", packages=("b c",)),
+    }
+    found = check_lockfiles(wanted, lambda _: None, pointed)
+    assert [problem.where for problem in found] == [
+        "environments.default.packages[2]", "environments.own.packages[0]",
+    ]  # fmt: skip
+
+
+def pointed(path: Path, message: str, hint: str | None) -> Problem:
+    return Problem(message, where=dotted(path), hint=hint)
+
+
 def test_the_system_has_no_lock(w: World) -> None:
     w.yaml = "runproj: 1\nentry_points:\n  main: {command: [go], outputs: [m]}\n"
     w.policy = "locked"

@@ -57,7 +57,7 @@ class FakePrepared:
 class FakeBackend:
     """Locks and builds nothing, and remembers how often.
 
-    ``unlockable`` is why it cannot lock, ``outdated`` why a lock of another tool does not serve,
+    ``unlockable`` is why it cannot lock, ``outdated`` why a lock of another tool does not serve, ``keyless`` what is wrong with a lock,
     ``broken`` why it cannot build.
     """
 
@@ -69,6 +69,7 @@ class FakeBackend:
     broken: str | None = None
     unlockable: str | None = None
     outdated: str | None = None
+    keyless: str | None = None
     intact: bool = True
 
     def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
@@ -91,6 +92,8 @@ class FakeBackend:
         return Lock(kind=self.kind, content=content, declaration=declaration.digest)
 
     def key(self, declaration: Declaration, lock: Lock) -> str:
+        if self.keyless is not None:
+            raise EnvironmentFailed(self.keyless)
         body = pylock.body_of(lock.content)
         return digest_of([self.kind, declaration.python, body])
 

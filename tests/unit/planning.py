@@ -21,7 +21,7 @@ class World:
     absolute paths and ``run:…`` to digests. ``looked_at`` are the places that were read.
     """
 
-    source: Sequence[str] = ("train.py",)
+    source: Sequence[str] = ("train.py", "sub/x.py")
     ignored: Sequence[str] = ()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     caller: Mapping[str, str] = field(default_factory=dict)

@@ -230,3 +230,14 @@ def test_no_step_makes_what_is_the_projects_own(path: str) -> None:
     text = f"runproj: 1\nentry_points: {{main: {{command: x, outputs: [{path}]}}}}\n"
     with pytest.raises(ProjectError, match="it is the project's own"):
         load(text)
+
+
+@pytest.mark.parametrize("root", ["/lib", "lib", "../lib", "../lib/.."])
+def test_the_root_of_the_source_is_above_the_project(root: str) -> None:
+    text = f"runproj: 1\nsource: {{root: {root}}}\nentry_points: {{main: {{command: x}}}}\n"
+    if root == "../lib/..":
+        load(text)
+        return
+    with pytest.raises(ProjectError, match="is not the project's folder or one above it") as caught:
+        load(text)
+    assert (caught.value.problems[0].where or "").endswith(":2:16")

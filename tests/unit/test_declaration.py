@@ -1,12 +1,13 @@
 """What an environment of the project file is declared to be."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
 
 from runproj.errors import NotSupported, ProjectError
-from runproj.lock.declaration import declare
-from runproj.lock.lock import Declaration
+from runproj.lock.declaration import check_packages, declare
+from runproj.lock.lock import Declaration, Lock
 from runproj.lock.pyproject import parse, toml
 from runproj.spec.environment import SystemEnvironment, VenvEnvironment
 from runproj.spec.fields import validated
@@ -275,3 +276,50 @@ def subject() -> Callable[[str], object]:
         ]
 
     return written_and_read
+
+
+def test_every_listed_package_that_is_no_requirement_is_named() -> None:
+    declaration = declared({}, packages=["six", "six >", "x @ git+https://host/x", "a b"])
+
+    with pytest.raises(ProjectError) as raised:
+        check_packages(declaration)
+
+    assert [problem.where for problem in raised.value.problems] == ["packages[1]", "packages[3]"]
+    assert "'six >' is no requirement: " in str(raised.value)
+    check_packages(declared({}, packages=["six>=1 ; python_version > '3'"]))
+
+
+def test_a_continued_last_line_counts() -> None:
+    assert declared({"a.txt": "numpy \\\n"}, requirements="a.txt").files == {"a.txt": "numpy\n"}
+    assert declared({"a.txt": "# \\\n \\\n"}, requirements="a.txt").files == {"a.txt": ""}
+
+
+def test_a_dynamic_version_is_kept_and_hides_nothing() -> None:
+    text = PYPROJECT.replace('version = "1.0"', 'dynamic = ["version"]')
+    kept = declared({"pyproject.toml": text}, pyproject=True).files["pyproject.toml"]
+    assert 'dynamic = ["version"]' in kept
+
+
+def test_dynamic_extras_cannot_be_judged() -> None:
+    text = PYPROJECT.replace(
+        'version = "1.0"', 'version = "1"\ndynamic = ["optional-dependencies"]'
+    )
+    error = wrong({"pyproject.toml": text}, pyproject={"extras": "anything"})
+    assert [problem.message.partition(":")[0] for problem in error.problems] == [
+        "'optional-dependencies' is dynamic"
+    ]
+
+
+def test_sources_of_uv_that_are_not_local_are_left_to_it() -> None:
+    more = '[tool.uv.sources]\nx = {git = "https://host/x"}\ny = [{index = "i"}]\n'
+    assert declared({"pyproject.toml": PYPROJECT + more}, pyproject=True).pyproject
+
+
+def test_dates_of_a_table_are_kept() -> None:
+    text = PYPROJECT.replace("[tool.uv]\n", "[tool.uv]\nexclude-newer-package = {x = 2026-01-02}\n")
+    kept = declared({"pyproject.toml": text}, pyproject=True).files["pyproject.toml"]
+    assert "x = 2026-01-02" in kept
+
+
+def test_a_lock_is_known_by_its_text() -> None:
+    assert Lock(kind="venv", content="a").sha256 == hashlib.sha256(b"a").hexdigest()

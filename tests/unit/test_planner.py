@@ -337,7 +337,7 @@ def test_a_list_of_paths_is_a_list_of_inputs_and_of_arguments() -> None:
         "a: {command: 'a {d}', working_directory: sub, inputs: ['{d}']}",
         "{d: {type: list, items: path}}",
     )
-    world = World(source=["p"], elsewhere={"/data/q": "9"})
+    world = World(source=["p", "sub/x"], elsewhere={"/data/q": "9"})
     step = plan_of(text, {"d": "../p,/data/q"}, world)["a"]
     assert step.argv == ("a", "../p", "../inputs/d/1/q")
     assert inputs(step) == [("p", "source", None), ("inputs/d/1/q", "file", "/data/q")]
@@ -433,6 +433,50 @@ def test_paths_are_seen_from_the_working_directory() -> None:
     assert step.working_directory == "sub/deep"
 
 
+@pytest.mark.parametrize(
+    ("fields", "there"),
+    [
+        ("outputs: [new/x]", True), ("outputs: [new/a/b]", True), ("outputs: [newer/x]", False),
+        ("inputs: [sub/x.py]", False), ("inputs: [ignored/x]", False),
+    ],
+)  # fmt: skip
+def test_a_working_directory_must_be_there_when_the_step_starts(
+    fields: str, *, there: bool
+) -> None:
+    text = project(f"a: {{command: a, working_directory: new, {fields}}}")
+    world = World(ignored=["ignored/x"])
+    if there:
+        assert plan_of(text, world=world)["a"].working_directory == "new"
+    else:
+        (said,) = problems(text, {}, world)
+        assert said.startswith("6 a.working_directory: there is no folder 'new' | ")
+
+
+def test_a_working_directory_may_stand_in_an_input() -> None:
+    text = project("a: {command: a, working_directory: new/deep, inputs: [new]}")
+    assert plan_of(text, world=World(ignored=["new/x"]))["a"].working_directory == "new/deep"
+
+
+def test_sources_that_match_nothing_are_refused_with_their_place() -> None:
+    text = project(
+        "a: {command: a, sources: [train.py, 'src/**', sub, x.py]}\nb: {command: b, sources: [x.py]}"
+    )
+    assert problems(text, {}) == [
+        "6 a.sources[1]: 'src/**' matches no file of the source",
+        "6 a.sources[3]: 'x.py' matches no file of the source",
+        "7 b.sources[0]: 'x.py' matches no file of the source",
+    ]
+
+
+def test_a_default_path_that_is_not_there_is_refused_where_it_stands() -> None:
+    text = project(
+        "a: {command: 'a {d}'}\nb: {command: 'b {d}'}", "{d: {type: path, default: nope}}"
+    )
+    said = "'nope' is not there, and no step makes it"
+    assert problems(text, {}) == [f"4 entry_points.main.parameters.d.default: {said}"]
+    assert problems(text, {"d": "../nope"}) == [f"-P d d: {said}"]
+
+
 def test_a_working_directory_may_be_a_value() -> None:
     step = only("command: 'a {d}', working_directory: '{d}'", "{d: {type: path, default: data}}",
                 world=World(source=["data/x"]))  # fmt: skip
@@ -451,7 +495,7 @@ def test_standard_streams_are_relative_to_the_project_wherever_the_step_runs() -
     step = only(
         "command: a, working_directory: sub, stdin: '{inputs.i}', stdout: '{outputs.o}',"
         " inputs: {i: data/x}, outputs: {o: build/y}",
-        world=World(source=["data/x"]),
+        world=World(source=["data/x", "sub/x"]),
     )
     assert (step.stdin, step.stdout) == ("data/x", "build/y")
     assert inputs(step) == [("data/x", "source", None)]
@@ -460,7 +504,7 @@ def test_standard_streams_are_relative_to_the_project_wherever_the_step_runs() -
 
 def test_a_path_value_as_standard_input_is_relative_to_the_project() -> None:
     step = only("command: a, working_directory: sub, stdin: '{d}'",
-                "{d: {type: path, default: data/x}}", world=World(source=["data/x"]))  # fmt: skip
+                "{d: {type: path, default: data/x}}", world=World(source=["data/x", "sub/x"]))  # fmt: skip
     assert step.stdin == "data/x"
 
 
@@ -500,7 +544,7 @@ def test_a_planned_step_has_all_that_was_declared() -> None:
         " timeout: 1m, cache: false, env: {A: '1'}}",
         more="environments: {e: {kind: system}}\n",
     )
-    step = plan_of(text, world=World(caller={"P": "p", "R": "r"}))["a"]
+    step = plan_of(text, world=World(["src/x", "b"], caller={"P": "p", "R": "r"}))["a"]
     assert step == PlannedStep(
         name="a", description="D", argv=("a",), environment="e", env={"A": "1"},
         pass_env={"P": "p", "Q": None}, sources=("src", "b"), timeout_s=60.0, cache=False,

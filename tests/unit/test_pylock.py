@@ -15,7 +15,7 @@ created-by = "uv"
 [[packages]]
 name = "NumPy"
 version = "2.0.1"
-wheels = [{ url = "https://files/x.whl", hashes = { sha256 = "aa" } }]
+wheels = [{ url = "https://files/x.whl", hashes = { sha256 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" } }]
 
 [[packages]]
 name = "tool"
@@ -26,7 +26,7 @@ name = "win"
 version = "1.0"
 index = "https://known/simple"
 marker = "sys_platform == 'win32'"
-sdist = { url = "https://files/w.tar.gz", hashes = { sha256 = "bb" } }
+sdist = { url = "https://files/w.tar.gz", hashes = { sha256 = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" } }
 """
 
 
@@ -117,7 +117,8 @@ def test_the_identity_does_not_know_where_files_come_from() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("2.0.1", "2.0.2"), ('"aa"', '"ab"'), ("c0ffee", "beef"), ("win32", "linux")]
+    ("old", "new"),
+    [("2.0.1", "2.0.2"), ("a" * 64, "a" * 63 + "b"), ("c0ffee", "beef"), ("win32", "linux")],
 )
 def test_the_identity_changes_with_what_would_be_installed(old: str, new: str) -> None:
     assert pylock.identity(LOCK.replace(old, new)) != pylock.identity(LOCK)
@@ -156,3 +157,23 @@ def test_what_no_marker_lets_in_is_left_out() -> None:
         pylock.narrowed(text, lambda _: False)
         == text.partition('[[packages]]\nname = "a"\nversion = "2"')[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no lock-version"),
+        ('lock-version = "2.0"\n', "no lock-version 1.x"),
+        ("lock-version = 1\n", "no lock-version"),
+        ('lock-version = "1.0"\npackages = "x"\n', "no tables"),
+        ('lock-version = "1.0"\npackages = ["x"]\n', "no tables"),
+        ('lock-version = "1.0"\n[[packages]]\nversion = "1"\n', "a package has no name"),
+        ('lock-version = "1.0"\n[[packages]]\nname = "six"\n'
+         'wheels = [{hashes = {sha256 = "00ff"}}]\n', "a sha256 of six is not one"),
+        ('lock-version = "1.0"\n[[packages]]\nname = "six"\nsdist = {hashes = {sha256 = 1}}\n',
+         "a sha256 of six is not one"),
+    ],
+)  # fmt: skip
+def test_a_damaged_lockfile_is_said_to_be_damaged(text: str, why: str) -> None:
+    with pytest.raises(EnvironmentFailed, match=f"the lockfile is damaged: .*{why}"):
+        pylock.packages(text)

@@ -10,7 +10,7 @@ from runproj.cli.group import json_option, place_options
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
-from runproj.engine.lock import LockChange, check_lock, lock_environment, lockable
+from runproj.engine.lock import LockChange, check_lock, is_locked, lock_environment, lockable
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.record.events import Progress
@@ -61,12 +61,19 @@ def lock(
     chosen = _chosen(opened, names)
     if check:
         return _check(opened, chosen, as_json=as_json)
+    read = app.project_files(opened).read
+    for package in upgrade:
+        if package != _ALL and not is_locked(package, chosen, read):
+            raise UsageError(
+                f"--upgrade {package}: no lock of these environments has such a package",
+                hint=f"runproj lock {package} --upgrade" if package in chosen else "runproj lock",
+            )
     reporter = LiveReporter(quiet=as_json)
     changes = []
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
             change = lock_environment(
-                name, environment, app.project_files(opened).read, app.backends(dict(os.environ)),
+                name, environment, read, app.backends(dict(os.environ)),
                 None if _ALL in upgrade else upgrade,
                 lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
             )  # fmt: skip

@@ -17,7 +17,7 @@ from runproj.errors import Problem, Stale, UsageError
 from runproj.plan.binding import PREFIX, Given
 from runproj.record.run import Run
 
-_CHOOSING = [
+_PLANNING = [
     click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),
     click.option(
         "-v",
@@ -27,6 +27,8 @@ _CHOOSING = [
     ),
     click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Set a parameter."),
     click.option("--params-file", metavar="FILE", help="Parameters from a YAML or JSON file."),
+]
+_DECIDING = [
     click.option("-f", "--force", is_flag=True, help="Execute every step."),
     click.option("--no-cache", "force", is_flag=True, hidden=True),
     click.option("--locked", is_flag=True, help="Fail when a lock is missing or stale."),
@@ -38,8 +40,15 @@ _CHOOSING = [
 
 
 def choosing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that decide what is planned, and what of it is executed."""
+    for option in reversed([*_PLANNING, *_DECIDING]):
+        function = option(function)
+    return function
+
+
+def planning(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that decide what is planned."""
-    for option in reversed(_CHOOSING):
+    for option in reversed(_PLANNING):
         function = option(function)
     return function
 
@@ -61,8 +70,9 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
         data, places = _params(file)
         given = given._replace(file=data, file_name=file, file_places=places)
     return Request(
-        options["entry_point"], given, steps, options["force"], options["environment"] == "system"
-    )
+        options["entry_point"], given, steps, options.get("force", False),
+        options.get("environment") == "system",
+    )  # fmt: skip
 
 
 def _params(name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
@@ -277,7 +287,7 @@ def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa
 @click.command("graph")
 @click.argument("project", default=".")
 @click.argument("steps", nargs=-1)
-@choosing
+@planning
 @json_option
 @place_options
 def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options

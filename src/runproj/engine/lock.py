@@ -8,6 +8,7 @@ from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock import pylock
 from runproj.lock.declaration import UV_LOCK, declare
 from runproj.lock.lock import Kind, Lock, lockfile_path
+from runproj.lock.pyproject import normalized
 from runproj.ports import EnvironmentBackend, Say
 from runproj.spec.environment import Environment, VenvEnvironment
 
@@ -46,6 +47,14 @@ def _own(
     except EnvironmentFailed:
         return "damaged", None
     return ("current" if own.fits(declare(environment, read)) else "stale"), own
+
+
+def is_locked(
+    package: str, environments: Mapping[str, VenvEnvironment], read: Callable[[str], str | None]
+) -> bool:
+    """Tell whether a lockfile of some environments has a package."""
+    locks = [_own(name, environment, read)[1] for name, environment in environments.items()]
+    return any(normalized(package) in pylock.packages(own.content) for own in locks if own)
 
 
 def check_lock(
@@ -99,5 +108,5 @@ def lock_environment(
         kept = pylock.without(own.content, upgrade)
         previous = Lock(kind=own.kind, content=kept, declaration=own.declaration)
     made = backends[environment.kind].lock(declare(environment, read), previous, say)
-    changed = pylock.difference(own.content if own else "packages = []", made.content)
+    changed = pylock.difference(own.content if own else pylock.NOTHING, made.content)
     return LockChange(name, path, made.content, state, tuple(changed))

@@ -1,19 +1,20 @@
 """Which lock an environment of a plan has."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
 from runproj.lock import pylock
-from runproj.lock.declaration import UV_LOCK, declare
+from runproj.lock.declaration import UV_LOCK, check_packages, declare
 from runproj.lock.lock import Declaration, Kind, Lock, lockfile_path
 from runproj.model import canonical
 from runproj.plan.plan import EnvironmentPin
 from runproj.ports import EnvironmentBackend, LockShelf, ObjectStore, Reporter
 from runproj.record.events import Progress, Warned
 from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
-from runproj.spec.place import Point, dotted
+from runproj.spec.place import Path, Point, dotted
 
 Policy: TypeAlias = Literal["auto", "locked", "frozen"]
 Read: TypeAlias = Callable[[str], str | None]
@@ -49,11 +50,16 @@ class Pinner(NamedTuple):
             )
         declaration = declare(environment, read)
         backend = self.backends[environment.kind]
-        lock = self._lock(name, declaration, backend, read)
+        lock, place = self._lock(name, declaration, backend, read)
+        try:
+            key = backend.key(declaration, lock)
+        except EnvironmentFailed as error:
+            problems = [one._replace(where=one.where or place) for one in error.problems]
+            raise type(error).of(problems) from None
         pin = EnvironmentPin(
             name=name,
             kind=environment.kind,
-            key=backend.key(declaration, lock),
+            key=key,
             declaration=self.objects.keep(canonical(declaration)),
             lock=self.objects.keep(lock.content.encode()),
         )
@@ -61,21 +67,22 @@ class Pinner(NamedTuple):
 
     def _lock(
         self, name: str, declaration: Declaration, backend: EnvironmentBackend, read: Read
-    ) -> Lock:
+    ) -> tuple[Lock, str | None]:
+        """Return the lock, and the lockfile of the project that it is from."""
         path = lockfile_path(name, declaration.kind)
         if path is None:
-            return Lock(kind=declaration.kind, content="", declaration=declaration.digest)
+            return Lock(kind=declaration.kind, content="", declaration=declaration.digest), None
         content = read(path)
         own = None if content is None else as_lock(declaration.kind, content)
         if own is not None and (self.policy == "frozen" or own.fits(declaration)):
-            return own
+            return own, path
         own_uv_lock = UV_LOCK in declaration.files
         if self.policy != "auto" and not own_uv_lock:
             what = "is missing" if own is None else "does not fit what is declared any more"
             raise LockStale(
                 f"the lock of the environment {name!r} {what}", where=path, hint="runproj lock"
             )
-        return self._made(name, declaration, backend, own, path, quiet=own_uv_lock)
+        return self._made(name, declaration, backend, own, path, quiet=own_uv_lock), None
 
     def _made(
         self, name: str, declaration: Declaration, backend: EnvironmentBackend,
@@ -106,7 +113,7 @@ class Pinner(NamedTuple):
         self.reporter.report(Progress(name, text))
 
 
-_FIELDS = frozenset(("packages", "pyproject", "requirements"))
+_FIELD = re.compile(r"(packages|pyproject|requirements)(?:\[(\d+)\])?")
 
 
 @contextlib.contextmanager
@@ -121,9 +128,11 @@ def pointing_at(name: str, point: Point) -> Iterator[None]:
 
 
 def _pointed(name: str, problem: Problem, point: Point) -> Problem:
-    if problem.where not in _FIELDS:
+    field = _FIELD.fullmatch(problem.where or "")
+    if field is None:
         return problem
-    path = ("environments", name, problem.where)
+    item = () if field[2] is None else (int(field[2]),)
+    path: Path = ("environments", name, field[1], *item)
     return point(path, f"{dotted(path)}: {problem.message}", problem.hint)
 
 
@@ -145,6 +154,7 @@ def check_lockfiles(
         try:
             with pointing_at(name, point):
                 declaration = declare(environment, read)
+                check_packages(declaration)
             content = read(path)
             if content is not None:
                 pylock.packages(content)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from runproj.errors import NotSupported, ProjectError
+from runproj.errors import NotSupported, Problem, ProjectError
 from runproj.lock import package, pyproject
 from runproj.lock.lock import Declaration
 from runproj.lock.requirements import Read, RequirementFiles
@@ -29,13 +29,13 @@ def declare(environment: VenvEnvironment | SystemEnvironment, read: Read) -> Dec
         return Declaration(kind="system")
     found = RequirementFiles(read)
     found.add(environment.requirements)
-    for requirement in environment.packages:
-        found.check(requirement, "packages")
+    for index, requirement in enumerate(environment.packages):
+        found.check(requirement, f"packages[{index}]")
         if requirement.startswith("-"):
             found.errors.append(
                 ProjectError(
                     f"{requirement!r} is an option, not a requirement",
-                    where="packages",
+                    where=f"packages[{index}]",
                     hint="options stand in a requirement file",
                 )
             )
@@ -56,6 +56,27 @@ def declare(environment: VenvEnvironment | SystemEnvironment, read: Read) -> Dec
         files=found.files,
         package=canonical(package.essence(own)).decode() if own else None,
     )
+
+
+def check_packages(declaration: Declaration) -> None:
+    """Make sure that what is listed are requirements (PEP 508); resolving would say it later.
+
+    Raises:
+        ProjectError: with every one that is none.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 -- lazy: this module is on the hot path
+
+    problems = []
+    for index, text in enumerate(declaration.packages):
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            why = str(error).splitlines()[0]
+            problems.append(
+                Problem(f"{text!r} is no requirement: {why}", where=f"packages[{index}]")
+            )
+    if problems:
+        raise ProjectError.of(problems)
 
 
 def _pyproject(source: PyprojectSource, found: RequirementFiles, *, alone: bool) -> dict[str, Any]:

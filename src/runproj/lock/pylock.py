@@ -18,6 +18,10 @@ _SSH_PASSWORD = re.compile(r'(?<=ssh://)([^/\s"\'@:]*):[^/\s"\']*@')
 _PACKAGE = "[[packages]]\n"
 _MARKER = re.compile(r"^marker = .*\n", re.MULTILINE)
 _FILES = ("sdist", "archive")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_SOME_DIGEST = "0" * 64
+NOTHING = 'lock-version = "1.0"\npackages = []\n'
+"""The lock of nothing."""
 
 
 def packages(content: str) -> dict[str, str]:
@@ -175,17 +179,35 @@ def _packages(content: str) -> list[dict[str, Any]]:
     import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
 
     try:
-        found: list[dict[str, Any]] = tomllib.loads(content).get("packages", [])
+        read = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise EnvironmentFailed(
-            f"the lockfile is damaged: {error}", hint="'runproj lock' writes it anew"
-        ) from error
-    if not all(isinstance(one.get("name"), str) for one in found):
-        raise EnvironmentFailed(
-            "the lockfile is damaged: a package has no name",
-            hint="'runproj lock' writes it anew",
-        )
+        raise _damaged(str(error)) from error
+    version = read.get("lock-version")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise _damaged("it has no lock-version 1.x")
+    found = read.get("packages", [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise _damaged("'packages' are no tables")
+    for package in found:
+        _check(package)
     return found
+
+
+def _damaged(why: str) -> EnvironmentFailed:
+    return EnvironmentFailed(
+        f"the lockfile is damaged: {why}", hint="'runproj lock' writes it anew"
+    )
+
+
+def _check(package: Mapping[str, Any]) -> None:
+    """Refuse a package without a name, and digests that cannot be any."""
+    name = package.get("name")
+    if not isinstance(name, str):
+        raise _damaged("a package has no name")
+    for one in _files(package):
+        digest = one.get("hashes", {}).get("sha256", _SOME_DIGEST)
+        if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            raise _damaged(f"a sha256 of {name} is not one (64 hexadecimal digits)")
 
 
 def _version(package: Mapping[str, Any]) -> str:

@@ -14,7 +14,16 @@ from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
 from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep
 from runproj.spec import template
-from runproj.spec.paths import Makers, above, below, glob_matches, is_glob, is_own, is_within
+from runproj.spec.paths import (
+    Makers,
+    above,
+    below,
+    glob_matches,
+    is_glob,
+    is_own,
+    is_within,
+    matches_any,
+)
 from runproj.spec.place import Path, Point, dotted
 from runproj.spec.project import Input, Output, Project, Step
 from runproj.spec.suggest import did_you_mean, nearest
@@ -65,6 +74,7 @@ class Planner:
             if source is not None
         }
         self.in_order = sorted(self.facts.manifest)
+        self.matching: dict[str, bool] = {}  # patterns of 'sources' → whether there is such a file
         self.ups = _ups(posixpath.normpath(self.project.source.root))
 
     def plan(self, chosen: Iterable[str] = ()) -> tuple[PlannedStep, ...]:
@@ -101,7 +111,9 @@ class Planner:
         return tuple(sorted(every))
 
     def _wrong(self, path: Path, message: str, hint: str | None = None) -> None:
-        self.problems.append(self.facts.point(path, f"{dotted(path)}: {message}", hint))
+        problem = self.facts.point(path, f"{dotted(path)}: {message}", hint)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _text(self, text: str, lookup: Callable[[Reference], Texts]) -> str | None:
         return rendering.fill(template.parse(text), lookup)
@@ -255,9 +267,9 @@ class Planner:
         step = self.steps[name]
         directory = self._directory(name)
         lookup = self._lookup(name, directory)
-        if directory.startswith("/") or _ups(directory) > self.ups:
-            text = f"{directory!r} is not inside the project"
-            self._wrong((*self.paths[name], "working_directory"), text)
+        inputs = tuple(self._planned_inputs(name))
+        self._check_sources(name)
+        self._check_directory(name, directory, inputs)
         argv, values = rendering.render(step.parsed, lookup)
         if not argv:
             self._wrong((*self.paths[name], "command"), "no argument is left, all values are null")
@@ -269,7 +281,7 @@ class Planner:
             environment=self._environment(step),
             env={**{key: text for key, text in env.items() if text is not None}, **values},
             pass_env={key: self.facts.caller.get(key) for key in step.pass_env},
-            inputs=tuple(self._planned_inputs(name)),
+            inputs=inputs,
             outputs=tuple(self.outputs[name]),
             after=tuple(after),
             sources=_normal(step.sources),
@@ -280,6 +292,33 @@ class Planner:
             cache=step.cache,
             parameters=dict(self._used_values(name)),
         )
+
+    def _check_sources(self, name: str) -> None:
+        for index, pattern in enumerate(_normal(self.steps[name].sources) or ()):
+            if pattern not in self.matching:
+                self.matching[pattern] = any(
+                    matches_any(path, [pattern]) for path in self.facts.manifest
+                )
+            if not self.matching[pattern]:
+                self._wrong(
+                    (*self.paths[name], "sources", index),
+                    f"{pattern!r} matches no file of the source",
+                )
+
+    def _check_directory(self, name: str, directory: str, inputs: Sequence[PlannedInput]) -> None:
+        """Refuse a working directory that will not be there."""
+        place = (*self.paths[name], "working_directory")
+        if directory.startswith("/") or _ups(directory) > self.ups:
+            self._wrong(place, f"{directory!r} is not inside the project")
+        elif directory != "." and not any(below(directory, self.in_order)):
+            # the folders of outputs are made before the step executes
+            parents = (posixpath.dirname(output.path) for output in self.outputs[name])
+            there = (*(item.path for item in inputs), *parents)
+            if not any(_stands_in(path, directory) for path in there):
+                self._wrong(
+                    place, f"there is no folder {directory!r}",
+                    "it holds no file of the source, and no input of the step",
+                )  # fmt: skip
 
     def _environment(self, step: Step) -> str:
         if self.system or not self.project.environments:
@@ -368,7 +407,22 @@ class Planner:
         known = [*self.makers.maker, *self.facts.manifest]
         near = nearest(text, known) if len(known) < _MANY else None
         hint = None if near is None else f"did you mean {near!r}?"
-        self._wrong(path, f"{text!r} is not there, and no step makes it", hint)
+        message = f"{text!r} is not there, and no step makes it"
+        value = next((one for one in self.values if text in one.paths), None)
+        if value is None:
+            self._wrong(path, message, hint)
+        elif value.origin == "default":
+            self._wrong(self._default_of(value.name), message, hint)
+        else:
+            where = f"-P {value.name}" if value.origin == "command line" else value.origin
+            problem = Problem(f"{value.name}: {message}", where, hint=hint)
+            if problem not in self.problems:  # several steps may read it
+                self.problems.append(problem)
+
+    def _default_of(self, parameter: str) -> Path:
+        own = self.project.entry_points[self.entry_point].parameters
+        shared: Path = ("parameters", parameter, "default")
+        return ("entry_points", self.entry_point, *shared) if parameter in own else shared
 
     def _outside(self, text: str) -> str | None:
         """Return the path value from outside of the project of which an input is (a part)."""
@@ -425,6 +479,11 @@ class Planner:
             ]
         inside = below("" if text == "." else text, self.in_order)
         return [text] if any(not self.makers.makes(path) for path in inside) else []
+
+
+def _stands_in(path: str, folder: str) -> bool:
+    """Tell whether something at a path makes that a folder is there (or may be)."""
+    return f"{path}/".startswith(f"{folder}/") or folder.startswith(f"{path}/")
 
 
 def _ups(path: str) -> int:

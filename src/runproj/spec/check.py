@@ -27,6 +27,13 @@ class Finding(NamedTuple):
 
 def findings(project: Project) -> Iterator[Finding]:
     """Yield all that is wrong with a project whose fields have the right shape."""
+    root = posixpath.normpath(project.source.root)
+    if root != "." and set(root.split("/")) != {".."}:
+        yield Finding(
+            ("source", "root"),
+            f"{project.source.root!r} is not the project's folder or one above it",
+            "write '.', or '..' for a part of a larger repository",
+        )  # fmt: skip
     yield from _parameter_names(("parameters",), project.parameters)
     for name, entry in project.entry_points.items():
         path: Path = ("entry_points", name)

@@ -9,7 +9,7 @@ from runproj.adapters.environments import uv as resolver
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
 from runproj.lock import pylock, pyproject
-from runproj.lock.declaration import UV_LOCK
+from runproj.lock.declaration import UV_LOCK, check_packages
 from runproj.lock.lock import Declaration, Lock
 
 _INLINE = "runproj-packages.txt"
@@ -24,6 +24,7 @@ class Resolver(NamedTuple):
 
     def lock(self, declaration: Declaration, previous: Lock | None) -> Lock:
         """Return the lock of a declaration, see :meth:`runproj.ports.EnvironmentBackend.lock`."""
+        check_packages(declaration)
         with tempfile.TemporaryDirectory(prefix="runproj-lock-") as name:
             folder = Path(name)
             _lay_out(folder, declaration)

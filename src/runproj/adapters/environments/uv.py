@@ -202,7 +202,10 @@ def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:
         hint = "let the folder be writable, or set XDG_CACHE_HOME and UV_CACHE_DIR to others"
     elif "Hash mismatch" in said:
         what = "a package is not what the lock says"
-        hint = "somebody replaced a published file: 'runproj lock --upgrade' takes what is there"
+        hint = (
+            "the lockfile was changed by hand, or a published file was replaced: "
+            "'runproj lock --upgrade' takes what is there"
+        )
     elif "Python requirement" in said or "no wheels with a matching" in said:
         hint = "the lock was made for another Python or platform: 'runproj lock' makes it for this"
     elif _GONE.search(said):

@@ -14,6 +14,7 @@ import errno
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,7 +104,13 @@ class FolderRuns:
         steps = _steps_from_events(folder, alive=alive)
         update: dict[str, object] = {"steps": steps}
         if not alive:
-            update |= {"status": "interrupted", "error": "runproj itself was ended from outside"}
+            began, seen = datetime.fromisoformat(run.started_at), _last_sign_of_life(folder)
+            update |= {
+                "status": "interrupted",
+                "error": "runproj itself was ended from outside",
+                "finished_at": seen.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "duration_s": max(0.0, round((seen - began).total_seconds(), 3)),
+            }
         return run.replace(**update)
 
     def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
@@ -193,8 +200,19 @@ def _parse(text: bytes, folder: Path) -> Run:
         raise StoreError(
             f"the record of the run {folder.name} cannot be read: {error}",
             where=str(folder / "run.json"),
-            hint="it was damaged, or written by another version of runproj",
+            hint="it was damaged, or written by another version of runproj; "
+            "to be rid of this run, remove its folder",
         ) from error
+
+
+def _last_sign_of_life(folder: Path) -> datetime:
+    """Return when a run that died was last seen to write something."""
+    files = [folder / "run.json", folder / "events.jsonl", *folder.glob("steps/*/output.log")]
+    times = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            times.append(file.stat().st_mtime)
+    return datetime.fromtimestamp(max(times), tz=UTC)
 
 
 class _Line(Model):
