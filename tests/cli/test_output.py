@@ -1,6 +1,8 @@
 """What commands print: help, colour, JSON by its schema, graphs, and first steps."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,3 +223,48 @@ def test_what_init_writes_fits_the_schema_of_the_project_file(computer: Computer
     computer.project({"train.py": "", "requirements.txt": ""}, "full").run("init").ok()
     computer.run("check", "empty").ok()
     computer.run("check", "full").ok()
+
+
+def shell(project: Project, line: str) -> tuple[int, str]:
+    """Run a line of bash in a project, where ``r`` is runproj; return exit code and output."""
+    text = f'set -o pipefail; r() {{ {sys.executable} -m runproj "$@"; }}; {line}'
+    done = subprocess.run(
+        ["bash", "-c", text], cwd=project.folder, env=project.computer.variables_for(project.folder),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("r | true", (0, 141), ""), ("r --help | true", (0, 141), ""),
+        ("r show latest | true", (0, 141), ""),
+        ("r show latest >&-", (0,), ""), ("r run . >&-", (0,), "▶ main"),
+        ("r run . 2>&-", (0,), "run  "), ("r run . <&- >&- 2>&-", (0,), ""),
+        ("r list > /dev/full", (1,), "could not be written: no space left on device"),
+        ("r run . > /dev/full", (1,), "could not be written: no space left on device"),
+        ("mkdir gone; cd gone; rmdir ../gone; r list", (2,), "the folder you are in"),
+    ],
+)  # fmt: skip
+def test_streams_that_are_closed_or_full_make_no_traceback(
+    project: MakeProject, line: str, code: tuple[int, ...], said: str
+) -> None:
+    demo = project({"runproj.yaml": GREETER.replace("command:", "cache: false, command:")})
+    demo.run("run", ".").ok()
+    found, printed = shell(demo, line)
+    assert found in code, printed
+    assert said in printed
+    assert "Traceback" not in printed
+    assert "Error" not in printed
+    assert demo.run("list", "--json").ok().json["runs"][0]["status"] == "succeeded"
+
+
+def test_a_run_goes_on_when_nobody_listens_any_more(project: MakeProject) -> None:
+    script = "for i in 1 2 3 4 5; do echo $i; sleep 0.1; done"
+    demo = project(
+        {"runproj.yaml": f"runproj: 1\nentry_points: {{main: {{command: '{script}'}}}}\n"}
+    )
+    shell(demo, "r run . 2>&1 | head -1")
+    (run,) = demo.run("list", "--json").ok().json["runs"]
+    assert run["status"] == "succeeded"

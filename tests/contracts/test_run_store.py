@@ -137,6 +137,19 @@ def test_a_success_of_a_run_that_died_is_found(w: World) -> None:
     assert w.store.last("p", "main", "train") == ("r1", step)
 
 
+def test_a_success_that_is_not_reusable_is_found_no_longer(w: World) -> None:
+    step = a_step(digest="f")
+    journal = w.create(a_run("r1"))
+    journal.finished(step)
+    marked = step.replace(reusable=False)
+    journal.finished(marked)
+    assert w.store.find("f") is None
+    assert w.store.last("p", "main", "train") == ("r1", marked)
+    w.die(journal)
+    assert w.store.find("f") is None
+    assert w.store.load("r1").steps == (marked,)
+
+
 @pytest.mark.parametrize("status", ["failed", "cached", "interrupted", "skipped"])
 def test_what_did_not_succeed_by_itself_is_not_found(w: World, status: Status) -> None:
     w.finish(a_run("r1"), a_step(status=status, digest="f"))

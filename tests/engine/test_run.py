@@ -28,6 +28,7 @@ from runproj.record.events import (
     StepFinished,
     StepPrinted,
     StepStarted,
+    Warned,
 )
 from runproj.record.outcome import Outcome
 from runproj.record.run import Run, StepRun
@@ -462,6 +463,21 @@ def test_an_environment_that_a_step_changed_is_told() -> None:
     assert failure(w.run())[1] == (
         "its environment was changed since it was built; the next run builds it again"
     )
+
+
+def test_what_ran_in_a_changed_environment_is_not_used_again() -> None:
+    w = one_step(writes(m_txt="x"), outputs="[m.txt]")
+    w.system.intact = False
+    first = w.run()
+    assert first.status == "succeeded"
+    (step,) = first.steps
+    assert (step.reusable, step.warnings) == (
+        False, ("the environment 'system' was changed since it was built",),
+    )  # fmt: skip
+    assert [one.text for one in w.reporter.of(Warned)] == list(step.warnings)
+    w.system.intact = True
+    assert told(w.run()) == {"main": "succeeded: its environment was changed during r1"}
+    assert told(w.run()) == {"main": "cached: unchanged since r2"}
 
 
 def test_an_output_that_was_not_made_fails_the_step() -> None:

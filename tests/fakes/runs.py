@@ -82,8 +82,10 @@ class FakeRuns:
     def note(self, run: Run, steps: Sequence[StepRun]) -> None:
         """Remember step runs that later ones can ask for."""
         for step in steps:
-            if step.status == "succeeded":
+            if step.status == "succeeded" and step.reusable:
                 self._found[run.id, step.name] = step
+            else:
+                self._found.pop((run.id, step.name), None)
             key = (run.project, run.entry_point, step.name)
             if key not in self._last or self._last[key][:2] <= (run.started_at, run.id):
                 self._last[key] = (run.started_at, run.id, step)

@@ -7,7 +7,7 @@ from runproj.plan.binding import BoundValue, Folders, Given, bind
 from runproj.plan.plan import PlannedStep
 from runproj.plan.planner import Facts, Planner
 from runproj.spec.load import load
-from runproj.spec.paths import glob_matches, is_glob
+from runproj.spec.paths import above, glob_matches, is_glob
 from runproj.spec.project import Project
 
 FOLDERS = Folders("/home/me/project", "/home/me/project/sub", "/home/me")
@@ -30,7 +30,7 @@ class World:
     def find(self, pattern: str) -> Sequence[str]:
         """Return what stands on the disk at a path or glob."""
         files = {*self.source, *self.ignored}
-        folders = {path.rpartition("/")[0] for path in files} - {""}
+        folders = {parent for path in files for parent in above(path.rpartition("/")[0])} - {""}
         every = sorted(files | folders)
         if is_glob(pattern):
             return [path for path in every if glob_matches(pattern, path)]

@@ -433,6 +433,39 @@ def test_paths_are_seen_from_the_working_directory() -> None:
     assert step.working_directory == "sub/deep"
 
 
+def test_a_glob_takes_a_folder_of_the_source_as_one_input() -> None:
+    world = World(source=["data/raw/a", "data/b", "data/deep/x/c"], ignored=["data/raw/new"])
+    found = plan_of(project("a: {command: a, inputs: ['data/*']}"), world=world)["a"]
+    assert inputs(found) == [
+        ("data/b", "source", None), ("data/deep", "source", None), ("data/raw", "source", None),
+        ("data/raw/new", "file", "data/raw/new"),
+    ]  # fmt: skip
+    every = plan_of(project("a: {command: a, inputs: ['data/**']}"), world=world)["a"]
+    assert sorted(path for path, _, _ in inputs(every)) == [
+        "data/b", "data/deep/x/c", "data/raw/a", "data/raw/new",
+    ]  # fmt: skip
+
+
+OWN = World(source=["a.txt", "runproj.yaml", "locks/pylock.default.toml", "locks/x"])
+
+
+def test_a_glob_takes_neither_the_project_file_nor_lockfiles() -> None:
+    text = project(
+        "a: {command: a, inputs: ['**']}", more="environments: {default: {kind: venv}}\n"
+    )
+    assert [path for path, _, _ in inputs(plan_of(text, world=OWN)["a"])] == ["a.txt", "locks/x"]
+
+
+@pytest.mark.parametrize(
+    "field", ["inputs: [{0}]", "stdin: {0}", "inputs: [./{0}]", "inputs: {{x: {0}}}"]
+)
+@pytest.mark.parametrize("path", ["runproj.yaml", "locks/pylock.default.toml"])
+def test_the_project_file_and_lockfiles_are_no_inputs(field: str, path: str) -> None:
+    step = f"a: {{command: a, {field.format(path)}}}"
+    (said,) = problems(project(step, more="environments: {default: {kind: venv}}\n"), {}, OWN)
+    assert f"{path!r} cannot be an input: no step sees it" in said
+
+
 @pytest.mark.parametrize(
     ("fields", "there"),
     [

@@ -1,5 +1,6 @@
 """The commands as one click group that imports a command only when it is run."""
 
+import errno
 import importlib
 import os
 import signal
@@ -102,6 +103,7 @@ def run_command(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     _obey_signals()
     try:
+        _check_folder()
         result = runproj.main(list(arguments), prog_name="runproj", standalone_mode=False)
     except RunprojError as error:
         return _tell(error.problems, error.exit_code, as_json=as_json)
@@ -116,12 +118,29 @@ def run_command(arguments: Sequence[str]) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        # the reader of our output is gone; there is nobody to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 128 + signal.SIGPIPE  # the reader of our output is gone; there is nobody to tell
+    except OSError as error:
+        return _failed_by_the_system(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 -- the last line of defence; the traceback is kept
         return _unexpected(error, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def _check_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 -- whether there is one
+    except FileNotFoundError:
+        raise UsageError(
+            "the folder you are in is not there any more", hint="cd to another one"
+        ) from None
+
+
+def _failed_by_the_system(error: OSError, *, as_json: bool) -> int:
+    if error.errno != errno.ENOSPC or error.filename is not None:
+        return _unexpected(error, as_json=as_json)
+    message = "what was printed could not be written: no space left on device"
+    sys.stderr.write(error_text([Problem(message)]))
+    return 1
 
 
 def _typed(arguments: Sequence[str]) -> str:

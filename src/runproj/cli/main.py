@@ -4,7 +4,9 @@
 commands stands here as text, and click is imported only when a command is really run.
 """
 
+import contextlib
 import os
+import signal
 import sys
 
 from runproj.cli.table import help_text
@@ -23,7 +25,26 @@ Then: 'runproj --help' for all commands, 'runproj COMMAND --help' for one."""
 
 def main() -> None:
     """Run the command line of this process."""
-    arguments = sys.argv[1:]
+    _open_streams()
+    try:
+        _main(sys.argv[1:])
+    except BrokenPipeError:
+        _leave(128 + signal.SIGPIPE)  # the reader is gone; there is nobody to tell
+    _leave(0)
+
+
+def _open_streams() -> None:
+    """Let no file that is opened later become a standard stream that the caller closed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115, PTH123 -- it stays open
+
+
+def _main(arguments: list[str]) -> None:
     if os.name == "nt":
         sys.stderr.write("error: runproj does not run on Windows yet; WSL 2 works\n")
         sys.exit(2)
@@ -50,7 +71,13 @@ def _leave(code: int) -> None:
     """End this process at once: taking everything apart first costs a tenth of a small run."""
     try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or 128 + signal.SIGPIPE
+    except OSError as error:
+        code = code or 1
+        said = (error.strerror or str(error)).lower()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"error: what was printed could not be written: {said}\n")
+    with contextlib.suppress(OSError):
         sys.stderr.flush()
-    except OSError:
-        sys.exit(code)  # whoever listened is gone; the interpreter knows what to do
     os._exit(code)

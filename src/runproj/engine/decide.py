@@ -104,6 +104,8 @@ class Decider:
         if last is None or last[1].fingerprint is None:
             return (Reason(kind="new"),)
         before = last[1].fingerprint
+        if before.digest == now.digest and not last[1].reusable:
+            return (Reason(kind="damaged", name=last[0]),)
         return explaining.reasons(
             before,
             now,

@@ -153,15 +153,24 @@ class Runner:
                 )
 
     def _check_environments(self) -> None:
-        """Notice that a step wrote into its environment; the next run builds it again."""
+        """Notice that somebody wrote into an environment: what ran in it is not used again."""
         for name, environment in self._environments.items():
-            if not environment.is_intact():
-                self.reporter.report(
-                    Warned(
-                        f"a step changed the environment {name!r} in which it ran",
-                        hint="the next run builds it again; let steps write into their workspace",
-                    )
+            if environment.is_intact():
+                continue
+            warning = f"the environment {name!r} was changed since it was built"
+            self.reporter.report(
+                Warned(
+                    warning,
+                    hint="no other run takes the results of the steps that ran in it, and the next "
+                    "run builds it again; let steps write into their workspace",
                 )
+            )
+            for step in list(self._steps.values()):
+                used = step.environment is not None and step.environment.name == name
+                if used and step.status == "succeeded":
+                    marked = step.replace(reusable=False, warnings=(*step.warnings, warning))
+                    self._steps[step.name] = marked
+                    self.journal.finished(marked)
 
     def _loop(self) -> None:
         plan = self.prepared.plan
@@ -429,6 +438,7 @@ class Runner:
                 )
                 running.workspace.close(keep=False)
                 self.journal.finished(self._steps[name])
+            self._check_environments()
         finally:
             run = self._close(status, exit_code, error)
         return run

@@ -97,7 +97,7 @@ class Plan(Model):
 Action: TypeAlias = Literal["run", "cached", "pending"]
 ReasonKind: TypeAlias = Literal[
     "new", "parameter", "environment", "source", "input", "command", "variable", "output",
-    "platform", "upstream", "forced", "uncached", "missing", "unchanged", "rerun",
+    "platform", "damaged", "upstream", "forced", "uncached", "missing", "unchanged", "rerun",
 ]  # fmt: skip
 
 
@@ -131,6 +131,7 @@ _WORDS: dict[ReasonKind, str] = {
     "variable": "variable {name}: {before} → {after}",
     "output": "outputs declared: {name}",
     "platform": "platform: {before} → {after}",
+    "damaged": "its environment was changed during {name}",
     "upstream": "after {name}",
     "forced": "forced",
     "uncached": "cache: false",

@@ -74,6 +74,7 @@ class Planner:
             if source is not None
         }
         self.in_order = sorted(self.facts.manifest)
+        self.own = frozenset(self._own())
         self.matching: dict[str, bool] = {}  # patterns of 'sources' → whether there is such a file
         self.ups = _ups(posixpath.normpath(self.project.source.root))
 
@@ -102,13 +103,16 @@ class Planner:
 
     def hidden(self) -> tuple[str, ...]:
         """Return the source files that no step sees."""
-        locks = (
-            lockfile_path(name, environment.kind)
-            for name, environment in self.project.environments.items()
-        )
         made = (output.path for outputs in self.outputs.values() for output in outputs)
-        every = {self.facts.project_file, *filter(None, locks), *made}
-        return tuple(sorted(every))
+        return tuple(sorted({*self.own, *made}))
+
+    def _own(self) -> Iterator[str]:
+        """Yield the project file and the lockfiles: what they say reaches steps by other ways."""
+        yield self.facts.project_file
+        for name, environment in self.project.environments.items():
+            lockfile = lockfile_path(name, environment.kind)
+            if lockfile is not None:
+                yield lockfile
 
     def _wrong(self, path: Path, message: str, hint: str | None = None) -> None:
         problem = self.facts.point(path, f"{dotted(path)}: {message}", hint)
@@ -389,6 +393,12 @@ class Planner:
                     "a parameter of type path takes files from anywhere",
                 )  # fmt: skip
                 continue
+            if text in self.own:
+                self._wrong(
+                    path, f"{text!r} cannot be an input: no step sees it",
+                    "give a step what it needs as a parameter, or in a file of its own",
+                )  # fmt: skip
+                continue
             found = list(self._resolve(name, text, item))
             if not found and any(output.path == text for output in self.outputs[name]):
                 self._wrong(path, f"{text!r} is made by the step itself: it cannot be an input")
@@ -443,8 +453,14 @@ class Planner:
             yield PlannedInput(path=path, kind="source")
         if made and not is_glob(text):
             return
-        for path in self._elsewhere(text, in_source):
-            known = path in self.facts.manifest or path in in_source
+        elsewhere = self._elsewhere(text, in_source)
+        for path in elsewhere:
+            if is_glob(text) and any(below(path, self.in_order)):  # a folder of the source
+                inside = any(other.startswith(f"{path}/") for other in (*in_source, *elsewhere))
+                if not inside:  # the glob takes it as a whole
+                    yield from self._resolve(name, path, item)
+                continue
+            known = path in self.facts.manifest or path in in_source or path in self.own
             if not known and not self.makers.makes(path):
                 yield from self._file(path, path, item)
 
@@ -475,7 +491,7 @@ class Planner:
             return [
                 path
                 for path in self.facts.manifest
-                if glob_matches(text, path) and not self.makers.makes(path)
+                if path not in self.own and glob_matches(text, path) and not self.makers.makes(path)
             ]
         inside = below("" if text == "." else text, self.in_order)
         return [text] if any(not self.makers.makes(path) for path in inside) else []

@@ -51,7 +51,8 @@ class StepRun(Model):
 
     ``argv`` is what was executed, ``variables`` the whole environment of the process. Times are
     ISO 8601 in UTC. ``cached_from`` is ``RUN/STEP`` of the step run whose outputs were taken.
-    ``error`` says in words why it failed. ``workspace`` is a folder that was kept.
+    ``error`` says in words why it failed. ``workspace`` is a folder that was kept. ``reusable``
+    tells whether other runs may take its outputs: not when its environment was changed meanwhile.
     """
 
     name: str
@@ -72,6 +73,7 @@ class StepRun(Model):
     hint: str | None = None
     warnings: tuple[str, ...] = ()
     workspace: str | None = None
+    reusable: bool = True
 
     @property
     def done(self) -> bool:

@@ -142,6 +142,10 @@ class Index:
         row = (digest, run_id, step.name, step.finished_at, to_json(step))
         self._write("insert or replace into step values (?, ?, ?, ?, ?)", [row])
 
+    def drop_step(self, run_id: str, name: str) -> None:
+        """Let a step run no longer be found."""
+        self._write("delete from step where run_id = ? and name = ?", [(run_id, name)])
+
     def put_last(self, run: Run, steps: Iterable[StepRun]) -> None:
         """Note step runs that are the latest of their steps, unless a later run has them too."""
         rows = [

@@ -163,7 +163,7 @@ class FolderRuns:
                 count += 1
                 self._index.put_run(run)
                 for step in run.steps:
-                    if step.status == "succeeded":
+                    if step.status == "succeeded" and step.reusable:
                         self._index.put_step(run.id, step)
                 self._index.put_last(run, [step for step in run.steps if step.done])
         return count
@@ -264,10 +264,16 @@ class FolderJournal:
         self._append("started", step)
 
     def finished(self, step: StepRun) -> None:
-        """Note how a step ended; a success can be found by other runs from now on."""
+        """Note how a step ended; a success can be found by other runs from now on.
+
+        What turns out not to be reusable is noted once more, and found no longer.
+        """
         self._append("finished", step)
         if step.status == "succeeded":
-            self._index.put_step(self._run.id, step)
+            if step.reusable:
+                self._index.put_step(self._run.id, step)
+            else:
+                self._index.drop_step(self._run.id, step.name)
             self._index.put_last(self._run, [step])
 
     def _append(self, event: str, step: StepRun) -> None:

@@ -32,6 +32,7 @@ class LiveReporter:
         self.terminal = sys.stderr.isatty()
         self._passing = False
         self._mid_line = False
+        self._deaf = False
 
     def report(self, event: Event) -> None:
         """Show one event."""
@@ -58,7 +59,6 @@ class LiveReporter:
     def clear(self) -> None:
         """Take a passing line away; what follows is the result."""
         self._settle()
-        sys.stderr.flush()
 
     def _finished(self, event: StepFinished) -> None:
         step = event.step_run
@@ -71,24 +71,32 @@ class LiveReporter:
 
     def _printed(self, chunk: bytes) -> None:
         self._settle_passing()
-        sys.stderr.flush()
-        sys.stderr.buffer.write(chunk)
-        sys.stderr.buffer.flush()
+        self._put(chunk)
         self._mid_line = not chunk.endswith(b"\n")
 
     def _progress(self, text: str) -> None:
         if self.terminal:
             self._settle_mid_line()
-            sys.stderr.write(f"\r\x1b[K{self.style.dim(text)}")
-            sys.stderr.flush()
+            self._put(f"\r\x1b[K{self.style.dim(text)}")
             self._passing = True
         else:
             self._write(f"{text}\n")
 
+    def _put(self, what: str | bytes) -> None:
+        """Write at once; when nobody reads any more the run goes on without a word."""
+        if self._deaf:
+            return
+        data = what if isinstance(what, bytes) else what.encode("utf-8", "backslashreplace")
+        try:
+            sys.stderr.flush()
+            sys.stderr.buffer.write(data)
+            sys.stderr.buffer.flush()
+        except OSError:
+            self._deaf = True
+
     def _write(self, text: str) -> None:
         self._settle()
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        self._put(text)
 
     def _settle(self) -> None:
         """Leave the cursor at the beginning of an empty line."""
@@ -97,12 +105,12 @@ class LiveReporter:
 
     def _settle_passing(self) -> None:
         if self._passing:
-            sys.stderr.write("\r\x1b[K")
+            self._put("\r\x1b[K")
             self._passing = False
 
     def _settle_mid_line(self) -> None:
         if self._mid_line:
-            sys.stderr.write("\n")
+            self._put("\n")
             self._mid_line = False
 
 
