@@ -74,6 +74,12 @@ class EnvironmentBackend(Protocol):
     def key(self, declaration: Declaration, lock: Lock) -> str:
         """Return the digest of what the environment would hold, without building it."""
 
+    def facts(self, declaration: Declaration) -> Mapping[str, str]:
+        """Return what the key depends on besides the lock, such as the version of Python.
+
+        It explains to a person why two keys differ.
+        """
+
     def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> PreparedEnvironment:
         """Build the environment of a lock, or take the one that is there.
 

@@ -294,6 +294,13 @@ def test_a_package_of_another_version_is_named() -> None:
     assert told(w.prepare()) == {"main": "run: environment: a 1.0 → 2.0"}
 
 
+def test_another_python_is_named() -> None:
+    w = World(VENV, {"main": writes(m="m")})
+    w.run()
+    w.yaml = w.yaml.replace("kind: venv", 'kind: venv, python: "3.12"')
+    assert told(w.prepare()) == {"main": "run: environment: python 3.0 → 3.12"}
+
+
 def test_a_lock_that_the_store_lost_leaves_the_reason_without_packages() -> None:
     w = World(VENV, {"main": writes(m="m")})
     run = w.run()

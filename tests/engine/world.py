@@ -97,6 +97,9 @@ class FakeBackend:
         body = pylock.body_of(lock.content)
         return digest_of([self.kind, declaration.python, body])
 
+    def facts(self, declaration: Declaration) -> Mapping[str, str]:
+        return {"python": declaration.python or "3.0"}
+
     def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> FakePrepared:
         if self.broken is not None:
             raise EnvironmentFailed(self.broken)

@@ -61,6 +61,9 @@ class FakeEnvironments:
             declaration=declaration.digest,
         )
 
+    def facts(self, declaration: Declaration) -> Mapping[str, str]:
+        return {"python": declaration.python or "3.0"}
+
     def key(self, declaration: Declaration, lock: Lock) -> str:
         return digest_of(["fake", declaration.python, pylock.identity(lock.content)])
 

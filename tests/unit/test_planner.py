@@ -370,6 +370,18 @@ def test_a_list_value_is_kept_as_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "text"),
+    [
+        ("[a, 'b,c']", '["a", "b,c"]'), ("[a, b, c]", "a,b,c"), ("[a, '']", '["a", ""]'),
+        ("{type: list, default: []}", "[]"), ("''", '""'), ("'null'", '"null"'), ("' x'", '" x"'),
+        ("{type: string, default: null}", "null"), ("x y", "x y"),
+    ],
+)  # fmt: skip
+def test_no_two_values_are_kept_as_the_same_text(declared: str, text: str) -> None:
+    assert only("command: 'a {l}'", f"{{l: {declared}}}").parameters == {"l": text}
+
+
+@pytest.mark.parametrize(
     ("declared", "argv"),
     [
         ("0.10", ("a", "0.1", "--x=0.1")), ("1.0e-5", ("a", "1e-05", "--x=1e-05")),

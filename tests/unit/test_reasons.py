@@ -39,7 +39,7 @@ def said(
          "command changed"]),
         ({"environment": "f" * 64}, [f"environment: key {'e' * 12} → {'f' * 12}"]),
         ({"inputs": {"data/x": "2"}}, ["input changed: data/x"]),
-        ({"inputs": {"data/y": "1"}}, ["input changed: data/y", "input changed: data/x"]),
+        ({"inputs": {"data/y": "1"}}, ["input added: data/y", "input removed: data/x"]),
         ({"source": "t"}, ["source: which files belong to it"]),
         ({"env": {"A": "2"}}, ["variable A: 1 → 2"]),
         ({"env": {"A": None}}, ["variable A: 1 → nothing"]),
@@ -89,7 +89,7 @@ def test_all_that_changed_is_named() -> None:
         env={}, outputs=(), platform="p",
     )  # fmt: skip
     assert [one.split(":")[0] for one in found] == [
-        "parameter lr", "environment", "input changed", "source", "variable A", "outputs declared",
+        "parameter lr", "environment", "input removed", "source", "variable A", "outputs declared",
         "platform",
     ]  # fmt: skip
 
@@ -102,6 +102,7 @@ def test_all_that_changed_is_named() -> None:
         (Reason(kind="unchanged", name="r1"), "unchanged since r1"),
         (Reason(kind="missing", name="o"), "its outputs are no longer in the store: o"),
         (Reason(kind="rerun", name="r1"), "rerun of r1"),
+        (Reason(kind="damaged", name="r1"), "its environment was changed during r1"),
     ],
 )  # fmt: skip
 def test_a_reason_has_words(reason: Reason, text: str) -> None:

@@ -116,16 +116,23 @@ class Decider:
     def _packages(
         self, step: PlannedStep, last: StepRun
     ) -> Iterable[tuple[str, str | None, str | None]]:
+        """Return name, old and new version of what differs in the environment, Python included."""
         pin = self.pins[step.environment]
         old = last.environment
-        if old is None or old.kind != pin.kind or pin.kind != "venv" or old.lock == pin.lock:
+        if old is None or old.kind != pin.kind:
             return ()
+        facts = [
+            (name, old.facts.get(name), pin.facts.get(name))
+            for name in {**old.facts, **pin.facts}
+            if old.facts.get(name) != pin.facts.get(name)
+        ]
+        if pin.kind != "venv" or old.lock == pin.lock:
+            return facts
         try:
-            return pylock.difference(
-                self.objects.read(old.lock).decode(), self.objects.read(pin.lock).decode()
-            )
+            locks = self.objects.read(old.lock).decode(), self.objects.read(pin.lock).decode()
+            return [*facts, *pylock.difference(*locks)]
         except StoreError:
-            return ()  # the old lock is gone; that it differs is known all the same
+            return facts  # the old lock is gone; that it differs is known all the same
 
     def _files(self, step: PlannedStep, tree: str) -> list[str]:
         """Return the files that differ between the step's source then and now."""

@@ -62,6 +62,7 @@ class Pinner(NamedTuple):
             key=key,
             declaration=self.objects.keep(canonical(declaration)),
             lock=self.objects.keep(lock.content.encode()),
+            facts=dict(backend.facts(declaration)),
         )
         return Pinned(pin, declaration, lock)
 

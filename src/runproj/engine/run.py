@@ -236,6 +236,7 @@ class Runner:
                 kind=pin.kind,
                 key=self._environments[step.environment].key,
                 lock=pin.lock,
+                facts=pin.facts,
             ),
             inputs=(*given, *self._source_inputs(step, workspace)),
             started_at=timestamp(self.clock()),

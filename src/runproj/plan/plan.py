@@ -66,7 +66,8 @@ class PlannedStep(Model):
 class EnvironmentPin(Model):
     """An environment of a plan: which lock it has, and the digest of what is in it.
 
-    ``declaration`` and ``lock`` are digests of objects in the store.
+    ``declaration`` and ``lock`` are digests of objects in the store. ``facts`` are what the key
+    depends on besides, for a person.
     """
 
     name: str
@@ -74,6 +75,7 @@ class EnvironmentPin(Model):
     key: str
     declaration: str
     lock: str
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 class Plan(Model):
@@ -116,9 +118,10 @@ class Reason(Model):
         >>> Reason(kind="parameter", name="lr", before=0.1, after=0.01).text
         'parameter lr: 0.1 → 0.01'
         """
-        return _WORDS[self.kind].format(
-            name=self.name, before=_shown(self.before), after=_shown(self.after)
-        )
+        words = _WORDS[self.kind]
+        if self.kind == "input" and (self.before is None) != (self.after is None):
+            words = "input added: {name}" if self.before is None else "input removed: {name}"
+        return words.format(name=self.name, before=_shown(self.before), after=_shown(self.after))
 
 
 _WORDS: dict[ReasonKind, str] = {

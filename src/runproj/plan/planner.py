@@ -1,6 +1,7 @@
 """From a project and bound values to the steps of a plan."""
 
 import graphlib
+import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -350,10 +351,7 @@ class Planner:
         for reference in references:
             value = self.bound.get(reference.name)
             if value is not None:
-                shown = value.texts
-                if isinstance(shown, tuple):
-                    shown = ",".join(shown)
-                yield reference.name, "null" if shown is None else shown
+                yield reference.name, _shown(value.texts)
 
     def _lookup(self, name: str, directory: str) -> Callable[[Reference], Texts]:
         """Look up what a step refers to; paths are as seen from a folder of the project."""
@@ -495,6 +493,20 @@ class Planner:
             ]
         inside = below("" if text == "." else text, self.in_order)
         return [text] if any(not self.makers.makes(path) for path in inside) else []
+
+
+def _shown(texts: Texts) -> str:
+    """Return a value as text that no other value has."""
+    if texts is None:
+        return "null"
+    if isinstance(texts, str):
+        plain = texts == texts.strip() and texts not in ("", "null")
+        return texts if plain else json.dumps(texts, ensure_ascii=False)
+    if texts and all(
+        text and text == text.strip() and not set(text) & set(',"[]') for text in texts
+    ):
+        return ",".join(texts)
+    return json.dumps(texts, ensure_ascii=False)
 
 
 def _stands_in(path: str, folder: str) -> bool:

@@ -27,7 +27,15 @@ def reasons(
         found.append(Reason(kind="command"))
     found += _environment(before, after, packages)
     inputs = list(_changed(before.inputs, after.inputs))
-    found += [Reason(kind="input", name=path) for path in inputs]
+    found += [
+        Reason(
+            kind="input",
+            name=path,
+            before=_short(before.inputs.get(path)),
+            after=_short(after.inputs.get(path)),
+        )
+        for path in inputs
+    ]
     if before.source != after.source:
         found += [Reason(kind="source", name=path) for path in files if path not in inputs]
         if not any(reason.kind in ("source", "input") for reason in found):
@@ -47,6 +55,10 @@ def reasons(
     if before.platform != after.platform:
         found.append(Reason(kind="platform", before=before.platform, after=after.platform))
     return tuple(found) or (Reason(kind="command"),)
+
+
+def _short(digest: str | None) -> str | None:
+    return digest and digest.removeprefix("100644 ").removeprefix("100755 ")[:12]
 
 
 def _how(fingerprint: Fingerprint) -> tuple[object, ...]:

@@ -22,12 +22,16 @@ class Output(Artifact):
 
 
 class EnvironmentUse(Model):
-    """The environment of a step run; ``lock`` is the digest of its lock in the store."""
+    """The environment of a step run; ``lock`` is the digest of its lock in the store.
+
+    ``facts`` are what its key depends on besides, such as the version of Python.
+    """
 
     name: str
     kind: Kind
     key: str
     lock: str
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 class Host(Model):

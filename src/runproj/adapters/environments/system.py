@@ -54,6 +54,13 @@ class SystemBackend:
         """
         return _key(self.caller)
 
+    def facts(self, declaration: Declaration) -> Mapping[str, str]:  # noqa: ARG002 -- a port's
+        """Return where the first Python on PATH is, and when its file was changed."""
+        found = _first_python(self.caller.get("PATH", os.defpath))
+        if found is None:
+            return {}
+        return {"python": str(found[0]), "its file": digest_of(found)[:12]}
+
     def prepare(
         self,
         declaration: Declaration,  # noqa: ARG002 -- a port's

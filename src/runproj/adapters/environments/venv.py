@@ -101,6 +101,15 @@ class VenvBackend:
         """
         return _combined(self._content_key(lock, self._interpreter(declaration)), declaration)
 
+    def facts(self, declaration: Declaration) -> Mapping[str, str]:
+        """Return the version of Python, and which text describes the project's own package."""
+        interpreter = self._interpreter(declaration)
+        named = interpreter.implementation.replace("CPython", "")
+        facts = {"python": f"{named} {interpreter.version}".strip()}
+        if declaration.package is not None:
+            facts["pyproject.toml"] = digest_of(declaration.package)[:12]
+        return facts
+
     def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> PreparedVenv:
         """Take the environment that is there, or build it."""
         interpreter = self._interpreter(declaration)
