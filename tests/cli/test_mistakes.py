@@ -343,7 +343,7 @@ IN_THE_VALUES = {
     "a mistyped choice": value("optimizer=adm", "one of the choices: sgd, adam", "mean 'adam'?"),
     "an empty path": value("data=", "empty", "path"),
     "a file that is not there": Mistake(
-        3, GOOD, "'nowhere.csv' is not there", "-P data", None,
+        2, GOOD, "'nowhere.csv' is not there", "-P data", None,
         ("run", ".", "-P", "data=nowhere.csv"), DATA,
     ),
     "an output of no run": typed(

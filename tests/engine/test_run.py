@@ -725,3 +725,14 @@ def test_the_project_folder_is_never_written(w: World) -> None:
     before = w.disk.show(PROJECT)
     w.run(seed=2)
     assert w.disk.show(PROJECT) == before
+
+
+def test_a_step_that_takes_its_workspace_away_fails() -> None:
+    def take_away(_: Process) -> Outcome:
+        w.workspaces.opened[0].gone = True
+        return Outcome(exit_code=0)
+
+    w = one_step(take_away, outputs="[m.txt]")
+    error, hint = failure(w.run())
+    assert "its workspace cannot be looked at: " in str(error)
+    assert "where it is" in str(hint)

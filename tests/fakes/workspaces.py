@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from tests.fakes.disk import FakeDisk, Node
 
-from runproj.errors import Refused
+from runproj.errors import Refused, StoreError
 from runproj.ports import Changes, Furnishing, ObjectStore, SourceControl
 
 
 @dataclass
 class FakeWorkspace:
-    """A folder of a disk; ``kept`` is None as long as it is open."""
+    """A folder of a disk; ``kept`` is None as long as it is open, ``gone`` when a step took it."""
 
     disk: FakeDisk
     root: str
@@ -19,6 +19,7 @@ class FakeWorkspace:
     source: dict[str, Node]
     inputs: dict[str, Node] = field(default_factory=dict)
     kept: bool | None = None
+    gone: bool = False
 
     @property
     def project(self) -> str:
@@ -37,6 +38,8 @@ class FakeWorkspace:
         }
 
     def changes(self) -> Changes:
+        if self.gone:
+            raise StoreError("a workspace cannot be looked at")
         now = self.now()
         made = [path for path in now if path not in self.source and path not in self.inputs]
         altered = [

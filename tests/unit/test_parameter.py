@@ -282,3 +282,8 @@ def test_no_text_raises_anything_but_a_value_error(type_: str, text: str) -> Non
         from_text(declared(type=type_), text)
     except ValueError as error:
         assert str(error)  # noqa: PT017 -- a value is as good as a refusal
+
+
+def test_a_key_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="the key 'a' is there twice"):
+        from_text(Parameter(type="json"), '{"a": 1, "a": 2}')

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from tests.unit.planning import World, plan_of, planner_of, project
 
-from runproj.errors import NotSupported, ProjectError, UsageError
+from runproj.errors import NotSupported, ParameterError, ProjectError, UsageError
 from runproj.plan.command import RUN_ID, WORKSPACE
 from runproj.plan.plan import PlannedInput, PlannedStep
 from runproj.plan.planner import seen_from
@@ -16,7 +16,7 @@ def only(steps: str, *args: Any, **named: Any) -> PlannedStep:  # noqa: ANN401 -
 
 def problems(text: str, *args: Any, **named: Any) -> list[str]:  # noqa: ANN401 -- as of plan_of
     """Return line, message and hint of all that is wrong with a plan."""
-    with pytest.raises(ProjectError) as caught:
+    with pytest.raises((ProjectError, ParameterError)) as caught:
         plan_of(text, *args, **named)
     return [
         f"{(problem.where or '').removeprefix('runproj.yaml:').partition(':')[0]} "
@@ -329,7 +329,13 @@ def test_a_part_of_a_folder_from_outside_brings_the_folder() -> None:
 
 def test_a_path_value_that_is_not_there_is_refused() -> None:
     text = project("a: {command: 'a {d}'}", "{d: {type: path}}")
-    assert problems(text, {"d": "/data/x"}) == ["6 a.command: '/data/x' is not there"]
+    assert problems(text, {"d": "/data/x"}) == ["-P d d: '/data/x' is not there"]
+    (said,) = problems(text, {"d": "https://x/y"})
+    assert said.endswith(" | a parameter of type 'uri' takes an address")
+    text = project("a: {command: 'a {d}', inputs: [nope]}", "{d: {type: path}}")
+    with pytest.raises(ProjectError) as caught:  # the file is wrong as well
+        plan_of(text, {"d": "/data/x"})
+    assert len(caught.value.problems) == 2
 
 
 def test_a_list_of_paths_is_a_list_of_inputs_and_of_arguments() -> None:

@@ -79,13 +79,14 @@ def lock(
             )  # fmt: skip
         app.write_lockfile(opened, change.path, change.content)
         changes.append(change)
+        if not as_json:  # at once: a mistake in the next one does not undo it
+            reporter.clear()
+            print(_text(change), end="", flush=True)
     reporter.clear()
     if as_json:
         _print_locks(changes)
     elif not changes:
         print("no environment has a lock")
-    for change in () if as_json else changes:
-        print(_text(change), end="")
     return 0
 
 

@@ -119,17 +119,20 @@ _FIELD = re.compile(r"(packages|pyproject|requirements)(?:\[(\d+)\])?")
 
 @contextlib.contextmanager
 def pointing_at(name: str, point: Point) -> Iterator[None]:
-    """Let what is wrong with the declaration of an environment show its place in the file."""
+    """Let what is wrong with an environment show its place in the file."""
     try:
         yield
-    except ProjectError as error:
+    except (ProjectError, EnvironmentFailed) as error:
         raise type(error).of(
             [_pointed(name, problem, point) for problem in error.problems]
         ) from None
 
 
 def _pointed(name: str, problem: Problem, point: Point) -> Problem:
-    field = _FIELD.fullmatch(problem.where or "")
+    if problem.where is None:
+        place = point(("environments", name), "", None).where
+        return problem._replace(where=place)
+    field = _FIELD.fullmatch(problem.where)
     if field is None:
         return problem
     item = () if field[2] is None else (int(field[2]),)

@@ -10,7 +10,7 @@ from runproj.engine.prepare import Prepared
 from runproj.engine.schedule import Schedule
 from runproj.engine.undeclared import undeclared
 from runproj.engine.variables import process_variables
-from runproj.errors import RunprojError, UsageError
+from runproj.errors import EnvironmentFailed, RunprojError, StoreError, UsageError
 from runproj.lock.lock import Kind
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import Fingerprint, visible
@@ -145,12 +145,20 @@ class Runner:
         for step in self.prepared.plan.steps:
             decision = self.prepared.judged[step.name].decision
             if decision.action != "cached" and step.environment not in self._environments:
-                pinned = self.prepared.pinned[step.environment]
-                self._environments[step.environment] = self.backends[pinned.pin.kind].prepare(
-                    pinned.declaration,
-                    pinned.lock,
-                    lambda text, name=step.environment: self.reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
-                )
+                self._environments[step.environment] = self._built(step.environment)
+
+    def _built(self, name: str) -> PreparedEnvironment:
+        pinned = self.prepared.pinned[name]
+        try:
+            return self.backends[pinned.pin.kind].prepare(
+                pinned.declaration,
+                pinned.lock,
+                lambda text: self.reporter.report(Progress(name, text)),
+            )
+        except EnvironmentFailed as error:
+            where = f"environment {name!r}"
+            problems = [one._replace(where=one.where or where) for one in error.problems]
+            raise type(error).of(problems) from error
 
     def _check_environments(self) -> None:
         """Notice that somebody wrote into an environment: what ran in it is not used again."""
@@ -340,7 +348,13 @@ class Runner:
         step = running.step
         if not outcome.succeeded:
             raise _StepFailedError(ended(outcome, step.timeout_s), self._explain(running, outcome))
-        changes = running.workspace.changes()
+        try:
+            changes = running.workspace.changes()
+        except StoreError as error:
+            raise _StepFailedError(
+                f"its workspace cannot be looked at: {error}",
+                "a step leaves the folder in which it runs where it is",
+            ) from error
         declared = {output.path for output in step.outputs}
         inputs = {planned.path for planned in step.inputs if planned.kind == "source"}
         broken = [*changes.inputs, *(path for path in changes.altered if _within(path, inputs))]

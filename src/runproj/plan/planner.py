@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from runproj.errors import NotSupported, Problem, ProjectError, UsageError
+from runproj.errors import NotSupported, ParameterError, Problem, ProjectError, UsageError
 from runproj.lock.lock import lockfile_path
 from runproj.plan import command as rendering
 from runproj.plan import graph
@@ -61,6 +61,7 @@ class Planner:
     facts: Facts
     system: bool = False
     problems: list[Problem] = field(default_factory=list)
+    wrong_values: list[Problem] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         entry = self.project.entry_points[self.entry_point]
@@ -99,7 +100,9 @@ class Planner:
         self._refuse_unsupported(wanted)
         planned = tuple(self._step(name, after[name]) for name in names if name in wanted)
         if self.problems:
-            raise ProjectError.of(self.problems)
+            raise ProjectError.of([*self.problems, *self.wrong_values])
+        if self.wrong_values:
+            raise ParameterError.of(self.wrong_values)
         return planned
 
     def hidden(self) -> tuple[str, ...]:
@@ -410,22 +413,29 @@ class Planner:
     def _missing(self, path: Path, text: str) -> None:
         outside = self._outside(text)
         if outside is not None:
-            self._wrong(path, f"{self.origins[outside]!r} is not there")
+            self._wrong_value(outside, f"{self.origins[outside]!r} is not there", None)
             return
         known = [*self.makers.maker, *self.facts.manifest]
         near = nearest(text, known) if len(known) < _MANY else None
         hint = None if near is None else f"did you mean {near!r}?"
         message = f"{text!r} is not there, and no step makes it"
-        value = next((one for one in self.values if text in one.paths), None)
-        if value is None:
-            self._wrong(path, message, hint)
-        elif value.origin == "default":
-            self._wrong(self._default_of(value.name), message, hint)
+        if any(text in value.paths for value in self.values):
+            self._wrong_value(text, message, hint)
         else:
-            where = f"-P {value.name}" if value.origin == "command line" else value.origin
-            problem = Problem(f"{value.name}: {message}", where, hint=hint)
-            if problem not in self.problems:  # several steps may read it
-                self.problems.append(problem)
+            self._wrong(path, message, hint)
+
+    def _wrong_value(self, path: str, message: str, hint: str | None) -> None:
+        """Note what is wrong with a path value, where the value comes from."""
+        value = next(one for one in self.values if path in one.paths)
+        if value.origin == "default":
+            self._wrong(self._default_of(value.name), message, hint)
+            return
+        where = f"-P {value.name}" if value.origin == "command line" else value.origin
+        if "://" in (value.raw or ""):
+            hint = "a parameter of type 'uri' takes an address"
+        problem = Problem(f"{value.name}: {message}", where, hint=hint)
+        if problem not in self.wrong_values:  # several steps may read it
+            self.wrong_values.append(problem)
 
     def _default_of(self, parameter: str) -> Path:
         own = self.project.entry_points[self.entry_point].parameters

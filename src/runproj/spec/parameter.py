@@ -283,11 +283,20 @@ def _refuse_odd(text: str) -> None:
 
 def _json(text: str, what: str) -> Value:
     try:
-        return _sound(json.loads(text))
+        return _sound(json.loads(text, object_pairs_hook=_once))
     except json.JSONDecodeError as error:
         raise ValueError(f"{text!r} is not {what}: {error}") from error
     except RecursionError:
         raise ValueError("the value is nested too deeply") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} is there twice")
+        found[key] = value
+    return found
 
 
 def _sound(data: Any) -> Value:  # noqa: ANN401 -- any JSON value

@@ -102,10 +102,18 @@ class FolderObjects:
         return StoreError(f"the object {sha256[:12]}… is not in the store", where=str(self.folder))
 
     def _damaged(self, sha256: str) -> StoreError:
+        """Set an object aside whose bytes are wrong, so that it can be made again."""
+        place, aside = self._place(sha256), self.folder / "damaged" / sha256
+        hint = "it was set aside: the next run of the step that made it makes it again"
+        try:
+            aside.parent.mkdir(exist_ok=True)
+            place.replace(aside)
+        except OSError:
+            aside, hint = place, "remove that file, and run the step that made it again"
         return StoreError(
             f"the object {sha256[:12]}… is damaged: its bytes are not what its name says",
-            where=str(self._place(sha256)),
-            hint="remove that file and run the step that made it again",
+            where=str(aside),
+            hint=hint,
         )
 
     def _sha256(self, place: Path, status: os.stat_result) -> str:
