@@ -11,12 +11,15 @@ CHECKS = {
     "imports": ["lint-imports", "--no-cache"],
 }
 TESTS = ["python", "-m", "pytest", "-n", "2"]
+COVERED = ["--cov=runproj", "--cov-report=term"]  # see [tool.coverage.report]
 
 
 def main() -> int:
     """Run every check, say what failed, and return 1 when something did."""
     failed = []
-    for name, command in {**CHECKS, "tests": [*TESTS, *sys.argv[1:]]}.items():
+    chosen = sys.argv[1:]
+    tests = [*TESTS, *(chosen or COVERED)]  # some tests alone do not cover everything
+    for name, command in {**CHECKS, "tests": tests}.items():
         print(f"── {name}: {' '.join(command)}", flush=True)
         start = time.monotonic()
         if subprocess.run(command, check=False).returncode:

@@ -1,6 +1,7 @@
 """Virtual environments with the real uv and virtualenv; all packages are made here."""
 
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -289,6 +290,17 @@ def test_of_a_lock_of_uv_only_what_this_python_gets_is_taken_over(machine: Machi
     assert pylock.packages(lock.content) == {"tiny": "1.0"}
     assert "marker" not in lock.content
     machine.prepare(declared(files, pyproject=True), lock)
+
+
+def test_hashes_of_a_requirement_file_are_demanded(machine: Machine) -> None:
+    wheel = next(machine.wheels.glob("tiny-1*.whl"))
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    good = {"a.txt": f"tiny==1.0 --hash=sha256:{digest}\n"}
+    assert pylock.packages(machine.lock(declared(good, requirements="a.txt")).content)
+
+    bad = {"a.txt": good["a.txt"].replace(digest, "0" * 64)}
+    with pytest.raises(EnvironmentFailed, match=r"no file of tiny 1\.0 has a hash"):
+        machine.lock(declared(bad, requirements="a.txt"))
 
 
 def test_a_lock_of_uv_that_does_not_fit_is_stale(machine: Machine) -> None:

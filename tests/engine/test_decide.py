@@ -301,6 +301,14 @@ def test_another_python_is_named() -> None:
     assert told(w.prepare()) == {"main": "run: environment: python 3.0 → 3.12"}
 
 
+def test_another_kind_of_environment_is_another_key() -> None:
+    w = World(VENV, {"main": writes(m="m")})
+    w.run()
+    w.yaml = w.yaml.replace("{kind: venv, packages: [a]}", "{kind: system}")
+    (reason,) = told(w.prepare()).values()
+    assert reason.startswith("run: environment: key ")
+
+
 def test_a_lock_that_the_store_lost_leaves_the_reason_without_packages() -> None:
     w = World(VENV, {"main": writes(m="m")})
     run = w.run()

@@ -729,10 +729,23 @@ def test_the_project_folder_is_never_written(w: World) -> None:
 
 def test_a_step_that_takes_its_workspace_away_fails() -> None:
     def take_away(_: Process) -> Outcome:
-        w.workspaces.opened[0].gone = True
+        world.workspaces.opened[0].gone = True
         return Outcome(exit_code=0)
 
-    w = one_step(take_away, outputs="[m.txt]")
-    error, hint = failure(w.run())
+    world = one_step(take_away, outputs="[m.txt]")
+    error, hint = failure(world.run())
     assert "its workspace cannot be looked at: " in str(error)
     assert "where it is" in str(hint)
+
+
+def test_what_is_made_and_cannot_be_kept_is_told() -> None:
+    def program(process: Process) -> Outcome | None:
+        world.disk.link(f"{world.workspaces.opened[0].project}/dangling", "nowhere")
+        return writes(m_txt="x")(process)
+
+    world = one_step(program)
+    run = world.run()
+    assert [one.path for one in run.steps[0].outputs] == ["m.txt"]
+    (warning,) = run.steps[0].warnings
+    assert warning.startswith("dangling is not kept: ")
+    assert [one.text for one in world.reporter.of(Warned)] == [f"main: {warning}"]

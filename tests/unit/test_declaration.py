@@ -9,6 +9,7 @@ from runproj.errors import NotSupported, ProjectError
 from runproj.lock.declaration import check_packages, declare
 from runproj.lock.lock import Declaration, Lock
 from runproj.lock.pyproject import parse, toml
+from runproj.lock.requirements import demanded_hashes
 from runproj.spec.environment import SystemEnvironment, VenvEnvironment
 from runproj.spec.fields import validated
 
@@ -323,3 +324,12 @@ def test_dates_of_a_table_are_kept() -> None:
 
 def test_a_lock_is_known_by_its_text() -> None:
     assert Lock(kind="venv", content="a").sha256 == hashlib.sha256(b"a").hexdigest()
+
+
+def test_demanded_hashes_are_collected_with_names_as_the_standard_says() -> None:
+    files = declared(
+        {"a.txt": "Six_X[y]==1 \\\n  --hash=sha256:AB \\\n --hash sha256:cd ; x\n-r b.txt\n",
+         "b.txt": "six-x --hash=sha512:ef\n--pre\nnumpy\n"},
+        requirements="a.txt",
+    ).files  # fmt: skip
+    assert demanded_hashes(files) == {"six-x": {"sha256:ab", "sha256:cd", "sha512:ef"}}

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runproj.spec.fields import validated
+from runproj.spec.environment import VenvEnvironment
+from runproj.spec.fields import adapter, validated
 from runproj.spec.project import EntryPoint, Input, Output, Project, Resources, Step
 
 
@@ -120,3 +121,9 @@ def test_a_matrix_keeps_the_types_of_its_values() -> None:
 def test_a_project_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="frozen"):
         setattr(step(), "command", "y")  # noqa: B010 -- mypy refuses it as well
+
+
+def test_the_published_schema_has_what_a_field_means() -> None:
+    made = adapter(VenvEnvironment).json_schema()["properties"]["python"]
+    assert made["description"].startswith("The Python version")
+    assert made["examples"] == ["3.12", ">=3.10,<3.14"]

@@ -177,3 +177,9 @@ def test_what_no_marker_lets_in_is_left_out() -> None:
 def test_a_damaged_lockfile_is_said_to_be_damaged(text: str, why: str) -> None:
     with pytest.raises(EnvironmentFailed, match=f"the lockfile is damaged: .*{why}"):
         pylock.packages(text)
+
+
+def test_demanded_hashes_that_no_file_has_are_named() -> None:
+    known, other = f"sha256:{'a' * 64}", f"sha256:{'c' * 64}"
+    assert pylock.missing_hashes(LOCK, {"numpy": {known, other}, "nothing": {other}}) == []
+    assert pylock.missing_hashes(LOCK, {"numpy": {other}}) == ["NumPy 2.0.1"]

@@ -71,6 +71,7 @@ class _Running:
     workspace: Workspace
     given: tuple[Artifact, ...]
     log: StepLog
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -326,6 +327,9 @@ class Runner:
         try:
             outputs, metrics = self._results(running, outcome)
             update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
+            update["warnings"] = tuple(running.warnings)
+            for warning in running.warnings:
+                self.reporter.report(Warned(f"{step.name}: {warning}"))
         except _StepFailedError as failure:
             update |= {
                 "status": "failed", "error": str(failure), "hint": failure.hint,
@@ -401,7 +405,10 @@ class Runner:
                 if step.outputs:
                     hint = _made_instead(path, made)
                     raise _StepFailedError(f"it did not make its output {path}", hint) from error
-                continue  # it removed a source file, and declares no outputs
+                if path in made:  # else it removed a source file, and declares no outputs
+                    shown = path.encode("utf-8", "backslashreplace").decode()
+                    running.warnings.append(f"{shown} is not kept: {error.problems[0].message}")
+                continue
             kept[path] = Output.of(artifact, name=names[path])
         return tuple(kept[path] for path in names if path in kept)
 

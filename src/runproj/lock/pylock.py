@@ -68,6 +68,21 @@ def identity(content: str) -> list[Any]:
     )
 
 
+def missing_hashes(content: str, demanded: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the packages of which no file has a digest that is demanded.
+
+    Args:
+        content: a lockfile.
+        demanded: name → ``sha256:DIGEST``… of which one has to be there.
+    """
+    return [
+        f"{package['name']} {_version(package)}"
+        for package in _packages(content)
+        if (wanted := demanded.get(normalized(package["name"])))
+        and not set(wanted) & set(_digests(package))
+    ]
+
+
 def with_declaration(content: str, digest: str) -> str:
     """Note for which declaration a lockfile was made; an earlier note is replaced."""
     bare = body_of(content).rstrip("\n")

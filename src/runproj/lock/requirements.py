@@ -5,11 +5,12 @@ The format is pip's: https://pip.pypa.io/en/stable/reference/requirements-file-f
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from runproj.errors import NotSupported, ProjectError
+from runproj.lock.pyproject import normalized
 
 Read: TypeAlias = Callable[[str], str | None]
 
@@ -18,6 +19,8 @@ _OPTION = re.compile(
     r"(?:(?P<short>-[rcef])\s*|"
     r"(?P<long>--(?:requirement|constraint|editable|find-links))(?:\s+|\s*=\s*))(?P<value>\S.*)"
 )
+_HASH = re.compile(r"--hash(?:=|\s+)([a-z0-9]+:[0-9a-fA-F]+)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LONG = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e", "--find-links": "-f"}
 _REMOTE = re.compile(
     r"(?:[a-z0-9]+\+)?(?!file:)[a-z][a-z0-9]+://|git\+ssh|[a-z]+\+git@", re.IGNORECASE
@@ -44,6 +47,25 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     last = _COMMENT.sub("", begun).strip()
     if last:
         yield start, last
+
+
+def demanded_hashes(files: Mapping[str, str]) -> dict[str, set[str]]:
+    r"""Return name → ``sha256:DIGEST``… of the requirements that demand some of a package.
+
+    Args:
+        files: path → text, as :class:`RequirementFiles` collects them.
+
+    >>> demanded_hashes({"a.txt": "six==1 --hash=sha256:ab\nnumpy\n"})
+    {'six': {'sha256:ab'}}
+    """
+    found: dict[str, set[str]] = {}
+    for text in files.values():
+        for line in text.splitlines():
+            hashes = _HASH.findall(line)
+            name = _NAME.match(line)
+            if hashes and name:
+                found.setdefault(normalized(name[0]), set()).update(map(str.lower, hashes))
+    return found
 
 
 @dataclass

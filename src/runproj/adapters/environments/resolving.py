@@ -11,6 +11,7 @@ from runproj.errors import EnvironmentFailed
 from runproj.lock import pylock, pyproject
 from runproj.lock.declaration import UV_LOCK, check_packages
 from runproj.lock.lock import Declaration, Lock
+from runproj.lock.requirements import demanded_hashes
 
 _INLINE = "runproj-packages.txt"
 
@@ -47,6 +48,13 @@ class Resolver(NamedTuple):
         sources = _sources(declaration)
         python, minor = self.interpreter.executable, self.interpreter.minor
         content = resolver.compiled(self.uv, sources, python, minor, folder)
+        # uv does not look at the digests of a requirement file when it resolves
+        others = pylock.missing_hashes(content, demanded_hashes(declaration.files))
+        if others:
+            raise EnvironmentFailed(
+                f"no file of {', '.join(others)} has a hash that the requirements demand",
+                hint="somebody replaced the file, or the hash is that of another version",
+            )
         pins = pylock.unconditional(content)
         if not pins:
             return content
