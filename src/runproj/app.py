@@ -330,14 +330,34 @@ def open_project(path: str, store: str | None, revision: str | None = None) -> O
         parsed.put(text, project)
     name = file.parent.name
     if fetched is not None:
-        name = path.partition("#")[0].rstrip("/").rpartition("/")[2].removesuffix(".git") or name
+        _check_root(file.parent, project.source.root)
         local = Path(path).resolve()
-        store = store or str(
-            project_store(local, None).folder if local.is_dir() else _aside(local, name)
-        )
+        local = local.parent if local.is_file() else local
+        if local.is_dir():
+            name, beside = local.name, project_store(local, None).folder
+        else:
+            name = (
+                path.partition("#")[0].rstrip("/").rpartition("/")[2].removesuffix(".git") or name
+            )
+            beside = _aside(local, name)
+        store = store or str(beside)
     return OpenProject(
         file.parent, file.name, text, project, project_store(file.parent, store), name
     )
+
+
+def _check_root(folder: Path, root: str) -> None:
+    """Make sure that the root of a fetched project is not outside of its repository.
+
+    Raises:
+        ProjectError: it is.
+    """
+    top = next(above for above in (folder, *folder.parents) if (above / ".git").exists())
+    if not (folder / root).resolve().is_relative_to(top):
+        raise ProjectError(
+            f"source.root: {root!r} is outside of the repository", where=str(folder),
+            hint="-v REV and URIs give what is in the repository, and nothing around it",
+        )  # fmt: skip
 
 
 def read_metrics(path: str, text: str) -> Mapping[str, float]:

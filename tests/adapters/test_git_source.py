@@ -480,6 +480,46 @@ class TestARepositoryWithin:
         assert "sub/a.py" not in source.manifest(found.tree)
         assert found.dirty is False
 
+    def test_as_submodule_that_was_not_fetched_is_told_of_each_time_until_it_is(
+        self, source: GitSource, outer: Path, tmp_path: Path
+    ) -> None:
+        git(tmp_path, "clone", "-q", str(outer), "clone")
+        clone = tmp_path / "clone"
+        for _ in range(3):
+            assert snapshot(source, clone).warnings == (
+                "the submodule sub is not checked out: its folder is empty",
+            )
+            (clone / "a.py").write_text("changed\n")
+        git(clone, "submodule", "--quiet", "update", "--init")
+        assert snapshot(source, clone).warnings == ()
+
+    def test_as_one_of_many_submodules_that_were_not_fetched_is_counted(
+        self, source: GitSource, repository: Path
+    ) -> None:
+        commit = git(repository, "rev-parse", "HEAD").strip()
+        said: list[str] = []
+        for name in ("a b", "c\nd", "e/f", "g", "h"):
+            (repository / name).mkdir(parents=True)
+            git(repository, "update-index", "--add", "--cacheinfo", f"160000,{commit},{name}")
+            said.extend(snapshot(source, repository).warnings)
+        assert said[1:] == [
+            f"the submodules {names} are not checked out: their folders are empty"
+            for names in (
+                r"a b and c\nd",
+                r"a b, c\nd and e/f",
+                r"a b, c\nd, e/f and 1 more",
+                r"a b, c\nd, e/f and 2 more",
+            )
+        ]
+
+    def test_as_submodule_that_our_own_ignore_file_names_need_not_be_fetched(
+        self, source: GitSource, outer: Path, tmp_path: Path
+    ) -> None:
+        (outer / ".runprojignore").write_text("sub/\n")
+        committed(outer)
+        git(tmp_path, "clone", "-q", str(outer), "clone")
+        assert snapshot(source, tmp_path / "clone").warnings == ()
+
     def test_is_byte_identical_afterwards(self, source: GitSource, outer: Path) -> None:
         made_repository(outer / "nested")
         (outer / "sub" / "a.py").write_text("changed\n")

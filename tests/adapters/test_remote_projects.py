@@ -196,7 +196,8 @@ class TestAPathInARepository:
         (repository.parent / "link").symlink_to(repository / "sub")
         monkeypatch.chdir(repository.parent / "link")
         assert (projects.fetch(".", "v1") / "b.txt").read_text() == "1"
-        assert (projects.fetch("../link", "v1") / "b.txt").read_text() == "1"
+        monkeypatch.chdir(repository.parent)
+        assert (projects.fetch("link", "v1") / "b.txt").read_text() == "1"
 
     def test_need_not_be_there_today(self, repository: Path, projects: RemoteProjects) -> None:
         git(repository, "rm", "-qr", "sub")
@@ -229,7 +230,7 @@ class TestAPathInARepository:
         self, tmp_path: Path, projects: RemoteProjects
     ) -> None:
         (tmp_path / "plain").mkdir()
-        with pytest.raises(UsageError, match="plain is in no git repository$") as raised:
+        with pytest.raises(UsageError, match=r"plain is in no git repository$") as raised:
             projects.fetch(str(tmp_path / "plain"), "HEAD")
         assert "-v" in (raised.value.problems[0].hint or "")
 
@@ -311,7 +312,7 @@ class TestTheUsersConfiguration:
         self, repository: Path, projects: RemoteProjects, configured: Path, tmp_path: Path
     ) -> None:
         configured.write_text(f"[core]\n\texcludesFile = {tmp_path}\n")
-        with pytest.raises(UsageError, match="cannot be checked out: .*exclude file"):
+        with pytest.raises(UsageError, match=r"cannot be checked out: .*exclude file"):
             projects.fetch(str(repository), "v1")
         configured.write_text("")
         assert (projects.fetch(str(repository), "v1") / "a.txt").read_text() == "1"

@@ -1,5 +1,6 @@
 """Running a project: what executes, what is cached and why, and what is said about it."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -237,3 +238,49 @@ def test_the_closing_commands_work_where_they_were_printed(
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert pasted.returncode == 0, f"{where}: {line}\n{pasted.stderr}"
+
+
+SHOWING = """\
+runproj: 1
+source: {root: ..}
+entry_points:
+  main:
+    steps:
+      show: {command: cat ../shared.txt own.txt, stdout: all.txt}
+"""
+
+
+def test_a_revision_is_found_around_the_folder_of_a_project(
+    computer: Computer, tmp_path: Path
+) -> None:
+    files = {"p/runproj.yaml": SHOWING, "p/own.txt": "own\n", "shared.txt": "first\n"}
+    made = computer.project(files, git=True)
+    made.write({"shared.txt": "second\n"})
+    place = made.folder / "p"
+    for path, here in (("project/p", tmp_path), (".", place), ("runproj.yaml", place)):
+        done = computer.run("run", path, "-v", "HEAD", "--json", cwd=here).ok()
+        assert done.run["project"] == "p"
+        (output,) = done.step("show")["outputs"]
+        assert output["sha256"] == hashlib.sha256(b"first\nown\n").hexdigest()
+    assert (place / ".runproj").is_dir()
+    assert [path.name for path in made.folder.rglob(".runproj")] == [".runproj"]
+
+
+def test_a_revision_without_a_repository_is_a_mistake(project: MakeProject) -> None:
+    done = project(FILES).run("run", ".", "-v", "HEAD").ok(2)
+    assert "is in no git repository" in done.err
+    assert "-v REV" in done.err
+
+
+def test_a_project_of_a_revision_does_not_reach_beyond_its_repository(computer: Computer) -> None:
+    made = computer.project({"runproj.yaml": SHOWING, "own.txt": ""}, git=True)
+    assert "is outside of the repository" in made.run("run", ".", "-v", "HEAD").ok(3).err
+
+
+def test_a_submodule_that_is_not_checked_out_is_warned_of(project: MakeProject) -> None:
+    demo = project(FILES)
+    demo.git("init", "--quiet")
+    (demo.folder / "lib").mkdir()
+    demo.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},lib")
+    for _ in range(2):
+        assert "the submodule lib is not checked out" in demo.run("run", ".").ok().err

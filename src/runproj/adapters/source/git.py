@@ -16,6 +16,7 @@ from runproj.errors import ProjectError, StoreError, UsageError
 from runproj.record.source import SourceSnapshot
 
 _REMEMBERED_MANIFESTS = 8
+_NAMED = 3  # so many submodules are named in one sentence
 
 
 class _View(NamedTuple):
@@ -159,7 +160,7 @@ class GitSource:
             began_ns=index.began_ns,
             strange=not names.strange.isdisjoint(paths) or self._hides_changes(names, tree),
             findings=findings,
-            warnings=objections.warnings(objected),
+            warnings=(*_absent_submodules(names), *objections.warnings(objected)),
         )
         index.remember(memory)
         return memory
@@ -171,8 +172,10 @@ class GitSource:
             names.paths[own] = None  # what decides over the code belongs to it
         ours = [path for path in names.paths if path == own or path.endswith(b"/" + own)]
         if ours:
-            ignored = index.ignored(list(names.paths), own)
-            names.drop(set(ignored).difference(ours))
+            within = {folder: folder + b"-" for folder in names.absent}  # as if a file were there
+            ignored = set(index.ignored([*names.paths, *within.values()], own))
+            names.drop(ignored.difference(ours))
+            names.absent = [folder for folder in within if within[folder] not in ignored]
         return names
 
     def _hides_changes(self, names: Names, tree: str) -> bool:
@@ -245,6 +248,24 @@ def _places(project: str, root: str) -> tuple[str, str]:
 def _lost_repository(view: _View) -> Iterator[str]:
     if view.about is None and (Path(view.root) / ".git").exists():
         yield "git finds no repository behind .git, so no commit is recorded with the code"
+
+
+def _absent_submodules(names: Names) -> Iterator[str]:
+    """Yield a sentence about the submodules that are not checked out, if there are some."""
+    if len(names.absent) == 1:
+        yield f"the submodule {_shown(names.absent[0])} is not checked out: its folder is empty"
+    elif names.absent:
+        shown = [_shown(folder) for folder in names.absent[:_NAMED]]
+        more = len(names.absent) - len(shown)
+        last = f"{more} more" if more else shown.pop()
+        listed = f"{', '.join(shown)} and {last}"
+        yield f"the submodules {listed} are not checked out: their folders are empty"
+
+
+def _shown(folder: bytes) -> str:
+    """Return a folder as it may stand in a message: one line, no strange bytes."""
+    text = folder.removesuffix(b"/").decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _entries(listed: bytes) -> Iterator[tuple[str, str]]:

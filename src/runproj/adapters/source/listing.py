@@ -54,6 +54,11 @@ class Part(NamedTuple):
     foreign: bool
     lines: tuple[bytes, ...]
 
+    @property
+    def absent(self) -> bool:
+        """Whether it is a submodule that is not checked out."""
+        return bool(self.prefix) and not self.repository and not self.lines
+
 
 @dataclass(slots=True)
 class Names:
@@ -61,13 +66,15 @@ class Names:
 
     ``tracked`` are known to some repository; ``strange`` are not in the commit of the root's
     repository, even if it is clean; ``promised`` has the object ids of files whose changes git
-    was told not to show (assume-unchanged, skip-worktree).
+    was told not to show (assume-unchanged, skip-worktree); ``absent`` are the folders of submodules
+    that are not checked out (``b"sub/"``).
     """
 
     paths: dict[bytes, None] = field(default_factory=dict)
     tracked: set[bytes] = field(default_factory=set)
     strange: set[bytes] = field(default_factory=set)
     promised: dict[bytes, str] = field(default_factory=dict)
+    absent: list[bytes] = field(default_factory=list)
 
     def drop(self, unwanted: Iterable[bytes]) -> None:
         """Take paths out."""
@@ -120,7 +127,8 @@ def digest(found: Iterable[Part]) -> str:
     """Return one digest of all that git listed."""
     all_of_it = hashlib.sha256()
     for part in found:
-        all_of_it.update(b"%d %s\0" % (part.repository, part.prefix))
+        kind = -1 if part.absent else part.repository
+        all_of_it.update(b"%d %s\0" % (kind, part.prefix))
         all_of_it.update(b"\0".join(part.lines))
     return all_of_it.hexdigest()
 
@@ -131,6 +139,8 @@ def names(found: Iterable[Part]) -> Names:
     for part in found:
         for line in part.lines:
             _enter(result, part, line)
+        if part.absent:
+            result.absent.append(part.prefix)
     loose = [path for path in result.paths if path not in result.tracked]
     environments = tuple(
         path.removesuffix(mark) + b"/"
