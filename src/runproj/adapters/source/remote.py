@@ -20,7 +20,7 @@ from runproj.adapters.source.plumbing import GitFailed, ask, looking
 from runproj.errors import UsageError
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # that git is missing is told by us
-import git  # noqa: E402 -- the line above must come first
+import git
 
 _URI = re.compile(r"(?:git\+)?(?:[A-Za-z][A-Za-z0-9+.-]*://|[\w.-]+@[\w.-]+:).+")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
