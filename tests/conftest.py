@@ -1,10 +1,14 @@
 """What tests of many kinds share."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.cli.commandline import Computer, Files, Project
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts its background jobs so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -18,6 +18,14 @@ def put_python(home: Path, version: str, executable: Path) -> None:
     (folder / "python").symlink_to(executable)
 
 
+def test_a_folder_of_a_version_manager_that_is_closed_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    machine = dict(os.environ) | {"PYENV_ROOT": str(tmp_path / "file"), "HOME": str(tmp_path)}
+    assert discover(None, machine, tmp_path / "probe").version
+    with pytest.raises(EnvironmentFailed, match=r"no Python 3\.99"):
+        discover("3.99", machine, tmp_path / "probe")
+
+
 def test_an_interpreter_that_only_pyenv_has_is_found(
     tmp_path: Path, other_python: Interpreter
 ) -> None:

@@ -309,9 +309,12 @@ def test_a_missing_permission_is_said_in_words() -> None:
         store._index.close()
         (store.runs / "r1" / "run.json").chmod(0)
         Path(name, "closed").mkdir(mode=0)
-        Path(name).chmod(0o555)
+        folders = (Path(name), store.folder, store.runs, store.runs / "r1")
+        for folder in folders:
+            folder.chmod(0o555)
         printed = as_nobody(IMPORTS, DENIED, name).splitlines()
-        Path(name).chmod(0o700)
+        for folder in folders:
+            folder.chmod(0o700)
         Path(name, "closed").chmod(0o700)
     assert printed == [
         "the store cannot be written: permission denied",

@@ -498,11 +498,10 @@ assert workspace.changes().made == ("lib/new/deep/x", "new/deep/x")
 workspace.close(keep=False)
 print(root.exists(), os.listdir(root.parent))
 unreadable = workspaces.open(furnishing)
-(Path(unreadable.root) / "closed").mkdir(mode=0)
-try:
-    unreadable.changes()
-except StoreError as error:
-    print(error)
+(Path(unreadable.root) / "closed").mkdir()
+(Path(unreadable.root) / "closed" / "x").write_bytes(b"x")
+(Path(unreadable.root) / "closed").chmod(0)
+print(unreadable.changes().made)
 unreadable.close(keep=False)
 workspaces.close()
 print(os.listdir(sys.argv[1] + "/workspaces"))
@@ -524,7 +523,7 @@ def test_folders_that_a_step_closed_are_removed_all_the_same() -> None:
         Path(name, "closed").chmod(0o755)
     assert printed == [
         "False ['lock']",
-        "a workspace cannot be looked at: permission denied",
+        "('closed/x',)",
         "[]",
         "a workspace cannot be made: permission denied",
     ]

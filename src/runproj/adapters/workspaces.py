@@ -224,13 +224,22 @@ def _scan(root: Path) -> Iterator[tuple[str, _State]]:
     pending = [(str(root), "")]
     while pending:
         folder, below = pending.pop()
-        with os.scandir(folder) as entries:
+        with _opened(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name != "__pycache__":
                         pending.append((entry.path, f"{below}{entry.name}/"))
                 else:
                     yield f"{below}{entry.name}", _state(entry.stat(follow_symlinks=False))
+
+
+def _opened(folder: str) -> "os._ScandirIterator[str]":  # its type has no public name
+    """List a folder; one that a step closed to its owner is opened again."""
+    try:
+        return os.scandir(folder)
+    except PermissionError:
+        Path(folder).chmod(stat.S_IRWXU)
+        return os.scandir(folder)
 
 
 def _folders(root: Path) -> Iterator[tuple[str, int]]:

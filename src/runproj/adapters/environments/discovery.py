@@ -6,6 +6,7 @@ Nothing is ever downloaded. This is the slow part (each candidate is started onc
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +107,9 @@ def _without_shims(caller: Mapping[str, str]) -> dict[str, str]:
     return {**caller, "PATH": kept}
 
 
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
 def _managed(
     caller: Mapping[str, str], wanted: "SpecifierSet | None", known: "DiskCache"
 ) -> Iterator[str]:
@@ -122,7 +126,10 @@ def _managed(
         Path(caller.get("ASDF_DATA_DIR") or home / ".asdf") / "installs/python",
     ]
     for folder in folders:
-        named = [path for path in folder.glob("[0-9]*.*.*") if path.name.replace(".", "").isdigit()]
+        try:
+            named = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name)]
+        except OSError:
+            continue  # not there, or somebody else's
         for path in sorted(
             named, key=lambda one: list(map(int, one.name.split("."))), reverse=True
         ):

@@ -135,6 +135,8 @@ class FolderObjects:
         return _file_artifact(path, sha256, status)
 
     def _take_file(self, place: Path) -> str:
+        if not os.access(place, os.R_OK):
+            place.chmod(0o400)  # it is ours: who made it closed it to everybody
         with place.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         target = self._place(sha256)
