@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Stream,
     )
     from runproj.record.run import Output, Run, StepRun
+    from runproj.record.verdict import Verdict
     from runproj.spec import place
     from runproj.spec.project import Project
 
@@ -449,6 +450,26 @@ def execute(
         keep_workspace=options.keep_workspace,
     )
     return runner.execute(prepared, _header(prepared, options, rerun_of))
+
+
+def verify(
+    store: Store, past: "Run", caller: Mapping[str, str], reporter: "Reporter", options: Options
+) -> "Verdict":
+    """Do a past run again, and return the verdict, which is kept with the run.
+
+    Raises:
+        UsageError: the run did not succeed.
+    """
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+    from runproj.engine.verify import Verifier  # noqa: PLC0415 -- lazy
+
+    def rerun(run: "Run") -> "Run":
+        prepared = prepare_rerun(store, run)
+        folder = str(store.folder.parent)
+        return execute(store, prepared, caller, reporter, options, folder=folder, rerun_of=run.id)
+
+    verifier = Verifier(store.objects, store.runs, rerun, lambda: timestamp(time.time()), VERSION)
+    return verifier.verify(past)
 
 
 def local_executor() -> "Executor":

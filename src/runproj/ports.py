@@ -14,6 +14,7 @@ from runproj.record.events import Event
 from runproj.record.outcome import Outcome
 from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
+from runproj.record.verdict import Annotation
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 Say: TypeAlias = Callable[[str], None]
@@ -225,6 +226,20 @@ class RunStore(Protocol):
 
     def ids(self, name: str) -> Sequence[str]:
         """Return the ids that a name may mean: an id, a prefix, a run's name; latest first."""
+
+
+class Annotations(Protocol):
+    """What is said of runs after they ended; their records never change."""
+
+    def annotate(self, run_id: str, annotation: Annotation) -> None:
+        """Add something.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+
+    def annotations(self, run_id: str) -> Sequence[Annotation]:
+        """Return all that was said, in order."""
 
 
 class Furnishing(NamedTuple):

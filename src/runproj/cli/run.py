@@ -267,6 +267,43 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
     return _close(done, store, as_json=options["as_json"])
 
 
+@click.command("verify")
+@click.argument("run_name", metavar="RUN")
+@click.option("--strict", is_flag=True, help="Exit with 6 unless all bytes are equal.")
+@click.option("--junit", "report", metavar="FILE", help="Write the verdict as a JUnit report too.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@json_option
+@place_options
+def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's options
+    """Do a past RUN again and judge whether it came out as it was.
+
+    Verdicts: identical, equivalent (within what the outputs' 'compare' allows), different, cannot
+    rerun. Exit codes: 0, 0 (6 with --strict), 6, 7.
+    """
+    from runproj.cli.render import documents, judged  # noqa: PLC0415 -- lazy
+
+    store = app.find_store(str(Path.cwd()), options["store"])
+    past = store.lookup.run(run_name)
+    how = app.Options(
+        None, past.experiment, past.tags, keep_going=True, keep_workspace=False, command=sys.argv
+    )
+    reporter = LiveReporter(quiet=options["quiet"])
+    verdict = app.verify(store, past, dict(os.environ), reporter, how)
+    reporter.clear()
+    if options["report"]:
+        try:
+            Path(options["report"]).write_text(judged.junit(past, verdict), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"the report cannot be written: {reason_of(error)}", where=options["report"]
+            ) from error
+    if options["as_json"]:
+        print(documents.as_text(documents.verify_result(past, verdict)))
+    else:
+        print(judged.verdict_text(past, verdict, stdout_style()), end="")
+    return judged.exit_code(verdict, strict=options["strict"])
+
+
 @click.command("status")
 @click.argument("project", default=".")
 @click.argument("steps", nargs=-1)

@@ -82,12 +82,14 @@ def show(name: str, store: str | None, *, as_json: bool) -> int:
 
     RUN is an id, the beginning of one, a name, latest or latest~1.
     """
-    run, step = _store(store).lookup.split(name)
+    opened = _store(store)
+    run, step = opened.lookup.split(name)
+    verdicts = [one.verdict for one in opened.runs.annotations(run.id)]
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
         shown = (
-            documents.run_result(run)
+            documents.run_result(run, verdicts[-1].word if verdicts else None)
             if step is None
             else documents.StepResult(step=documents.step_document(step))
         )
@@ -96,7 +98,8 @@ def show(name: str, store: str | None, *, as_json: bool) -> int:
         from runproj.cli.render.text import run_text, step_text  # noqa: PLC0415 -- lazy
 
         style = stdout_style()
-        print(run_text(run, style) if step is None else step_text(run, step, style), end="")
+        latest = verdicts[-1] if verdicts else None
+        print(run_text(run, style, latest) if step is None else step_text(run, step, style), end="")
     return 0
 
 

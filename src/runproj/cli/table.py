@@ -5,6 +5,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("runproj.cli.project:check", "Say everything that is wrong with a project."),
     "run": ("runproj.cli.run:run", "Run a project: runproj run . -P lr=0.01"),
     "rerun": ("runproj.cli.run:rerun", "Do a past run again from its record."),
+    "verify": ("runproj.cli.run:verify", "Do a run again and judge what came out."),
     "list": ("runproj.cli.runs:list_runs", "List past runs."),
     "show": ("runproj.cli.runs:show", "Show a run or a step of it."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
@@ -20,7 +21,7 @@ ALIASES = {"ls": "list", "validate": "check"}
 _FOOTER = """\
 With every command: -C DIR runs as if started in DIR; --store DIR uses another store.
 Exit codes: 0 done, 1 a step failed, 2 usage, 3 project file, 4 environment or lock, 5 stale,
-7 cannot rerun, 8 refused, 9 store, 130 interrupted."""
+6 different, 7 cannot rerun, 8 refused, 9 store, 130 interrupted."""
 
 
 def help_text() -> str:

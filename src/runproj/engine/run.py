@@ -99,6 +99,7 @@ class Runner:
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
+    _facts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def execute(self, prepared: Prepared, header: Run) -> Run:
         """Run all steps, and return the record, which is in the store then.
@@ -147,6 +148,9 @@ class Runner:
             decision = self.prepared.judged[step.name].decision
             if decision.action != "cached" and step.environment not in self._environments:
                 self._environments[step.environment] = self._built(step.environment)
+                pinned = self.prepared.pinned[step.environment]
+                facts = self.backends[pinned.pin.kind].facts(pinned.declaration)
+                self._facts[step.environment] = dict(facts)
 
     def _built(self, name: str) -> PreparedEnvironment:
         pinned = self.prepared.pinned[name]
@@ -245,7 +249,7 @@ class Runner:
                 kind=pin.kind,
                 key=self._environments[step.environment].key,
                 lock=pin.lock,
-                facts=pin.facts,
+                facts=self._facts[step.environment],
             ),
             inputs=(*given, *self._source_inputs(step, workspace)),
             started_at=timestamp(self.clock()),

@@ -11,12 +11,13 @@ from runproj.errors import StoreError
 from runproj.model import from_json, to_json
 from runproj.record.run import Run, StepRun
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
-    source_commit text, rerun_of text, params text, metrics text, tags text, error text
+    source_commit text, rerun_of text, params text, metrics text, tags text, error text,
+    verdict text
 ) strict;
 create index run_started on run (started_at desc);
 create index run_name on run (name);
@@ -33,7 +34,7 @@ create table last (
 _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
     "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "params", "metrics", "tags",
-    "error",
+    "error", "verdict",
 )  # fmt: skip
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
@@ -129,10 +130,13 @@ class Index:
             return self._connect().execute(query, values).fetchall()
 
     def put_run(self, run: Run) -> None:
-        """Insert or replace the row of a run."""
-        values = ", ".join("?" * len(_COLUMNS))
+        """Insert or replace the row of a run; its verdict stays."""
+        names = [name for name in _COLUMNS if name != "verdict"]
+        values = ", ".join("?" * len(names))
+        changed = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
         self._write(
-            f"insert or replace into run ({', '.join(_COLUMNS)}) values ({values})",  # noqa: S608 -- our own names
+            f"insert into run ({', '.join(names)}) values ({values}) "  # noqa: S608 -- our own names
+            f"on conflict (id) do update set {changed}",
             [_row(run)],
         )
 
@@ -141,6 +145,10 @@ class Index:
         digest = step.fingerprint.digest if step.fingerprint else None
         row = (digest, run_id, step.name, step.finished_at, to_json(step))
         self._write("insert or replace into step values (?, ?, ?, ?, ?)", [row])
+
+    def put_verdict(self, run_id: str, word: str) -> None:
+        """Note the latest verdict on a run."""
+        self._write("update run set verdict = ? where id = ?", [(word, run_id)])
 
     def drop_step(self, run_id: str, name: str) -> None:
         """Let a step run no longer be found."""

@@ -4,6 +4,7 @@
 
     runs/ID/run.json        written when the run starts and when it ends, atomically
     runs/ID/events.jsonl    one line per event; a run that died is read from here
+    runs/ID/annotations.jsonl  what is said later, such as a verdict
     runs/ID/lock            held as long as the run lives
     runs/ID/steps/NAME/     output.log, output.idx
     index.lock              held by the process that makes the index anew
@@ -24,6 +25,7 @@ from runproj.adapters.store.log import FolderLog
 from runproj.errors import NoSuchRun, StoreError
 from runproj.model import Model, WrongData, as_lines, from_json, to_json
 from runproj.record.run import Run, StepRun
+from runproj.record.verdict import Annotation
 
 _IGNORE = "# made by runproj; this folder ignores itself\n*\n"
 
@@ -140,6 +142,30 @@ class FolderRuns:
         self._notice_the_dead()
         return self.index.rows(where, values, limit)
 
+    def annotate(self, run_id: str, annotation: Annotation) -> None:
+        """Add what is said of a run, see :class:`~runproj.ports.Annotations`."""
+        place = self.runs / run_id / "annotations.jsonl"
+        with _translated("the record cannot be written", place), place.open("ab", 0) as file:
+            append(file, f"{to_json(annotation)}\n".encode())
+        self.index.put_verdict(run_id, annotation.verdict.word)
+
+    def annotations(self, run_id: str) -> Sequence[Annotation]:
+        """Return what was said of a run, see :class:`~runproj.ports.Annotations`."""
+        place = self.runs / run_id / "annotations.jsonl"
+        with _translated("the record cannot be read", place):
+            try:
+                *lines, _ = place.read_bytes().split(b"\n")  # a torn last line was never said
+            except FileNotFoundError:
+                return ()
+        try:
+            return [from_json(Annotation, line) for line in lines]
+        except WrongData as error:
+            raise StoreError(
+                f"what was said of the run {run_id} cannot be read: {error}",
+                where=str(place),
+                hint="without the damaged line the rest can be read",
+            ) from error
+
     def _notice_the_dead(self) -> None:
         """Bring the rows of runs up to date whose processes were ended from outside."""
         for run_id in self.index.unfinished():
@@ -166,6 +192,9 @@ class FolderRuns:
                     if step.status == "succeeded" and step.reusable:
                         self._index.put_step(run.id, step)
                 self._index.put_last(run, [step for step in run.steps if step.done])
+                with contextlib.suppress(StoreError):
+                    for annotation in self.annotations(run.id):
+                        self._index.put_verdict(run.id, annotation.verdict.word)
         return count
 
     def _all(self) -> Iterator[Run]:

@@ -8,6 +8,7 @@ from runproj.model import Key, Model, plain
 from runproj.plan.plan import Action, Reason
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
+from runproj.record.verdict import OutputLikeness, Verdict, VerdictWord
 
 
 class ReasonDocument(Model):
@@ -69,6 +70,33 @@ class SourceDocument(Model):
     remote: str | None
 
 
+class JudgementDocument(Model):
+    """How an output compares with what it was; ``path`` is null for the step or its metrics."""
+
+    step: str
+    path: str | None
+    likeness: OutputLikeness
+    difference: str | None
+
+
+class VerdictDocument(Model):
+    """Whether a run came out as it was when it was done again; ``at`` in UTC."""
+
+    verdict: VerdictWord
+    run: str
+    rerun: str | None
+    at: str
+    first_different: str | None
+    notes: list[str]
+    outputs: list[JudgementDocument]
+
+
+class VerifyResult(Model):
+    """What ``verify`` prints."""
+
+    verify: VerdictDocument
+
+
 class RunFacts(Model):
     """What is told of a run wherever it is told."""
 
@@ -87,6 +115,7 @@ class RunFacts(Model):
     tags: dict[str, str]
     error: str | None
     rerun_of: str | None
+    verdict: VerdictWord | None
 
 
 class RunDocument(RunFacts):
@@ -301,18 +330,30 @@ class ErrorResult(Model):
 
 
 Result: TypeAlias = (
-    RunResult | StepResult | ListResult | PlanResult | GraphResult | CheckResult | InitResult
-    | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult | RemoveResult
-    | ErrorResult
+    RunResult | StepResult | ListResult | PlanResult | VerifyResult | GraphResult | CheckResult
+    | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
+    | RemoveResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
 
-def run_result(run: Run) -> RunResult:
-    """Return a run as a document."""
+def verify_result(run: Run, verdict: Verdict) -> VerifyResult:
+    """Return a verdict as a document."""
+    return VerifyResult(
+        verify=VerdictDocument(
+            verdict=verdict.word, run=run.id, rerun=verdict.rerun, at=verdict.at,
+            first_different=verdict.first_different, notes=list(verdict.notes),
+            outputs=[JudgementDocument.of(one) for one in verdict.judgements],
+        )
+    )  # fmt: skip
+
+
+def run_result(run: Run, verdict: VerdictWord | None = None) -> RunResult:
+    """Return a run as a document, with the latest verdict on it."""
     return RunResult(
         run=RunDocument.of(
             run,
+            verdict=verdict,
             source=SourceDocument.of(run.source),
             steps=[step_document(step) for step in run.steps],
         )

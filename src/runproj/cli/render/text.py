@@ -7,6 +7,7 @@ from typing import Any
 from runproj.cli.render.style import Style, visible
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
+from runproj.record.verdict import Verdict
 
 _ACTION = {"run": "green", "cached": "dim", "pending": "yellow"}
 _STATUS = {
@@ -140,7 +141,8 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
         for name in dict.fromkeys(name for row in rows for name in row["params"])
         if len({repr(row["params"].get(name)) for row in rows}) > 1
     ][:4]
-    head = ["run", "status", "started", "took", "entry point", *params, *metrics, "name"]
+    verdict = ["verdict"] if any(row["verdict"] for row in rows) else []
+    head = ["run", "status", "started", "took", "entry point", *params, *metrics, *verdict, "name"]
     body = [
         [
             row["id"],
@@ -150,6 +152,7 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
             row["entry_point"],
             *(_value(row["params"].get(name)) for name in params),
             *(number(row["metrics"][name]) if name in row["metrics"] else "" for name in metrics),
+            *([row["verdict"] or ""] if verdict else []),
             _quiet(row["name"] or ""),
         ]
         for row in rows
@@ -171,7 +174,7 @@ def _with_error(word: str, error: str | None) -> str:
     return f"{word}: {_quiet(error)}" if error else word
 
 
-def run_text(run: Run, style: Style) -> str:
+def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
     """Return everything about a run that a person wants to see first."""
     source = run.source
     code = source.tree[:12]
@@ -190,6 +193,11 @@ def run_text(run: Run, style: Style) -> str:
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
         ("experiment", _quiet(run.experiment)),
         *([("rerun of", run.rerun_of)] if run.rerun_of else []),
+        *(
+            [("verified", f"{verdict.word}, {verdict.at[:16].replace('T', ' ')}")]
+            if verdict
+            else []
+        ),
         ("code", code),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
         *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),

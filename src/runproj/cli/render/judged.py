@@ -1,0 +1,91 @@
+"""How a verdict looks: as text, and as a JUnit report."""
+
+from xml.etree import ElementTree as ET
+
+from runproj.cli.render.style import Style, visible
+from runproj.cli.render.text import table
+from runproj.errors import CannotRerun
+from runproj.record.run import Run
+from runproj.record.verdict import Judgement, Verdict
+
+DIFFERENT = 6
+_COLOUR = {
+    "identical": "green", "equivalent": "green", "different": "red", "cannot rerun": "yellow",
+    "ignored": "dim",
+}  # fmt: skip
+
+
+def exit_code(verdict: Verdict, *, strict: bool) -> int:
+    """Return the exit code of a verdict."""
+    if verdict.word == "cannot rerun":
+        return CannotRerun.exit_code
+    fine = verdict.word == "identical" or (verdict.word == "equivalent" and not strict)
+    return 0 if fine else DIFFERENT
+
+
+def verdict_text(run: Run, verdict: Verdict, style: Style) -> str:
+    """Return a verdict for a person."""
+    again = f", done again as {verdict.rerun}" if verdict.rerun else ""
+    rows = [
+        ("verdict", painted(style, verdict.word)),
+        ("run", f"{style.bold(run.id)}{again}"),
+        *([("first", f"{verdict.first_different} is the first step that differs")]
+          if verdict.first_different else []),
+        *(("note", visible(note, painted=False)) for note in verdict.notes),
+    ]  # fmt: skip
+    text = table([(style.dim(name), value) for name, value in rows], indent="")
+    judged = table(
+        (style.bold(one.step), visible(_what(one), painted=False), painted(style, one.likeness),
+         visible(one.difference or "", painted=False))
+        for one in verdict.judgements
+    )  # fmt: skip
+    return text + (f"\noutputs\n{judged}" if judged else "")
+
+
+def painted(style: Style, word: str) -> str:
+    """Return a verdict, or how an output compares, in its colour."""
+    paint = getattr(style, _COLOUR[word])
+    return str(paint(word))
+
+
+def junit(run: Run, verdict: Verdict) -> str:
+    """Return a verdict as a JUnit report: a test case for each output.
+
+    The format is that of https://github.com/testmoapp/junitxml, which CI systems read.
+    """
+    cases = [_case(run, one) for one in verdict.judgements]
+    if verdict.word == "cannot rerun":
+        case = ET.Element("testcase", classname=run.project, name=f"rerun of {run.id}")
+        error = ET.SubElement(case, "error", message="cannot rerun")
+        error.text = "\n".join(verdict.notes)
+        cases = [case]
+    suite = ET.Element(
+        "testsuite",
+        name=f"runproj verify {run.id}",
+        tests=str(len(cases)),
+        failures=str(sum(case.find("failure") is not None for case in cases)),
+        errors=str(sum(case.find("error") is not None for case in cases)),
+        skipped=str(sum(case.find("skipped") is not None for case in cases)),
+        timestamp=verdict.at,
+    )
+    suite.extend(cases)
+    suites = ET.Element("testsuites")
+    suites.append(suite)
+    ET.indent(suites)
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(run: Run, one: Judgement) -> ET.Element:
+    case = ET.Element("testcase", classname=f"{run.project}.{one.step}", name=_what(one))
+    if one.likeness == "different":
+        ET.SubElement(case, "failure", message=visible(one.difference or "different"))
+    elif one.likeness == "ignored":
+        ET.SubElement(case, "skipped", message="compare: ignore")
+    return case
+
+
+def _what(one: Judgement) -> str:
+    if one.path is not None:
+        return one.path
+    said = one.difference or "metric "
+    return "metrics" if said.startswith("metric ") else "step"
