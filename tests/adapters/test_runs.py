@@ -15,6 +15,7 @@ from tests.fakes.records import a_run, a_step, ended
 from runproj.adapters.disk import is_locked
 from runproj.adapters.store.runs import FolderJournal, FolderRuns, step_folder
 from runproj.errors import NoSuchRun, StoreError
+from runproj.record.verdict import Annotation, Verdict, VerdictWord
 
 IMPORTS = """
 import sys
@@ -354,3 +355,34 @@ except StoreError as error:
     printed = at_once(4, script, str(store.folder))
     assert sorted(printed) == ["mine\n", *["there is a run r1 already\n"] * 3]
     assert store.load("r1").tags == {"by": str(printed.index("mine\n"))}
+
+
+# ── what is said later ───────────────────────────────────────────────────────────────────────────
+
+
+def said(word: VerdictWord) -> Annotation:
+    return Annotation(kind="verdict", verdict=Verdict(word=word, at="t", runproj_version="1"))
+
+
+def test_the_latest_verdict_is_in_the_list_and_survives_a_new_index(tmp_path: Path) -> None:
+    store = FolderRuns(str(tmp_path / "store"))
+    store.create(a_run("r1")).close(ended(a_run("r1")))
+    store.annotate("r1", said("different"))
+    store.annotate("r1", said("identical"))
+    assert store.summaries("1", (), None)[0]["verdict"] == "identical"
+    assert store.reindex() == 1
+    assert store.summaries("1", (), None)[0]["verdict"] == "identical"
+
+
+def test_a_torn_annotation_was_never_said_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    store = FolderRuns(str(tmp_path / "store"))
+    store.create(a_run("r1")).close(ended(a_run("r1")))
+    store.annotate("r1", said("identical"))
+    place = store.runs / "r1" / "annotations.jsonl"
+    place.write_bytes(place.read_bytes() + b'{"kind"')
+    assert list(store.annotations("r1")) == [said("identical")]
+    place.write_bytes(b"{}\n")
+    with pytest.raises(StoreError, match="what was said of the run r1 cannot be read") as raised:
+        store.annotations("r1")
+    assert raised.value.problems[0].where == str(place)
+    assert store.reindex() == 1

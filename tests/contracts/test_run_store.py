@@ -12,6 +12,7 @@ from runproj.adapters.store.runs import FolderJournal, FolderRuns
 from runproj.errors import NoSuchRun, StoreError
 from runproj.ports import StepLog
 from runproj.record.run import Run, Status, StepRun
+from runproj.record.verdict import Annotation, Verdict, VerdictWord
 
 
 @dataclass
@@ -135,6 +136,20 @@ def test_a_success_of_a_run_that_died_is_found(w: World) -> None:
     w.die(journal)
     assert w.store.find("f") == ("r1", step)
     assert w.store.last("p", "main", "train") == ("r1", step)
+
+
+def test_what_is_said_of_a_run_is_kept_in_order(w: World) -> None:
+    w.finish(a_run("r1"), a_step())
+    words: list[VerdictWord] = ["different", "identical"]
+    said = [
+        Annotation(kind="verdict", verdict=Verdict(word=word, at="t", runproj_version="1"))
+        for word in words
+    ]
+    assert list(w.store.annotations("r1")) == []
+    for one in said:
+        w.store.annotate("r1", one)
+    assert list(w.store.annotations("r1")) == said
+    assert w.store.load("r1").steps == (a_step(),)
 
 
 def test_a_success_that_is_not_reusable_is_found_no_longer(w: World) -> None:

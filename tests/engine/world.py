@@ -70,6 +70,7 @@ class FakeBackend:
     unlockable: str | None = None
     outdated: str | None = None
     keyless: str | None = None
+    python: str = "3.0"
     intact: bool = True
 
     def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
@@ -98,7 +99,7 @@ class FakeBackend:
         return digest_of([self.kind, declaration.python, body])
 
     def facts(self, declaration: Declaration) -> Mapping[str, str]:
-        return {"python": declaration.python or "3.0"}
+        return {"python": declaration.python or self.python}
 
     def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> FakePrepared:
         if self.broken is not None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from runproj.errors import NoSuchRun, StoreError
 from runproj.ports import Stream
 from runproj.record.run import Run, StepRun
+from runproj.record.verdict import Annotation
 
 
 class FakeLog:
@@ -70,6 +71,7 @@ class FakeRuns:
     def __init__(self) -> None:
         self.journals: dict[str, FakeJournal] = {}
         self.make_journal = FakeJournal
+        self._said: dict[str, list[Annotation]] = {}
         self._found: dict[tuple[str, str], StepRun] = {}
         self._last: dict[tuple[str, str, str], tuple[str, str, StepRun]] = {}
 
@@ -106,6 +108,12 @@ class FakeRuns:
         error = "runproj itself was ended from outside"
         update = {"status": "interrupted", "error": error, "steps": ended}
         return journal.run.replace(**update)
+
+    def annotate(self, run_id: str, annotation: Annotation) -> None:
+        self._said.setdefault(run_id, []).append(annotation)
+
+    def annotations(self, run_id: str) -> Sequence[Annotation]:
+        return self._said.get(run_id, [])
 
     def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
         found = [
