@@ -26,6 +26,7 @@ from runproj.version import VERSION
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.built import BuiltEnvironments
+    from runproj.engine.diff import Differ
     from runproj.engine.pin import Policy
     from runproj.engine.prepare import Prepared, Preparer
     from runproj.lock.lock import Kind
@@ -470,6 +471,13 @@ def verify(
 
     verifier = Verifier(store.objects, store.runs, rerun, lambda: timestamp(time.time()), VERSION)
     return verifier.verify(past)
+
+
+def differ(store: Store) -> "Differ":
+    """Return what compares runs of a store."""
+    from runproj.engine.diff import Differ  # noqa: PLC0415 -- lazy
+
+    return Differ(store.source, store.objects)
 
 
 def local_executor() -> "Executor":

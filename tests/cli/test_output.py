@@ -96,7 +96,8 @@ def test_every_json_document_fits_the_published_schema(project: MakeProject) -> 
         ("status", "."), ("show",), ("show", "latest/train"), ("list",), ("rerun", "latest"),
         ("show", "nothing"), ("run", ".", "-P", "lr=x", "-P", "who"),
         ("check",), ("graph", "."), ("logs",), ("logs", "latest/train"), ("get", "--to", "got"),
-        ("get", "--to", "got"), ("init", "new"),
+        ("get", "--to", "got"), ("init", "new"), ("diff", "latest~1"), ("show", "--diff"),
+        ("diff", "latest~2", "latest", "--patch"), ("verify", "latest"),
     ]  # fmt: skip
     documents = [demo.run(*command, "--json").json for command in shown]
     demo.write({"runproj.yaml": FAILING})

@@ -235,3 +235,21 @@ def test_a_store_ignores_itself_in_git(computer: Computer) -> None:
     made = computer.project(FILES, git=True)
     made.run("run", ".").ok()
     assert made.git("status", "--porcelain", "--untracked-files=all") == ""
+
+
+def test_diff_says_only_what_differs(computer: Computer) -> None:
+    project = computer.project(FILES)
+    first = project.run("run", ".", "-P", "lr=0.1", "--json").ok().run["id"]
+    project.write({"extra.txt": "new\n"})
+    second = project.run("run", ".", "-P", "lr=0.2", "--json").ok().run["id"]
+    said = project.run("diff", first, second).ok().out
+    assert f"{first} → {second}" in said
+    assert "~  lr  0.1 → 0.2" in said
+    assert "+  extra.txt  added" in said
+    assert "prepare" not in said
+    assert project.run("show", second, "--diff").ok().out == said
+    assert "+new\n" in project.run("diff", first, "--patch").ok().out
+    assert project.run("diff", second, "latest").ok().out.endswith("nothing differs\n")
+    document = project.run("diff", first, second, "--json").ok().json["diff"]
+    assert document["params"] == [{"name": "lr", "about": None, "from": 0.1, "to": 0.2}]
+    assert "is the first run" in project.run("show", first, "--diff").ok(2).err

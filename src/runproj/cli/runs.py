@@ -75,15 +75,19 @@ def _time(text: str) -> str:
 
 @click.command("show")
 @click.argument("name", metavar="RUN[/STEP]", default="latest")
+@click.option("--diff", "differing", is_flag=True, help="Only what differs from the run before.")
 @json_option
 @place_options
-def show(name: str, store: str | None, *, as_json: bool) -> int:
+def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int:
     """Show a run, or a step of it.
 
     RUN is an id, the beginning of one, a name, latest or latest~1.
     """
     opened = _store(store)
     run, step = opened.lookup.split(name)
+    if differing:
+        _show_difference(opened, _previous(opened, run), run, patch=False, as_json=as_json)
+        return 0
     verdicts = [one.verdict for one in opened.runs.annotations(run.id)]
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
@@ -101,6 +105,53 @@ def show(name: str, store: str | None, *, as_json: bool) -> int:
         latest = verdicts[-1] if verdicts else None
         print(run_text(run, style, latest) if step is None else step_text(run, step, style), end="")
     return 0
+
+
+@click.command("diff")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B", default="latest")
+@click.option("--patch", is_flag=True, help="Show the changes of the code line by line.")
+@json_option
+@place_options
+def diff(a: str, b: str, store: str | None, *, patch: bool, as_json: bool) -> int:
+    """Say what differs between the runs A and B (default: the latest); equal is left out."""
+    opened = _store(store)
+    before, after = opened.lookup.run(a), opened.lookup.run(b)
+    _show_difference(opened, before, after, patch=patch, as_json=as_json)
+    return 0
+
+
+def _show_difference(store: app.Store, a: Run, b: Run, *, patch: bool, as_json: bool) -> None:
+    differ = app.differ(store)
+    found = differ.difference(a, b)
+    if as_json:
+        from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+
+        lines = "".join(differ.patch(a, b)) if patch else None
+        print(documents.as_text(documents.diff_result(found, lines)))
+        return
+    from runproj.cli.render.text import difference_text  # noqa: PLC0415 -- lazy
+
+    print(difference_text(found, stdout_style()), end="")
+    if patch:
+        print()
+        sys.stdout.writelines(differ.patch(a, b))
+
+
+def _previous(store: app.Store, run: Run) -> Run:
+    """Return the run before a run, of the same project and entry point.
+
+    Raises:
+        NoSuchRun: it is the first.
+    """
+    where = "project = ? and entry_point = ? and (started_at, id) < (?, ?)"
+    values = (run.project, run.entry_point, run.started_at, run.id)
+    found = store.runs.summaries(where, values, 1)
+    if not found:
+        raise NoSuchRun(
+            f"{run.id} is the first run of {run.entry_point!r}", hint="runproj diff A B"
+        )
+    return store.runs.load(found[0]["id"])
 
 
 @click.command("logs")

@@ -8,6 +8,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("runproj.cli.run:verify", "Do a run again and judge what came out."),
     "list": ("runproj.cli.runs:list_runs", "List past runs."),
     "show": ("runproj.cli.runs:show", "Show a run or a step of it."),
+    "diff": ("runproj.cli.runs:diff", "Say what differs between two runs."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
     "get": ("runproj.cli.runs:get", "Copy outputs of a run out of the store."),
     "status": ("runproj.cli.run:status", "Say what would run and why."),

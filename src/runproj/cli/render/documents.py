@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from runproj.model import Key, Model, plain
 from runproj.plan.plan import Action, Reason
+from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import OutputLikeness, Verdict, VerdictWord
@@ -95,6 +96,28 @@ class VerifyResult(Model):
     """What ``verify`` prints."""
 
     verify: VerdictDocument
+
+
+class DiffDocument(Model):
+    """What differs between the runs ``a`` and ``b``; ``patch`` is a unified diff of the code."""
+
+    a: str
+    b: str
+    source: list[Change]
+    params: list[Change]
+    steps: list[Change]
+    environment: list[Change]
+    inputs: list[Change]
+    outputs: list[Change]
+    metrics: list[Change]
+    machine: list[Change]
+    patch: str | None
+
+
+class DiffResult(Model):
+    """What ``diff`` and ``show --diff`` print."""
+
+    diff: DiffDocument
 
 
 class RunFacts(Model):
@@ -330,7 +353,8 @@ class ErrorResult(Model):
 
 
 Result: TypeAlias = (
-    RunResult | StepResult | ListResult | PlanResult | VerifyResult | GraphResult | CheckResult
+    RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
+    | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | ErrorResult
 )  # fmt: skip
@@ -346,6 +370,11 @@ def verify_result(run: Run, verdict: Verdict) -> VerifyResult:
             outputs=[JudgementDocument.of(one) for one in verdict.judgements],
         )
     )  # fmt: skip
+
+
+def diff_result(found: Difference, patch: str | None) -> DiffResult:
+    """Return what differs between two runs as a document."""
+    return DiffResult(diff=DiffDocument.of(found, patch=patch))
 
 
 def run_result(run: Run, verdict: VerdictWord | None = None) -> RunResult:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runproj.cli.render.style import Style, visible
+from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Verdict
@@ -263,6 +264,43 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         (name, _quiet(shlex.quote(value))) for name, value in sorted(step.variables.items())
     )
     return text + (f"\nvariables\n{variables}" if variables else "")
+
+
+_GROUPS = {
+    "source": "code", "params": "parameters", "steps": "commands", "environment": "environments",
+}  # fmt: skip
+
+
+def difference_text(found: Difference, style: Style) -> str:
+    """Return what differs between two runs, a line for each thing."""
+    text = f"{style.bold(found.a)} → {style.bold(found.b)}\n"
+    if not found.groups:
+        return f"{text}nothing differs\n"
+    for name, group in found.groups.items():
+        text += f"\n{_GROUPS.get(name, name)}\n"
+        text += table((_mark(one, style), _owned(one), *_sides(name, one, style)) for one in group)
+    return text
+
+
+def _mark(one: Change, style: Style) -> str:
+    if one.before is None:
+        return style.green("+")
+    return style.red("-") if one.after is None else style.yellow("~")
+
+
+def _owned(one: Change) -> str:
+    return _quiet(one.name if one.about is None else f"{one.about}: {one.name}")
+
+
+def _sides(group: str, one: Change, style: Style) -> tuple[str]:
+    if group in ("source", "inputs", "outputs"):  # digests say nothing to a person
+        what = "added" if one.before is None else "removed" if one.after is None else "changed"
+        return (style.dim(what),)
+    return (" → ".join(_side(value) for value in (one.before, one.after)),)
+
+
+def _side(value: object) -> str:
+    return "nothing" if value is None else number(value) if type(value) is float else _value(value)
 
 
 def graph_text(

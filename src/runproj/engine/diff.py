@@ -1,0 +1,93 @@
+"""Looking up what differs between two runs of a store."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from runproj.engine.decide import below
+from runproj.errors import StoreError
+from runproj.lock import pylock
+from runproj.ports import ObjectStore, SourceControl
+from runproj.record.difference import Difference, difference
+from runproj.record.run import EnvironmentUse, Run
+
+
+class Differ(NamedTuple):
+    """Compares runs of one store."""
+
+    source: SourceControl
+    objects: ObjectStore
+
+    def difference(self, a: Run, b: Run) -> Difference:
+        """Return what differs between two runs.
+
+        Raises:
+            StoreError: a source snapshot or a lock that differs is gone.
+        """
+        return difference(a, b, self._files(a, b), self._packages(a, b))
+
+    def patch(self, a: Run, b: Run) -> Iterator[str]:
+        """Yield the lines of a unified diff of the code; binary files are only named."""
+        for path in self._files(a, b):
+            old, new = self._text(a, path), self._text(b, path)
+            if old is None or new is None:
+                yield f"Binary files a/{path} and b/{path} differ\n"
+                continue
+            for line in difflib.unified_diff(old, new, f"a/{path}", f"b/{path}"):
+                yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+    def _files(self, a: Run, b: Run) -> dict[str, tuple[str | None, str | None]]:
+        if (a.source.tree, a.source.project_path) == (b.source.tree, b.source.project_path):
+            return {}
+        old, new = (
+            below(self.source.manifest(run.source.tree), run.source.project_path) for run in (a, b)
+        )
+        return {
+            path: (old.get(path), new.get(path))
+            for path in sorted({*old, *new})
+            if old.get(path) != new.get(path)
+        }
+
+    def _text(self, run: Run, path: str) -> list[str] | None:
+        """Return the lines of a file of the code; none when it is not there, None if binary."""
+        folder = run.source.project_path.split("/") if run.source.project_path else []
+        while path.startswith("../"):
+            path = path[3:]
+            folder.pop()
+        content = self.source.read(run.source.tree, "/".join([*folder, path]))
+        if content is None:
+            return []
+        try:
+            return content.decode().splitlines(keepends=True) if b"\0" not in content else None
+        except UnicodeDecodeError:
+            return None
+
+    def _packages(self, a: Run, b: Run) -> dict[str, list[tuple[str, str | None, str | None]]]:
+        """Return what differs in environments that both runs have."""
+        before, after = _environments(a), _environments(b)
+        changed = {}
+        for name in before.keys() & after.keys():
+            old, new = before[name], after[name]
+            found = [
+                (fact, old.facts.get(fact), new.facts.get(fact))
+                for fact in {**old.facts, **new.facts}
+                if old.facts.get(fact) != new.facts.get(fact)
+            ]
+            if old.kind != new.kind:
+                found.insert(0, ("kind", old.kind, new.kind))
+            elif old.lock != new.lock and old.kind == "venv":
+                found += self._versions(old.lock, new.lock)
+            if found:
+                changed[name] = found
+        return changed
+
+    def _versions(self, old: str, new: str) -> list[tuple[str, str | None, str | None]]:
+        try:
+            texts = self.objects.read(old).decode(), self.objects.read(new).decode()
+        except StoreError:
+            return [("lock", old[:12], new[:12])]
+        return pylock.difference(*texts) or [("lock", old[:12], new[:12])]
+
+
+def _environments(run: Run) -> Mapping[str, EnvironmentUse]:
+    return {step.environment.name: step.environment for step in run.steps if step.environment}

@@ -1,0 +1,136 @@
+"""What differs between two runs, group by group; what is equal is left out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from runproj.model import Key, Model
+from runproj.record.run import Host, Run
+
+
+class Change(Model):
+    """One thing that differs; None where it is not there.
+
+    ``about`` is the step or environment that it belongs to. What ``before`` and ``after`` are
+    depends on the group: values, versions, numbers, or the first digits of a digest.
+    """
+
+    name: str
+    about: str | None = None
+    before: Annotated[Any, Key("from")] = None
+    after: Annotated[Any, Key("to")] = None
+
+
+class Difference(Model):
+    """What differs between the runs ``a`` and ``b``.
+
+    ``source`` has files, ``steps`` commands and whether a step is there, ``environment`` packages
+    and interpreters, ``machine`` the facts about the hosts that may matter.
+    """
+
+    a: str
+    b: str
+    source: tuple[Change, ...] = ()
+    params: tuple[Change, ...] = ()
+    steps: tuple[Change, ...] = ()
+    environment: tuple[Change, ...] = ()
+    inputs: tuple[Change, ...] = ()
+    outputs: tuple[Change, ...] = ()
+    metrics: tuple[Change, ...] = ()
+    machine: tuple[Change, ...] = ()
+
+    @property
+    def groups(self) -> dict[str, tuple[Change, ...]]:
+        """The groups that hold something, by name."""
+        return {
+            name: group for name, group in vars(self).items() if group and name not in ("a", "b")
+        }
+
+
+_MACHINE = ("name", "platform", "release", "cpu", "cores", "memory", "gpus")
+
+
+def difference(
+    a: Run,
+    b: Run,
+    source: Mapping[str, tuple[str | None, str | None]],
+    packages: Mapping[str, list[tuple[str, str | None, str | None]]],
+) -> Difference:
+    """Compare two runs.
+
+    Args:
+        a: the one.
+        b: the other.
+        source: path → object ids of the files of the code that differ.
+        packages: environment → name, version in ``a`` and in ``b`` of what differs in it.
+    """
+    return Difference(
+        a=a.id,
+        b=b.id,
+        source=tuple(
+            Change(name=path, before=_short(old), after=_short(new))
+            for path, (old, new) in source.items()
+        ),
+        params=tuple(_changes(a.params, b.params)),
+        steps=tuple(_steps(a, b)),
+        environment=tuple(
+            Change(name=name, about=environment, before=old, after=new)
+            for environment, changed in packages.items()
+            for name, old, new in changed
+        ),
+        inputs=tuple(_files(a, b, "inputs")),
+        outputs=tuple(_files(a, b, "outputs")),
+        metrics=tuple(
+            change
+            for step in _names(a, b)
+            for change in _changes(_metrics(a, step), _metrics(b, step), step)
+        ),
+        machine=tuple(_changes(_host(a), _host(b))),
+    )
+
+
+def _changes(
+    old: Mapping[str, object], new: Mapping[str, object], about: str | None = None
+) -> Iterator[Change]:
+    for name in dict.fromkeys([*old, *new]):
+        before, after = old.get(name), new.get(name)
+        if before != after or (name in old) != (name in new):
+            yield Change(name=name, about=about, before=before, after=after)
+
+
+def _names(a: Run, b: Run) -> list[str]:
+    return list(dict.fromkeys(step.name for run in (a, b) for step in run.plan.steps))
+
+
+def _steps(a: Run, b: Run) -> Iterator[Change]:
+    """Compare how steps are executed; what their values are stands in another group."""
+    old = {step.name: step.argv for step in a.plan.steps}
+    new = {step.name: step.argv for step in b.plan.steps}
+    return _changes(
+        {name: " ".join(argv) for name, argv in old.items()},
+        {name: " ".join(argv) for name, argv in new.items()},
+    )
+
+
+def _files(a: Run, b: Run, which: str) -> Iterator[Change]:
+    for name in _names(a, b):
+        sides = []
+        for run in (a, b):
+            step = run.step(name)
+            found = getattr(step, which) if step is not None else ()
+            sides.append({one.path: one.sha256[:12] for one in found})
+        yield from _changes(sides[0], sides[1], name)
+
+
+def _metrics(run: Run, name: str) -> Mapping[str, float]:
+    step = run.step(name)
+    return {} if step is None else step.metrics
+
+
+def _host(run: Run) -> Mapping[str, object]:
+    host: Host = run.host
+    facts = {name: getattr(host, name) for name in _MACHINE}
+    return {**facts, "runproj": run.runproj_version}
+
+
+def _short(object_id: str | None) -> str | None:
+    return object_id and object_id.rpartition(" ")[2][:12]
