@@ -512,11 +512,12 @@ def _header(prepared: "Prepared", options: Options, rerun_of: str | None) -> "Ru
     )
 
 
-def prepare_rerun(store: Store, run: "Run") -> "Prepared":
-    """Prepare to do a past run again, see :class:`runproj.engine.rerun.Rerunner`."""
+def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepared":
+    """Prepare to do a past run again, or one step, see :class:`runproj.engine.rerun.Rerunner`."""
     from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
 
-    return Rerunner(store.source, store.objects, store.runs, platform_tag()).prepare(run)
+    rerunner = Rerunner(store.source, store.objects, store.runs, platform_tag())
+    return rerunner.prepare(run, step)
 
 
 def project_files(project: OpenProject) -> "ProjectFiles":

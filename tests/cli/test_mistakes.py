@@ -590,7 +590,7 @@ WANTED = {
     ("get", "latest", "--to", ".git/hooks", "-f"): ("are not put into .git", "another folder"),
     ("run", ".", "--get", ".runproj/runs"): ("are not put into .runproj", "another folder"),
     ("rerun", "nothing"): ("no run 'nothing'", "runproj list"),
-    ("rerun", "latest/train"): ("as a whole", "runproj rerun latest"),
+    ("rerun", "latest/trian"): ("no step 'trian'", "'train'"),
     ("run", ".", "-P", "data=run:latest/train:nope"): ("no output 'nope'", "known: "),
     ("run", ".", "-P", "data=run:nothing:nope"): ("no run 'nothing'", "runproj list"),
 }  # fmt: skip

@@ -110,3 +110,16 @@ def test_what_is_gone_from_the_store_is_named(computer: Computer) -> None:
     assert any("'default'" in message for message in messages)
     shutil.rmtree(project.folder / ".runproj/source.git")
     assert "source" in project.run("rerun", "latest").ok(7).err
+
+
+def test_one_step_of_a_run_can_be_done_again(computer: Computer) -> None:
+    project = computer.project(FILES)
+    first = project.run("run", ".", "-P", "lr=0.3", "--json").ok().run["id"]
+    project.write({"data.csv": "broken"})
+    done = project.run("rerun", f"{first}/train", "--json").ok()
+    assert done.steps() == {"prepare": "cached", "train": "succeeded"}
+    assert done.step("prepare")["cached_from"] == f"{first}/prepare"
+    assert (
+        done.step("train")["outputs"]
+        == project.run("show", f"{first}/train", "--json").ok().json["step"]["outputs"]
+    )

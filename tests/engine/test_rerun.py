@@ -79,3 +79,28 @@ def test_a_damaged_input_folder_is_told_as_missing(w: World) -> None:
     w.objects.contents[run.inputs[0].sha256] = b"{"
     with pytest.raises(CannotRerun, match="the input data is no longer in the store"):
         w.rerunner.prepare(run)
+
+
+def test_one_step_is_done_again_with_what_came_before_it(w: World) -> None:
+    run = w.run(lr=0.5)
+    again = w.rerun(run, "train")
+    assert told(again) == {"prepare": "cached: rerun of r1", "train": "succeeded: rerun of r1"}
+    assert again.steps[0].cached_from == "r1/prepare"
+    assert [step.outputs for step in again.steps] == [step.outputs for step in run.steps[:2]]
+    assert told(w.rerun(again, "train"))["prepare"] == "cached: rerun of r2"
+    assert w.rerun(again).status == "succeeded"
+    assert statuses(w.rerun(run, "report")) == {
+        "prepare": "cached", "train": "cached", "report": "succeeded",
+    }  # fmt: skip
+
+
+def test_one_step_needs_what_the_steps_before_it_made(w: World) -> None:
+    run = w.run()
+    (made,) = run.steps[0].outputs
+    del w.objects.contents[made.sha256]
+    with pytest.raises(CannotRerun, match=f"the output {made.path} of 'prepare' is no longer"):
+        w.rerun(run, "train")
+    failed = run.replace(steps=(run.steps[0].replace(status="failed"), *run.steps[1:]))
+    with pytest.raises(CannotRerun, match="the step 'prepare' before it did not succeed"):
+        w.rerun(failed, "train")
+    assert statuses(w.rerun(run, "prepare")) == {"prepare": "succeeded"}

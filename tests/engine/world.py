@@ -272,8 +272,8 @@ class World:
     def run(self, *steps: str, **values: object) -> Run:
         return self.execute(self.prepare(*steps, **values))  # type: ignore[arg-type] # values are free
 
-    def rerun(self, run: Run) -> Run:
-        return self.execute(self.rerunner.prepare(run))
+    def rerun(self, run: Run, step: str | None = None) -> Run:
+        return self.execute(self.rerunner.prepare(run, step))
 
     def _play(self, execution: Execution) -> Outcome | None:
         program = self.programs.get(execution.name)

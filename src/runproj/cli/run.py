@@ -232,7 +232,7 @@ def place_of(store: app.Store) -> str:
 
 
 @click.command("rerun")
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN[/STEP]")
 @click.option(
     "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
 )
@@ -244,18 +244,13 @@ def place_of(store: app.Store) -> str:
 def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Do a past RUN again: same code, locks, values and inputs, from the record alone.
 
-    The project folder is neither needed nor touched.
+    With a STEP, that step alone is executed, with what the steps before it made then. The project
+    folder is neither needed nor touched.
     """
     store = app.find_store(str(Path.cwd()), options["store"])
-    name, slash, _ = run_name.partition("/")
-    if slash:
-        raise UsageError(
-            f"{run_name}: a run is done again as a whole, not one step of it",
-            hint=f"runproj rerun {name}",
-        )
-    past = store.lookup.run(name)
+    past, step = store.lookup.split(run_name)
     reporter = LiveReporter(quiet=options["quiet"])
-    prepared = app.prepare_rerun(store, past)
+    prepared = app.prepare_rerun(store, past, None if step is None else step.name)
     how = app.Options(
         options["name"], past.experiment, past.tags, options["keep_going"],
         options["keep_workspace"], sys.argv,

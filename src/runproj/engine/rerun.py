@@ -9,11 +9,11 @@ from runproj.engine.supply import Supply
 from runproj.errors import CannotRerun, Problem, StoreError
 from runproj.lock.lock import Declaration
 from runproj.model import from_json
-from runproj.plan.plan import EnvironmentPin, Reason
+from runproj.plan.plan import EnvironmentPin, Plan, Reason
 from runproj.ports import ObjectStore, RunStore, SourceControl
 from runproj.record.artifact import Artifact
 from runproj.record.events import Decision
-from runproj.record.run import Run
+from runproj.record.run import Run, StepRun
 
 
 class Rerunner(NamedTuple):
@@ -24,35 +24,64 @@ class Rerunner(NamedTuple):
     runs: RunStore
     platform: str
 
-    def prepare(self, run: Run) -> Prepared:
-        """Prepare what a past run did, with every step to be executed.
+    def prepare(self, run: Run, step: str | None = None) -> Prepared:
+        """Prepare what a past run did.
+
+        Args:
+            run: the past run.
+            step: the only step to be executed; it gets what the steps before it made then. None:
+                every step is executed.
 
         Raises:
             CannotRerun: with everything that is missing.
         """
         problems: list[Problem] = []
+        plan = run.plan if step is None else _up_to(run.plan, step)
         manifest = self._manifest(run, problems)
-        pinned = {pin.name: self._pinned(pin, problems) for pin in run.plan.environments}
+        pinned = {pin.name: self._pinned(pin, problems) for pin in plan.environments}
         files = {artifact.path: artifact for artifact in run.inputs}
         problems += [
             Problem(f"the input {path} is no longer in the store")
             for path, artifact in files.items()
             if not self._has(artifact)
         ]
+        given = {
+            one.name: self._made(run, one.name, problems)
+            for one in plan.steps
+            if step not in (None, one.name)
+        }
         if problems:
             raise CannotRerun.of(problems)
         supply = Supply(manifest, files, self.objects)
         decider = Decider(
-            run.plan, run.source, run.project, self.platform, supply,
+            plan, run.source, run.project, self.platform, supply,
             self.source, self.objects, self.runs, force=True,
         )  # fmt: skip
         reason = (Reason(kind="rerun", name=run.id),)
-        judged = {step.name: Judged(Decision(step.name, "run", reason)) for step in run.plan.steps}
+        judged = {
+            one.name: Judged(Decision(one.name, "run", reason))
+            if given.get(one.name) is None
+            else Judged(Decision(one.name, "cached", reason), known=given[one.name])
+            for one in plan.steps
+        }
         return Prepared(
-            run.project, run.project_file, run.source, run.plan,
+            run.project, run.project_file, run.source, plan,
             {name: one for name, one in pinned.items() if one is not None},
             files, decider, judged,
         )  # fmt: skip
+
+    def _made(self, run: Run, name: str, problems: list[Problem]) -> StepRun | None:
+        """Return a step run whose outputs are given to the steps after it."""
+        known = run.step(name)
+        if known is None or not known.done:
+            problems.append(Problem(f"the step {name!r} before it did not succeed"))
+            return None
+        problems += [
+            Problem(f"the output {output.path} of {name!r} is no longer in the store")
+            for output in known.outputs
+            if not self._has(output)
+        ]
+        return known.replace(cached_from=known.cached_from or f"{run.id}/{name}")
 
     def _has(self, artifact: Artifact) -> bool:
         try:
@@ -75,3 +104,17 @@ class Rerunner(NamedTuple):
             problems.append(Problem(f"the lock of the environment {pin.name!r} is gone: {error}"))
             return None
         return Pinned(pin, declaration, lock)
+
+
+def _up_to(plan: Plan, name: str) -> Plan:
+    """Return the part of a plan that ends with a step: that step and all before it."""
+    wanted, pending = set[str](), [name]
+    while pending:
+        step = plan.step(pending.pop())
+        if step.name not in wanted:
+            wanted.add(step.name)
+            pending += step.after
+    steps = tuple(step for step in plan.steps if step.name in wanted)
+    used = {step.environment for step in steps}
+    pins = tuple(pin for pin in plan.environments if pin.name in used)
+    return plan.replace(steps=steps, environments=pins)
