@@ -104,3 +104,14 @@ def test_one_step_needs_what_the_steps_before_it_made(w: World) -> None:
     with pytest.raises(CannotRerun, match="the step 'prepare' before it did not succeed"):
         w.rerun(failed, "train")
     assert statuses(w.rerun(run, "prepare")) == {"prepare": "succeeded"}
+
+
+def test_a_step_that_comes_twice_before_another_is_given_once() -> None:
+    steps = {"a": "[]", "b": "[a]", "c": "[a]", "d": "[b, c]", "e": "[a]"}
+    text = "runproj: 1\nentry_points:\n  main:\n    steps:\n" + "".join(
+        f"      {name}: {{command: [go], outputs: [{name}], needs: {needs}}}\n"
+        for name, needs in steps.items()
+    )
+    w = World(text, {name: lambda process, n=name: process.write(n) for name in steps})  # type: ignore[misc] # a default binds the name now
+    again = w.rerun(w.run(), "d")
+    assert statuses(again) == {"a": "cached", "b": "cached", "c": "cached", "d": "succeeded"}
