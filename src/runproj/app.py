@@ -19,7 +19,14 @@ from runproj.adapters.parsed import ParsedProjects
 from runproj.adapters.store.objects import FolderObjects
 from runproj.adapters.store.runs import FolderRuns
 from runproj.engine.lookup import Lookup
-from runproj.errors import NotSupported, Problem, ProjectError, UsageError
+from runproj.errors import (
+    CannotRerun,
+    EnvironmentFailed,
+    NotSupported,
+    Problem,
+    ProjectError,
+    UsageError,
+)
 from runproj.model import EMPTY
 from runproj.spec.paths import is_own
 from runproj.version import VERSION
@@ -453,6 +460,23 @@ def execute(
     return runner.execute(prepared, _header(prepared, options, rerun_of))
 
 
+def rerun(
+    store: Store, past: "Run", step: str | None, caller: Mapping[str, str], reporter: "Reporter",
+    options: Options,
+) -> "Run":  # fmt: skip
+    """Do a past run again, or one step of it; return the record of the new run.
+
+    Raises:
+        CannotRerun: something that it needs is gone, or its environment can no longer be built.
+    """
+    prepared = prepare_rerun(store, past, step)
+    folder = str(store.folder.parent)
+    try:
+        return execute(store, prepared, caller, reporter, options, folder=folder, rerun_of=past.id)
+    except EnvironmentFailed as error:
+        raise CannotRerun.of(error.problems) from error
+
+
 def verify(
     store: Store, past: "Run", caller: Mapping[str, str], reporter: "Reporter", options: Options
 ) -> "Verdict":
@@ -464,12 +488,11 @@ def verify(
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
     from runproj.engine.verify import Verifier  # noqa: PLC0415 -- lazy
 
-    def rerun(run: "Run") -> "Run":
-        prepared = prepare_rerun(store, run)
-        folder = str(store.folder.parent)
-        return execute(store, prepared, caller, reporter, options, folder=folder, rerun_of=run.id)
-
-    verifier = Verifier(store.objects, store.runs, rerun, lambda: timestamp(time.time()), VERSION)
+    verifier = Verifier(
+        store.objects, store.runs,
+        lambda run: rerun(store, run, None, caller, reporter, options),
+        lambda: timestamp(time.time()), VERSION,
+    )  # fmt: skip
     return verifier.verify(past)
 
 

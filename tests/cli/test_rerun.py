@@ -123,3 +123,17 @@ def test_one_step_of_a_run_can_be_done_again(computer: Computer) -> None:
         done.step("train")["outputs"]
         == project.run("show", f"{first}/train", "--json").ok().json["step"]["outputs"]
     )
+
+
+def test_an_environment_that_cannot_be_built_any_more_cannot_be_rerun(computer: Computer) -> None:
+    text = (
+        "runproj: 1\nenvironments: {default: {kind: venv}}\n"
+        "entry_points: {main: {command: [python, -c, pass]}}\n"
+    )
+    project = computer.project({"runproj.yaml": text})
+    run = project.run("run", ".", "--json").ok().run["id"]
+    cache = computer.root / "closed"
+    cache.write_text("no folder")
+    closed = {"XDG_CACHE_HOME": str(cache)}
+    for command in ("rerun", "verify"):
+        assert "closed" in project.run(command, run, env=closed).ok(7).said

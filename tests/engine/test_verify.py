@@ -192,7 +192,9 @@ def test_an_environment_that_cannot_be_built_cannot_be_rerun() -> None:
     w = world(writes(o="1"))
     run = w.run()
     w.venv.broken = "a file that the lock names is gone"
-    assert verified(w, run).notes == ("a file that the lock names is gone",)
+    assert verified(w, run).notes == (
+        "a file that the lock names is gone (environment 'default')",
+    )  # fmt: skip
 
 
 def test_only_what_succeeded_can_be_verified() -> None:

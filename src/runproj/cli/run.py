@@ -250,15 +250,12 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
     store = app.find_store(str(Path.cwd()), options["store"])
     past, step = store.lookup.split(run_name)
     reporter = LiveReporter(quiet=options["quiet"])
-    prepared = app.prepare_rerun(store, past, None if step is None else step.name)
     how = app.Options(
         options["name"], past.experiment, past.tags, options["keep_going"],
         options["keep_workspace"], sys.argv,
     )  # fmt: skip
-    done = app.execute(
-        store, prepared, dict(os.environ), reporter, how,
-        folder=str(store.folder.parent), rerun_of=past.id,
-    )  # fmt: skip
+    only = None if step is None else step.name
+    done = app.rerun(store, past, only, dict(os.environ), reporter, how)
     return _close(done, store, as_json=options["as_json"])
 
 

@@ -50,7 +50,10 @@ class Verifier(NamedTuple):
         try:
             again = self.rerun(past)
         except (CannotRerun, EnvironmentFailed) as error:
-            notes = tuple(problem.message for problem in error.problems)
+            notes = tuple(
+                one.message if one.where is None else f"{one.message} ({one.where})"
+                for one in error.problems
+            )
             verdict = Verdict(
                 word="cannot rerun", at=self.now(), runproj_version=self.version, notes=notes
             )
