@@ -433,7 +433,7 @@ ON_THE_LINE = {
     "a mistyped option before the command": typed(
         "no such option '--jsn'", None, "--help", "--jsn", "list"
     ),
-    "an argument that is missing": typed("missing argument 'RUN'", None, "rerun --help", "rerun"),
+    "an argument that is missing": typed("missing argument 'RUN[/STEP]'", None, "rerun --help", "rerun"),
     "one argument too many": typed("unexpected", None, "show --help", "show", "a", "b"),
     "a number that is none": typed(
         "'x' is not a valid", None, "list --help", "list", "--limit", "x"
