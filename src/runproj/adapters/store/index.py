@@ -74,6 +74,10 @@ class Index:
             self._connection.close()
             self._connection = None
 
+    def __del__(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # of another thread, or half made
+            self.close()
+
     @contextlib.contextmanager
     def made_anew(self) -> Iterator[None]:
         """Empty the index for a block that fills it; nobody sees it half full.
