@@ -246,16 +246,16 @@ source: {root: ..}
 entry_points:
   main:
     steps:
-      show: {command: cat ../shared.txt own.txt, stdout: all.txt}
+      show: {command: cat ../common.txt own.txt, stdout: all.txt}
 """
 
 
 def test_a_revision_is_found_around_the_folder_of_a_project(
     computer: Computer, tmp_path: Path
 ) -> None:
-    files = {"p/runproj.yaml": SHOWING, "p/own.txt": "own\n", "shared.txt": "first\n"}
+    files = {"p/runproj.yaml": SHOWING, "p/own.txt": "own\n", "common.txt": "first\n"}
     made = computer.project(files, git=True)
-    made.write({"shared.txt": "second\n"})
+    made.write({"common.txt": "second\n"})
     place = made.folder / "p"
     for path, here in (("project/p", tmp_path), (".", place), ("runproj.yaml", place)):
         done = computer.run("run", path, "-v", "HEAD", "--json", cwd=here).ok()

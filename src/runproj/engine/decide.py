@@ -121,11 +121,7 @@ class Decider:
         old = last.environment
         if old is None or old.kind != pin.kind:
             return ()
-        facts = [
-            (name, old.facts.get(name), pin.facts.get(name))
-            for name in {**old.facts, **pin.facts}
-            if old.facts.get(name) != pin.facts.get(name)
-        ]
+        facts = changed_facts(old.facts, pin.facts)
         if pin.kind != "venv" or old.lock == pin.lock:
             return facts
         try:
@@ -146,6 +142,21 @@ class Decider:
         old = visible(manifest, step.sources, hidden)
         new = visible(self.supply.manifest, step.sources, hidden)
         return sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
+
+
+def changed_facts(
+    old: Mapping[str, str], new: Mapping[str, str]
+) -> list[tuple[str, str | None, str | None]]:
+    """Return name, old and new of what differs besides the locks of two environments.
+
+    >>> changed_facts({"python": "3.11.2"}, {"python": "3.12.1"})
+    [('python', '3.11.2', '3.12.1')]
+    """
+    return [
+        (name, old.get(name), new.get(name))
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
 
 
 def below(manifest: Mapping[str, str], folder: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from runproj.engine.decide import below
+from runproj.engine.decide import below, changed_facts
 from runproj.errors import StoreError
 from runproj.lock import pylock
 from runproj.ports import ObjectStore, SourceControl
@@ -68,11 +68,7 @@ class Differ(NamedTuple):
         changed = {}
         for name in before.keys() & after.keys():
             old, new = before[name], after[name]
-            found = [
-                (fact, old.facts.get(fact), new.facts.get(fact))
-                for fact in {**old.facts, **new.facts}
-                if old.facts.get(fact) != new.facts.get(fact)
-            ]
+            found = changed_facts(old.facts, new.facts)
             if old.kind != new.kind:
                 found.insert(0, ("kind", old.kind, new.kind))
             elif old.lock != new.lock and old.kind == "venv":

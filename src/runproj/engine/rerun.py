@@ -108,9 +108,10 @@ class Rerunner(NamedTuple):
 
 def _up_to(plan: Plan, name: str) -> Plan:
     """Return the part of a plan that ends with a step: that step and all before it."""
+    by_name = {step.name: step for step in plan.steps}
     wanted, pending = set[str](), [name]
     while pending:
-        step = plan.step(pending.pop())
+        step = by_name[pending.pop()]
         if step.name not in wanted:
             wanted.add(step.name)
             pending += step.after

@@ -57,7 +57,7 @@ def junit(run: Run, verdict: Verdict) -> str:
     if verdict.word == "cannot rerun":
         case = ET.Element("testcase", classname=run.project, name=f"rerun of {run.id}")
         error = ET.SubElement(case, "error", message="cannot rerun")
-        error.text = "\n".join(verdict.notes)
+        error.text = "\n".join(visible(note, painted=False) for note in verdict.notes)
         cases = [case]
     suite = ET.Element(
         "testsuite",
@@ -76,9 +76,13 @@ def junit(run: Run, verdict: Verdict) -> str:
 
 
 def _case(run: Run, one: Judgement) -> ET.Element:
-    case = ET.Element("testcase", classname=f"{run.project}.{one.step}", name=_what(one))
+    case = ET.Element(
+        "testcase", classname=f"{run.project}.{one.step}", name=visible(_what(one), painted=False)
+    )
     if one.likeness == "different":
-        ET.SubElement(case, "failure", message=visible(one.difference or "different"))
+        ET.SubElement(
+            case, "failure", message=visible(one.difference or "different", painted=False)
+        )
     elif one.likeness == "ignored":
         ET.SubElement(case, "skipped", message="compare: ignore")
     return case

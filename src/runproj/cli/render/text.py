@@ -187,10 +187,7 @@ def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
     rows = [
         ("run", style.bold(run.id) + (f"  {_quiet(run.name)}" if run.name else "")),
         ("project", f"{run.project}, entry point {run.entry_point}"),
-        (
-            "status",
-            status_word(run.status, style) + (f": {_quiet(run.error)}" if run.error else ""),
-        ),
+        ("status", _with_error(status_word(run.status, style), run.error)),
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
         ("experiment", _quiet(run.experiment)),
         *([("rerun of", run.rerun_of)] if run.rerun_of else []),
@@ -229,10 +226,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
     use, outcome = step.environment, step.outcome
     rows = [
         ("step", style.bold(f"{run.id}/{step.name}")),
-        (
-            "status",
-            status_word(step.status, style) + (f": {_quiet(step.error)}" if step.error else ""),
-        ),
+        ("status", _with_error(status_word(step.status, style), step.error)),
         *([("hint", _quiet(step.hint))] if step.hint else []),
         ("reason", _quiet(", ".join(reason.text for reason in step.reasons))),
         *([("cached from", step.cached_from)] if step.cached_from else []),
