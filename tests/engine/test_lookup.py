@@ -100,3 +100,8 @@ def test_an_output_needs_a_name(lookup: Lookup, text: str) -> None:
     with pytest.raises(UsageError, match="names no output") as raised:
         lookup.output(text)
     assert raised.value.problems[0].hint == "write run:RUN/STEP:OUTPUT"
+
+
+def test_a_step_is_no_run() -> None:
+    with pytest.raises(UsageError, match="'r1/train' is a step, and a whole run is needed"):
+        Lookup(FakeRuns()).run("r1/train")

@@ -18,8 +18,11 @@ class Lookup(NamedTuple):
 
         Raises:
             NoSuchRun: nothing answers to the name.
-            UsageError: it is the beginning of several ids.
+            UsageError: it is the beginning of several ids, or names a step.
         """
+        run, slash, _ = name.partition("/")
+        if slash:
+            raise UsageError(f"{name!r} is a step, and a whole run is needed", hint=f"write {run}")
         ids = self.runs.ids(name)
         if not ids:
             raise NoSuchRun(f"there is no run {name!r}", hint="'runproj list' shows all runs")
