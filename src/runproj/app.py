@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Reporter,
         SourceControl,
         Stream,
+        Watcher,
     )
     from runproj.record.run import Output, Run, StepRun
     from runproj.record.verdict import Verdict
@@ -100,6 +101,17 @@ class Store:
         return GitSource(
             str(self.folder / "source.git"), make_parent=lambda: make_store(self.folder)
         )
+
+    @cached_property
+    def watcher(self) -> "Watcher":
+        """Watches processes; knows files of the machine by their content."""
+        from runproj.adapters.executors.watching import LocalWatcher  # noqa: PLC0415 -- lazy
+
+        return LocalWatcher(self._digest_of)
+
+    def _digest_of(self, path: str) -> str:
+        artifact = self.objects.digest(path, path)
+        return "" if artifact is None else artifact.sha256
 
     def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, Stream, bytes]]":
         """Yield seconds since the start, stream and bytes of a step's log.
@@ -260,6 +272,7 @@ class OpenProject(NamedTuple):
             ),
             caller,
             platform_tag(),
+            lambda path: store.watcher.state(path),  # noqa: PLW0108 -- the watcher is made when asked
         )  # fmt: skip
 
 
@@ -448,6 +461,7 @@ def execute(
             str(cache_folder() / "workspaces"), store.source, store.objects
         ),
         executor=local_executor(),
+        watcher=store.watcher,
         backends=backends(caller),
         files=FolderFiles(folder),
         reporter=reporter,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from runproj.lock.lock import Declaration, Lock
+from runproj.plan.fingerprint import Fingerprint
 from runproj.record.artifact import Artifact
 from runproj.record.events import Event
 from runproj.record.outcome import Outcome
@@ -43,6 +44,10 @@ class SourceControl(Protocol):
 
 class PreparedEnvironment(Protocol):
     """An environment that is there and healthy."""
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders that it consists of, its interpreter's included."""
 
     @property
     def key(self) -> str:
@@ -89,12 +94,25 @@ class EnvironmentBackend(Protocol):
         """
 
 
+class Confinement(NamedTuple):
+    """What the kernel lets processes do; they cannot leave it.
+
+    ``readable`` and ``writable`` are files and folders, and what is in them; None for both: all.
+    What does not exist is left out.
+    """
+
+    readable: tuple[str, ...] | None = None
+    writable: tuple[str, ...] | None = None
+    network: bool = True
+
+
 class Execution(NamedTuple):
     """A process to be run: all that it gets, and where what it prints goes.
 
     ``variables`` is the whole environment of the process. ``stdin`` is a file (None:
     ``/dev/null``); ``stdout`` a file that takes standard output (None: it is streamed).
-    ``on_output`` is called with chunks of bytes as they come.
+    ``on_output`` is called with chunks of bytes as they come. ``trace`` is a file that takes what a
+    tracer sees of the process, for :meth:`Watcher.accesses`.
     """
 
     name: str
@@ -105,6 +123,8 @@ class Execution(NamedTuple):
     stdin: str | None = None
     stdout: str | None = None
     timeout_s: float | None = None
+    trace: str | None = None
+    confinement: Confinement = Confinement()
 
 
 class Executor(Protocol):
@@ -121,6 +141,52 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End what is left, at once."""
+
+
+class Denial(NamedTuple):
+    """Something that processes were kept from: reading or writing a path, or an address.
+
+    ``socket`` is a connection to a service of the machine, which nothing keeps them from.
+    """
+
+    place: str
+    kind: Literal["read", "write", "network", "socket"]
+
+
+class Accesses(NamedTuple):
+    """What processes did with files, by absolute paths.
+
+    ``present`` was opened for reading or looked at, ``absent`` was looked for in vain; of
+    ``listed`` folders the names were read. What the processes made themselves is left out of these.
+    ``gap`` says why something may be missing.
+    """
+
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    denied: tuple[Denial, ...] = ()
+    gap: str | None = None
+
+
+class Watcher(Protocol):
+    """Watches what processes do."""
+
+    def check(self, confinement: Confinement, *, trace: bool) -> None:
+        """Make sure that this machine can confine like this, and trace.
+
+        Raises:
+            Refused: it cannot; the message says what is missing.
+        """
+
+    def accesses(self, trace: str, directory: str) -> Accesses:
+        """Return what the processes of an execution did, which began in a folder.
+
+        Raises:
+            StoreError: what the tracer wrote cannot be read.
+        """
+
+    def state(self, path: str) -> str | None:
+        """Return the sha256 of a file, None where none is; of ``FOLDER/``, that of its names."""
 
 
 class ObjectStore(Protocol):
@@ -218,8 +284,11 @@ class RunStore(Protocol):
             StoreError: the record is damaged.
         """
 
-    def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
-        """Return run id and step run of the latest success with this fingerprint."""
+    def find(self, fingerprint: Fingerprint) -> Iterable[tuple[str, StepRun]]:
+        """Yield run id and step run of successes with this fingerprint, the latest first.
+
+        Those that were traced, and differ in the source alone, come after them.
+        """
 
     def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
         """Return the latest step run of this step that succeeded, or was answered by one."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.processes import at_once
-from tests.fakes.records import a_run, a_step, ended
+from tests.fakes.records import a_run, a_step, ended, found
 
 from runproj.adapters.store.index import Index
 from runproj.adapters.store.runs import FolderRuns
@@ -52,7 +52,7 @@ def answers(store: FolderRuns) -> list[object]:
         store.summaries("experiment = ?", ("e",), 1),
         store.summaries("status = ?", ("interrupted",), None),
         [store.ids(name) for name in ("latest", "latest~1", "latest~2", "best", "a", "dead", "x")],
-        [store.find(digest) for digest in ("f", "g", "h", "i")],
+        [found(store, digest) for digest in ("f", "g", "h", "i")],
         [store.last("p", "main", step) for step in ("train", "report", "other")],
     ]
 
@@ -157,7 +157,7 @@ def test_runs_whose_folders_are_gone_go_from_the_index(
     shutil.rmtree(index.parent / "runs" / "dead")
     store.reindex()
     assert list(store.ids("dead")) == []
-    assert store.find("h") is None
+    assert found(store, "h") is None
 
 
 def test_an_index_made_anew_is_seen_by_who_had_it_open(

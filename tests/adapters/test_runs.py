@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.processes import as_nobody, at_once, start
-from tests.fakes.records import a_run, a_step, ended
+from tests.fakes.records import a_run, a_step, ended, found
 
 from runproj.adapters.disk import is_locked
 from runproj.adapters.store.runs import FolderJournal, FolderRuns, step_folder
@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from runproj.adapters.store.runs import FolderRuns
 from runproj.errors import StoreError
-from tests.fakes.records import a_run, a_step, ended
+from tests.fakes.records import a_run, a_step, ended, found
 run, step = a_run("warm"), a_step()
 """
 UNTIL_KILLED = (
@@ -48,7 +48,7 @@ for number in range(10):
     journal.started(step.replace(status="running"))
     journal.finished(step)
     journal.close(ended(run, step))
-    assert store.find(run.id) == (run.id, step)
+    assert found(store, run.id) == (run.id, step)
 """
 )
 
@@ -122,7 +122,7 @@ def test_no_two_steps_share_a_folder() -> None:
 
 
 def test_looking_makes_no_store(store: FolderRuns) -> None:
-    assert store.find("f") is None
+    assert found(store, "f") is None
     assert store.last("p", "main", "train") is None
     assert list(store.ids("latest")) == []
     assert store.summaries("1", (), None) == []
@@ -146,7 +146,7 @@ def test_a_run_whose_process_was_killed_reads_interrupted(store: FolderRuns) -> 
         ("two", "interrupted"),
     ]
     assert [row["status"] for row in store.summaries("1", (), None)] == ["interrupted"]
-    assert store.find("f") == ("r1", a_step("one", digest="f"))
+    assert found(store, "f") == ("r1", a_step("one", digest="f"))
 
 
 def test_a_run_that_was_killed_is_found_by_its_status(store: FolderRuns) -> None:
@@ -337,7 +337,7 @@ def test_many_processes_can_begin_a_store_at_once_and_nothing_is_lost(store: Fol
     assert {path.name for path in store.runs.iterdir()} == expected
     for run_id in expected:
         assert store.load(run_id).status == "succeeded"
-        assert store.find(run_id) == (run_id, a_step(digest=run_id))
+        assert found(store, run_id) == (run_id, a_step(digest=run_id))
 
 
 def test_one_id_goes_to_one_of_many(store: FolderRuns) -> None:

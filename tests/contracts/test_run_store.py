@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.fakes.records import a_run, a_step, ended
+from tests.fakes.records import a_run, a_step, ended, found
 from tests.fakes.runs import FakeJournal, FakeRuns
 
 from runproj.adapters.store.runs import FolderJournal, FolderRuns
@@ -114,7 +114,7 @@ def test_a_run_that_is_not_there_is_said_to_be(w: World) -> None:
 
 
 def test_an_empty_store_knows_nothing(w: World) -> None:
-    assert w.store.find("f") is None
+    assert found(w.store, "f") is None
     assert w.store.last("p", "main", "train") is None
     assert list(w.store.ids("latest")) == []
     assert list(w.store.ids("r")) == []
@@ -124,9 +124,9 @@ def test_a_success_is_found_by_its_fingerprint_while_its_run_goes_on(w: World) -
     step = a_step(digest="f")
     journal = w.create(a_run("r1"))
     journal.started(step.replace(status="running"))
-    assert w.store.find("f") is None
+    assert found(w.store, "f") is None
     journal.finished(step)
-    assert w.store.find("f") == ("r1", step)
+    assert found(w.store, "f") == ("r1", step)
 
 
 def test_a_success_of_a_run_that_died_is_found(w: World) -> None:
@@ -134,7 +134,7 @@ def test_a_success_of_a_run_that_died_is_found(w: World) -> None:
     journal = w.create(a_run("r1"))
     journal.finished(step)
     w.die(journal)
-    assert w.store.find("f") == ("r1", step)
+    assert found(w.store, "f") == ("r1", step)
     assert w.store.last("p", "main", "train") == ("r1", step)
 
 
@@ -158,24 +158,24 @@ def test_a_success_that_is_not_reusable_is_found_no_longer(w: World) -> None:
     journal.finished(step)
     marked = step.replace(reusable=False)
     journal.finished(marked)
-    assert w.store.find("f") is None
+    assert found(w.store, "f") is None
     assert w.store.last("p", "main", "train") == ("r1", marked)
     w.die(journal)
-    assert w.store.find("f") is None
+    assert found(w.store, "f") is None
     assert w.store.load("r1").steps == (marked,)
 
 
 @pytest.mark.parametrize("status", ["failed", "cached", "interrupted", "skipped"])
 def test_what_did_not_succeed_by_itself_is_not_found(w: World, status: Status) -> None:
     w.finish(a_run("r1"), a_step(status=status, digest="f"))
-    assert w.store.find("f") is None
+    assert found(w.store, "f") is None
 
 
 def test_the_latest_success_is_found(w: World) -> None:
     late, early = a_step(digest="f", minute=2), a_step(digest="f", minute=1)
     w.finish(a_run("r2"), late)
     w.finish(a_run("r1"), early)
-    assert w.store.find("f") == ("r2", late)
+    assert found(w.store, "f") == ("r2", late)
 
 
 def test_the_last_step_run_is_that_of_the_latest_run(w: World) -> None:

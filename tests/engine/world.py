@@ -15,6 +15,7 @@ from tests.fakes.records import HOST
 from tests.fakes.reporter import FakeReporter
 from tests.fakes.runs import FakeJournal, FakeRuns
 from tests.fakes.source import FakeFile, FakeSource
+from tests.fakes.watcher import FakeWatcher
 from tests.fakes.workspaces import FakeWorkspaces
 
 from runproj.engine.lookup import Lookup
@@ -27,7 +28,7 @@ from runproj.lock import pylock
 from runproj.lock.lock import Declaration, Kind, Lock
 from runproj.model import digest_of
 from runproj.plan.binding import Folders, Given
-from runproj.ports import EnvironmentBackend, Execution, Say
+from runproj.ports import Accesses, EnvironmentBackend, Execution, Say
 from runproj.record.events import Decision
 from runproj.record.metrics import parse_metrics
 from runproj.record.outcome import Outcome
@@ -45,6 +46,7 @@ class FakePrepared:
     key: str
     description: str = "a fake environment"
     intact: bool = True
+    folders: tuple[str, ...] = ("/env",)
 
     def variables(self, project_folder: str) -> Mapping[str, str]:
         return {"PATH": "/env/bin", "PROJECT": project_folder}
@@ -115,6 +117,19 @@ class Process:
 
     disk: FakeDisk
     execution: Execution
+    watcher: FakeWatcher
+
+    def is_seen(self, accesses: Accesses | Exception) -> None:
+        """Let a tracer see what the process does; paths are relative to the project folder."""
+        if self.execution.trace is None:
+            return
+        if isinstance(accesses, Accesses):
+            present, absent, listed = (
+                tuple(posixpath.join(self.project, path) for path in paths)
+                for paths in (accesses.present, accesses.absent, accesses.listed)
+            )
+            accesses = accesses._replace(present=present, absent=absent, listed=listed)
+        self.watcher.traces[self.execution.trace] = accesses
 
     @property
     def project(self) -> str:
@@ -211,6 +226,7 @@ class World:
         self._seconds = itertools.count()
         self._ids = itertools.count(1)
         self.executor = FakeExecutor()
+        self.watcher = FakeWatcher(self.disk)
 
     @property
     def lookup(self) -> Lookup:
@@ -236,6 +252,8 @@ class World:
         system: bool = False,
         keep: bool = True,
         entry_point: str = "main",
+        trace: bool = False,
+        hermetic: bool = False,
         **values: object,
     ) -> Prepared:
         text = dedent(self.yaml)
@@ -251,10 +269,11 @@ class World:
             Folders(PROJECT, PROJECT, "/home/user"), self.files, self.control, self.objects,
             self.objects, self.runs,
             Pinner(self.backends, self.shelf, self.objects, self.reporter, self.policy),
-            self.caller, self.platform,
+            self.caller, self.platform, self.watcher.state,
         )  # fmt: skip
         given = Given(texts=[(name, str(value)) for name, value in values.items()])
-        return preparer.prepare(Request(entry_point, given, steps, force, system), keep=keep)
+        request = Request(entry_point, given, steps, force, system, trace, hermetic)
+        return preparer.prepare(request, keep=keep)
 
     def execute(
         self, prepared: Prepared, *, keep_going: bool = False, keep_workspace: bool = False
@@ -264,8 +283,8 @@ class World:
         self.executor = self.make_executor(self._play)
         self.workspaces = FakeWorkspaces(self.disk, self.control, self.objects)
         runner = Runner(
-            self.objects, self.runs, self.workspaces, self.executor, self.backends, self.files,
-            self.reporter, self.caller, self._clock, parse_metrics, keep_going, keep_workspace,
+            self.objects, self.runs, self.workspaces, self.executor, self.watcher, self.backends,
+            self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going, keep_workspace,
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared))
 
@@ -277,7 +296,7 @@ class World:
 
     def _play(self, execution: Execution) -> Outcome | None:
         program = self.programs.get(execution.name)
-        return None if program is None else program(Process(self.disk, execution))
+        return None if program is None else program(Process(self.disk, execution, self.watcher))
 
     def _clock(self) -> float:
         return float(next(self._seconds))

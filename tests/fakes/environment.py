@@ -1,6 +1,6 @@
 """Environments that hold nothing, and remember what they were asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runproj.errors import EnvironmentFailed
@@ -18,6 +18,10 @@ class FakeEnvironment:
     description: str = "a fake environment"
     path: str = "/usr/bin:/bin"
     intact: bool = True
+
+    @property
+    def folders(self) -> Sequence[str]:
+        return [f"/fake/{self.key[:8]}"]
 
     def variables(self, project_folder: str) -> Mapping[str, str]:
         del project_folder

@@ -4,6 +4,7 @@ from typing import Any
 
 from runproj.plan.fingerprint import Fingerprint
 from runproj.plan.plan import Plan
+from runproj.ports import RunStore
 from runproj.record.run import Host, Run, Status, StepRun
 from runproj.record.source import SourceSnapshot
 
@@ -44,6 +45,11 @@ def a_step(name: str = "train", status: Status = "succeeded", **fields: Any) -> 
     if status != "running":
         fields["finished_at"] = f"2026-01-01T00:{minute:02}:30.000Z"
     return StepRun(name=name, status=status, **fields)
+
+
+def found(store: RunStore, digest: str) -> tuple[str, StepRun] | None:
+    """Return the first that a store finds for a fingerprint that is known by its digest only."""
+    return next(iter(store.find(a_fingerprint(digest))), None)
 
 
 def a_fingerprint(digest: str) -> Fingerprint:

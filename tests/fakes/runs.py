@@ -1,9 +1,10 @@
 """A memory of runs that forgets when the process ends."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from runproj.errors import NoSuchRun, StoreError
+from runproj.plan.fingerprint import Fingerprint
 from runproj.ports import Stream
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Annotation
@@ -115,16 +116,18 @@ class FakeRuns:
     def annotations(self, run_id: str) -> Sequence[Annotation]:
         return self._said.get(run_id, [])
 
-    def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
-        found = [
-            (step.finished_at or "", run_id, step)
-            for (run_id, _), step in self._found.items()
-            if step.fingerprint is not None and step.fingerprint.digest == fingerprint
-        ]
-        if not found:
-            return None
-        _, run_id, step = max(found, key=lambda one: one[:2])
-        return run_id, step
+    def find(self, fingerprint: Fingerprint) -> Iterator[tuple[str, StepRun]]:
+        latest_first = sorted(
+            self._found.items(), key=lambda item: (item[1].finished_at or "", item[0]), reverse=True
+        )
+        for same in (True, False):
+            for (run_id, _), step in latest_first:
+                made = step.fingerprint
+                if made is None or (made.digest == fingerprint.digest) != same:
+                    continue
+                traced = step.trace is not None and step.trace.gap is None
+                if same or (traced and made.rest == fingerprint.rest):
+                    yield run_id, step
 
     def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
         found = self._last.get((project, entry_point, step))

@@ -33,6 +33,8 @@ _DECIDING = [
     click.option("--no-cache", "force", is_flag=True, hidden=True),
     click.option("--locked", is_flag=True, help="Fail when a lock is missing or stale."),
     click.option("--frozen", is_flag=True, help="Use the locks of the project unchecked."),
+    click.option("--trace", is_flag=True, help="Observe which files the steps read."),
+    click.option("--hermetic", is_flag=True, help="Forbid the steps what is not declared."),
     click.option(
         "--environment", type=click.Choice(["system"]), help="Run every step on the system."
     ),
@@ -71,7 +73,8 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
         given = given._replace(file=data, file_name=file, file_places=places)
     return Request(
         options["entry_point"], given, steps, options.get("force", False),
-        options.get("environment") == "system",
+        options.get("environment") == "system", options.get("trace", False),
+        options.get("hermetic", False),
     )  # fmt: skip
 
 

@@ -1,17 +1,19 @@
 """Whether a step must execute, and why."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runproj.engine.supply import Supply
 from runproj.errors import StoreError
 from runproj.lock import pylock
+from runproj.model import from_json
 from runproj.plan import reasons as explaining
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
 from runproj.plan.plan import EnvironmentPin, Plan, PlannedStep, Reason
 from runproj.ports import ObjectStore, RunStore, SourceControl
 from runproj.record.events import Decision
+from runproj.record.observation import Observation, SeenSource
 from runproj.record.run import StepRun
 from runproj.record.source import SourceSnapshot
 
@@ -28,7 +30,8 @@ class Judged(NamedTuple):
 class Decider:
     """Decides about the steps of one plan.
 
-    ``force`` executes every step; ``project`` is the name under which the store knows it.
+    ``force`` executes every step; ``project`` is the name under which the store knows it; ``look``
+    tells what stands at a path of the machine now.
     """
 
     plan: Plan
@@ -39,8 +42,10 @@ class Decider:
     source: SourceControl
     objects: ObjectStore
     runs: RunStore
+    look: Callable[[str], str | None]
     force: bool = False
     _digests: dict[tuple[str, ...] | None, str] = field(default_factory=dict)
+    _sources: dict[tuple[str, ...] | None, SeenSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pins: Mapping[str, EnvironmentPin] = {pin.name: pin for pin in self.plan.environments}
@@ -69,17 +74,66 @@ class Decider:
         now = self.fingerprint(step, done)
         if self.force or not step.cache:
             return Judged(self._must(step).decision, now)
-        found = self.runs.find(now.digest)
-        if found is not None:
-            run_id, known = found
-            gone = [output.path for output in known.outputs if not self.objects.has(output)]
-            if not gone:
-                reason = Reason(kind="unchanged", name=run_id)
+        obstacles: list[Reason] = []
+        for run_id, known in self.runs.find(now):
+            same = known.fingerprint is not None and known.fingerprint.digest == now.digest
+            if not same and not self._is_unread(step, known):
+                continue
+            obstacle = self._obstacle(step, known)
+            if obstacle is None:
+                reason = Reason(kind="unchanged" if same else "unread", name=run_id)
                 taken = known.replace(cached_from=f"{run_id}/{known.name}")
                 return Judged(Decision(step.name, "cached", (reason,)), now, taken)
-            reason = Reason(kind="missing", name=gone[0])
-            return Judged(Decision(step.name, "run", (reason,)), now)
-        return Judged(Decision(step.name, "run", self._reasons(step, now)), now)
+            obstacles.append(obstacle)
+        reasons = tuple(obstacles[:1]) or self._reasons(step, now)
+        return Judged(Decision(step.name, "run", reasons), now)
+
+    def _is_unread(self, step: PlannedStep, known: StepRun) -> bool:
+        """Tell whether all that a step run saw of the source is as it was."""
+        seen = self._observation(known)
+        if seen is None or seen.gap is not None:
+            return False
+        return self.seen_source(step).digest(seen.paths, seen.listings) == seen.seen
+
+    def _obstacle(self, step: PlannedStep, known: StepRun) -> Reason | None:
+        """Return why a step run with the right fingerprint does not serve."""
+        for output in known.outputs:
+            if not self.objects.has(output):
+                return Reason(kind="missing", name=output.path)
+        if step.hermetic and not known.hermetic:
+            return Reason(kind="unconfined")
+        if step.trace and known.trace is None:
+            return Reason(kind="untraced")
+        if known.trace is not None and known.trace.outside:
+            seen = self._observation(known)
+            if seen is None:
+                return Reason(kind="untraced")
+            for path, content in seen.outside.items():
+                if self.look(path) != content:
+                    return Reason(kind="undeclared", name=path)
+        return None
+
+    def _observation(self, known: StepRun) -> Observation | None:
+        """Return what was observed of a step run; None when nothing was, or it is gone."""
+        if known.trace is None:
+            return None
+        try:
+            return from_json(Observation, self.objects.read(known.trace.observation))
+        except StoreError:
+            return None
+
+    def seen_source(self, step: PlannedStep) -> SeenSource:
+        """Return the part of the source that a step sees."""
+        if step.sources not in self._sources:
+            hidden = frozenset(self.plan.hidden)
+            seen = visible(self.supply.manifest, step.sources, hidden)
+            self._sources[step.sources] = SeenSource(seen)
+        return self._sources[step.sources]
+
+    def was_undeclared(self, step: PlannedStep) -> bool:
+        """Tell whether the step read something undeclared when it was last executed."""
+        last = self.runs.last(self.project, self.plan.entry_point, step.name)
+        return last is not None and last[1].trace is not None and bool(last[1].trace.undeclared)
 
     def fingerprint(self, step: PlannedStep, done: Mapping[str, StepRun]) -> Fingerprint:
         """Compute the fingerprint of a step when all steps before it are ``done``."""
@@ -110,7 +164,7 @@ class Decider:
             before,
             now,
             packages=self._packages(step, last[1]),
-            files=self._files(step, before.tree),
+            files=self._files(step, before.tree, self._observation(last[1])),
         )
 
     def _packages(
@@ -130,8 +184,11 @@ class Decider:
         except StoreError:
             return facts  # the old lock is gone; that it differs is known all the same
 
-    def _files(self, step: PlannedStep, tree: str) -> list[str]:
-        """Return the files that differ between the step's source then and now."""
+    def _files(self, step: PlannedStep, tree: str, seen: Observation | None) -> list[str]:
+        """Return the files that differ between the step's source then and now.
+
+        Where it is known what the step looked at, only those, if they are among them.
+        """
         if tree == self.snapshot.tree:
             return []
         try:
@@ -141,7 +198,14 @@ class Decider:
         hidden = frozenset(self.plan.hidden)
         old = visible(manifest, step.sources, hidden)
         new = visible(self.supply.manifest, step.sources, hidden)
-        return sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
+        changed = sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
+        looked_at = [
+            path
+            for path in changed
+            if seen is not None
+            and seen.covers(path, came_or_went=path not in old or path not in new)
+        ]
+        return looked_at or changed
 
 
 def changed_facts(

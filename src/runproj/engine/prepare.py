@@ -1,6 +1,6 @@
 """From a project to a plan with decisions: what would be done, without doing it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from runproj.engine.decide import Decider, Judged, below
@@ -25,7 +25,8 @@ class Request(NamedTuple):
     """What a user asks to run.
 
     ``steps`` chooses steps (with those they need); empty means all. ``force`` executes all of
-    them. ``system`` runs every step on the system, whatever its environment is.
+    them. ``system`` runs every step on the system, whatever its environment is. ``trace`` observes
+    and ``hermetic`` confines every step.
     """
 
     entry_point: str = "main"
@@ -33,6 +34,8 @@ class Request(NamedTuple):
     steps: tuple[str, ...] = ()
     force: bool = False
     system: bool = False
+    trace: bool = False
+    hermetic: bool = False
 
 
 class Prepared(NamedTuple):
@@ -66,7 +69,11 @@ class Draft(NamedTuple):
 
 
 class Preparer(NamedTuple):
-    """Prepares runs of one project; ``point`` shows places of its file."""
+    """Prepares runs of one project.
+
+    ``point`` shows places of its file; ``look`` tells what stands at a path of the machine, see
+    :meth:`runproj.ports.Watcher.state`.
+    """
 
     project: Project
     project_file: str
@@ -81,6 +88,7 @@ class Preparer(NamedTuple):
     pinner: Pinner
     caller: Mapping[str, str]
     platform: str
+    look: Callable[[str], str | None]
 
     def prepare(self, request: Request, *, keep: bool) -> Prepared:
         """Plan a request, and decide about its steps.
@@ -111,7 +119,7 @@ class Preparer(NamedTuple):
         decider = Decider(
             plan, draft.snapshot, self.project_name, self.platform,
             Supply(draft.manifest, given, self.objects),
-            self.source, self.objects, self.runs, request.force,
+            self.source, self.objects, self.runs, self.look, request.force,
         )  # fmt: skip
         return Prepared(
             self.project_name, self.project_file, draft.snapshot, plan, pinned, given, decider,
@@ -135,7 +143,7 @@ class Preparer(NamedTuple):
         found: dict[str, Artifact] = {}
         planner = Planner(
             self.project, entry_point, values, self._facts(manifest, found, keep=keep),
-            system=request.system,
+            system=request.system, trace=request.trace, hermetic=request.hermetic,
         )  # fmt: skip
         steps = planner.plan(request.steps)
         return Draft(entry_point, values, snapshot, manifest, steps, planner.hidden(), found)

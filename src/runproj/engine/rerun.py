@@ -55,7 +55,7 @@ class Rerunner(NamedTuple):
         supply = Supply(manifest, files, self.objects)
         decider = Decider(
             plan, run.source, run.project, self.platform, supply,
-            self.source, self.objects, self.runs, force=True,
+            self.source, self.objects, self.runs, lambda _: None, force=True,
         )  # fmt: skip
         reason = (Reason(kind="rerun", name=run.id),)
         judged = {

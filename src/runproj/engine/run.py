@@ -5,17 +5,31 @@ import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+from runproj.engine.observe import (
+    Surroundings,
+    line_to_add,
+    observation,
+    shown,
+    unused,
+    violations,
+    words,
+)
 from runproj.engine.prepare import Prepared
 from runproj.engine.schedule import Schedule
 from runproj.engine.undeclared import undeclared
 from runproj.engine.variables import process_variables
-from runproj.errors import EnvironmentFailed, RunprojError, StoreError, UsageError
+from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError, UsageError
 from runproj.lock.lock import Kind
+from runproj.model import canonical
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import Fingerprint, visible
 from runproj.plan.plan import PlannedStep, Reason
 from runproj.ports import (
+    Accesses,
+    Confinement,
+    Denial,
     EnvironmentBackend,
     Execution,
     Executor,
@@ -28,6 +42,7 @@ from runproj.ports import (
     RunStore,
     StepLog,
     Stream,
+    Watcher,
     Workspace,
     Workspaces,
 )
@@ -42,11 +57,12 @@ from runproj.record.events import (
     Warned,
 )
 from runproj.record.outcome import Outcome
-from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun
+from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun, Trace
 from runproj.spec.paths import is_glob
 
 _TAIL = 64 * 1024  # bytes of a log in which the reason of a failure is looked for
 _SHOWN_TAIL = 4 * 1024
+_TRACE = ".runproj-trace"
 
 
 def timestamp(seconds: float) -> str:
@@ -71,7 +87,18 @@ class _Running:
     workspace: Workspace
     given: tuple[Artifact, ...]
     log: StepLog
-    warnings: list[str] = field(default_factory=list)
+    surroundings: Surroundings
+    directory: str
+    watch: str | None
+    warnings: list[Warned] = field(default_factory=list)
+    seen: "_Seen | None" = None
+
+
+class _Seen(NamedTuple):
+    """What was observed of a step: its record, and what a hermetic step must not have done."""
+
+    trace: Trace
+    violations: list[Denial]
 
 
 @dataclass
@@ -87,6 +114,7 @@ class Runner:
     runs: RunStore
     workspaces: Workspaces
     executor: Executor
+    watcher: Watcher
     backends: Mapping[Kind, EnvironmentBackend]
     files: ProjectFiles
     reporter: Reporter
@@ -114,6 +142,7 @@ class Runner:
         """
         self.prepared, self.header = prepared, header
         self.started = self.clock()
+        self._check_watching()
         self.journal: Journal = self.runs.create(header)
         try:
             self.reporter.report(Planned(prepared.decisions))
@@ -138,9 +167,23 @@ class Runner:
             self.workspaces.close()
             self.executor.close()
         failed = any(step.status == "failed" for step in self._steps.values())
-        run = self._close("failed" if failed else "succeeded", int(failed), None)
+        denied = any(step.denied for step in self._steps.values())
+        code = Refused.exit_code if denied else int(failed)
+        run = self._close("failed" if failed else "succeeded", code, None)
         self.reporter.report(RunFinished(run))
         return run
+
+    def _check_watching(self) -> None:
+        """Make sure that this machine can do what steps ask for, before anything is done."""
+        wanted = {
+            (step.hermetic, step.networked, step.trace or step.hermetic)
+            for step in self.prepared.plan.steps
+            if self.prepared.judged[step.name].decision.action != "cached"
+        }
+        for hermetic, network, trace in sorted(wanted):
+            if hermetic or trace or not network:
+                files = () if hermetic else None
+                self.watcher.check(Confinement(files, files, network), trace=trace)
 
     def _build_environments(self) -> None:
         """Build what is needed before the first step starts, so that it fails early."""
@@ -236,6 +279,13 @@ class Runner:
         workspace = self.workspaces.open(self._furnishing(step, given))
         pin = self.prepared.pinned[step.environment].pin
         variables = self._variables(step, workspace)
+        environment = self._environments[step.environment]
+        surroundings = Surroundings(
+            workspace.root, workspace.project, workspace.temporary, tuple(environment.folders),
+            self.files.absolute("."),
+        )  # fmt: skip
+        watch, unwatched = self._watch(step, workspace)
+        directory = _joined(workspace.project, step.working_directory)
         argv = tuple(resolve_symbols(text, self.header.id, workspace.root) for text in step.argv)
         record = StepRun(
             name=step.name,
@@ -253,23 +303,53 @@ class Runner:
             ),
             inputs=(*given, *self._source_inputs(step, workspace)),
             started_at=timestamp(self.clock()),
+            reusable=unwatched is None,
+            hermetic=step.hermetic,
         )
         self.journal.started(record)
         log = self.journal.log(step.name)
-        self._running[step.name] = _Running(step, record, workspace, given, log)
+        self._running[step.name] = running = _Running(
+            step, record, workspace, given, log, surroundings, directory, watch
+        )
+        if unwatched is not None:
+            running.warnings.append(unwatched)
         self.reporter.report(StepStarted(step.name, reasons))
         self.executor.start(
             Execution(
                 name=step.name,
                 argv=argv,
-                directory=_joined(workspace.project, step.working_directory),
+                directory=directory,
                 variables=variables,
                 on_output=self._listener(step.name, log),
                 stdin=None if step.stdin is None else _joined(workspace.project, step.stdin),
                 stdout=None if step.stdout is None else _joined(workspace.project, step.stdout),
                 timeout_s=step.timeout_s,
+                trace=watch,
+                confinement=surroundings.confinement(
+                    hermetic=step.hermetic, network=step.networked
+                ),
             )
         )
+
+    def _watch(self, step: PlannedStep, workspace: Workspace) -> tuple[str | None, Warned | None]:
+        """Return where the trace of a step goes, and a warning when it cannot be watched.
+
+        A step that read something undeclared before is watched without being asked to: else a
+        change of that would no longer be noticed.
+        """
+        place = _joined(workspace.temporary, _TRACE)
+        if step.trace or step.hermetic:
+            return place, None
+        if not self.prepared.decider.was_undeclared(step):
+            return None, None
+        try:
+            self.watcher.check(Confinement(), trace=True)
+        except Refused as error:
+            return None, Warned(
+                f"its undeclared inputs cannot be watched ({error}), so its results are not used "
+                "again", hint=error.problems[0].hint,
+            )  # fmt: skip
+        return place, None
 
     def _listener(self, name: str, log: StepLog) -> Callable[[Stream, bytes], None]:
         def listen(stream: Stream, chunk: bytes) -> None:
@@ -331,14 +411,16 @@ class Runner:
         try:
             outputs, metrics = self._results(running, outcome)
             update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
-            update["warnings"] = tuple(running.warnings)
+            update["warnings"] = tuple(warning.text for warning in running.warnings)
             for warning in running.warnings:
-                self.reporter.report(Warned(f"{step.name}: {warning}"))
+                self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
         except _StepFailedError as failure:
             update |= {
                 "status": "failed", "error": str(failure), "hint": failure.hint,
-                "workspace": running.workspace.root,
+                "workspace": running.workspace.root, "denied": failure.denied,
             }  # fmt: skip
+        if running.seen is not None:
+            update["trace"] = running.seen.trace
         if self.keep_workspace:
             update["workspace"] = running.workspace.root
         finished = record.replace(**update)
@@ -354,6 +436,9 @@ class Runner:
         self, running: _Running, outcome: Outcome
     ) -> tuple[tuple[Output, ...], dict[str, float]]:
         step = running.step
+        running.seen = self._observed(running, outcome)
+        if running.seen is not None and running.seen.violations:
+            raise self._violation(step, outcome, running.seen.violations)
         if not outcome.succeeded:
             raise _StepFailedError(ended(outcome, step.timeout_s), self._explain(running, outcome))
         try:
@@ -380,6 +465,57 @@ class Runner:
                 )
         outputs = self._keep_outputs(running, changes.made, changes.altered)
         return outputs, self._metrics(step, outputs)
+
+    def _observed(self, running: _Running, outcome: Outcome) -> _Seen | None:
+        """Keep what was observed of a step, and say what its user should know."""
+        step, surroundings = running.step, running.surroundings
+        if running.watch is None or outcome.start_error is not None:
+            return None
+        accesses = self._accesses(running, running.watch)
+        source = self.prepared.decider.seen_source(step)
+        seen = observation(accesses, surroundings, source, self.watcher.state)
+        trace = Trace(
+            observation=self.objects.keep(canonical(seen)),
+            files=len(seen.paths),
+            outside=len(seen.outside),
+            undeclared=seen.undeclared,
+            unused=tuple(unused(step, accesses, surroundings)),
+            gap=seen.gap,
+        )
+        if step.hermetic:
+            found = violations(accesses, seen, surroundings, network=step.networked)
+            return _Seen(trace, found)
+        undeclared = [Denial(path, "read") for path in seen.undeclared]
+        if undeclared:
+            running.warnings.append(Warned(shown(undeclared), self._line(undeclared[0], step)))
+        return _Seen(trace, [])
+
+    def _accesses(self, running: _Running, trace: str) -> Accesses:
+        try:
+            accesses = self.watcher.accesses(trace, running.directory)
+        except StoreError as error:
+            accesses = Accesses(gap=str(error))
+        step = running.step
+        if accesses.gap is not None:
+            text = f"what it read is not known in full: {accesses.gap}"
+            running.warnings.append(Warned(text))
+        for path in unused(step, accesses, running.surroundings):
+            running.warnings.append(Warned(f"it does not read its declared input {path}"))
+        return accesses
+
+    def _line(self, denial: Denial, step: PlannedStep) -> str:
+        users = self.files.absolute(".")
+        return line_to_add(denial, step.name, self.prepared.project_file, users)
+
+    def _violation(
+        self, step: PlannedStep, outcome: Outcome, found: list[Denial]
+    ) -> "_StepFailedError":
+        text = shown(found)
+        if not outcome.succeeded:
+            text += f"; {ended(outcome, step.timeout_s)}"
+        failure = _StepFailedError(text, self._line(found[0], step))
+        failure.denied = tuple(words(denial) for denial in found)
+        return failure
 
     def _keep_outputs(
         self, running: _Running, made: tuple[str, ...], altered: tuple[str, ...]
@@ -410,8 +546,9 @@ class Runner:
                     hint = _made_instead(path, made)
                     raise _StepFailedError(f"it did not make its output {path}", hint) from error
                 if path in made:  # else it removed a source file, and declares no outputs
-                    shown = path.encode("utf-8", "backslashreplace").decode()
-                    running.warnings.append(f"{shown} is not kept: {error.problems[0].message}")
+                    name = path.encode("utf-8", "backslashreplace").decode()
+                    reason = f"{name} is not kept: {error.problems[0].message}"
+                    running.warnings.append(Warned(reason))
                 continue
             kept[path] = Output.of(artifact, name=names[path])
         return tuple(kept[path] for path in names if path in kept)
@@ -491,6 +628,7 @@ class _StepFailedError(Exception):
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.denied: tuple[str, ...] = ()
 
 
 def ended(outcome: Outcome, timeout_s: float | None) -> str:

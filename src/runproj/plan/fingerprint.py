@@ -31,6 +31,11 @@ class Fingerprint(Model):
     tree: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def rest(self) -> str:
+        """The digest of everything but the source: it finds what differs in nothing else."""
+        return digest_of({"format": FORMAT, **_parts(self, "source")})
+
 
 def fingerprint(
     step: PlannedStep,
@@ -65,8 +70,12 @@ def fingerprint(
         tree=tree,
         parameters=step.parameters,
     )
-    parts = {name: part for name, part in vars(made).items() if name not in _NOT_COUNTED}
-    return made.replace(digest=digest_of({"format": FORMAT, **parts}))
+    return made.replace(digest=digest_of({"format": FORMAT, **_parts(made)}))
+
+
+def _parts(made: Fingerprint, *without: str) -> dict[str, object]:
+    left_out = {*_NOT_COUNTED, *without}
+    return {name: part for name, part in vars(made).items() if name not in left_out}
 
 
 def _declared(output: PlannedOutput) -> str:

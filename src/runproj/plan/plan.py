@@ -42,7 +42,9 @@ class PlannedStep(Model):
     ``argv`` and ``env`` may hold the symbols of :mod:`runproj.plan.command`. ``pass_env`` has the
     caller's values, None where there was none. ``parameters`` are the values that the step refers
     to, as text. A step without ``outputs`` keeps all that it makes. ``after`` are the steps that
-    must be done before it. ``sources`` are globs that narrow the source, None: all of it.
+    must be done before it. ``sources`` are globs that narrow the source, None: all of it. ``trace``
+    observes what it reads, ``hermetic`` forbids what is not declared; ``network`` is None where
+    nothing is said of it.
     """
 
     name: str
@@ -60,7 +62,15 @@ class PlannedStep(Model):
     stdout: str | None = None
     timeout_s: float | None = None
     cache: bool = True
+    trace: bool = False
+    hermetic: bool = False
+    network: bool | None = None
     parameters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def networked(self) -> bool:
+        """Whether it may use the network: a hermetic step only when that is said."""
+        return self.network is True if self.hermetic else self.network is not False
 
 
 class EnvironmentPin(Model):
@@ -100,6 +110,7 @@ Action: TypeAlias = Literal["run", "cached", "pending"]
 ReasonKind: TypeAlias = Literal[
     "new", "parameter", "environment", "source", "input", "command", "variable", "output",
     "platform", "damaged", "upstream", "forced", "uncached", "missing", "unchanged", "rerun",
+    "unread", "undeclared", "untraced", "unconfined",
 ]  # fmt: skip
 
 
@@ -141,6 +152,10 @@ _WORDS: dict[ReasonKind, str] = {
     "missing": "its outputs are no longer in the store: {name}",
     "unchanged": "unchanged since {name}",
     "rerun": "rerun of {name}",
+    "unread": "nothing that it read changed since {name}",
+    "undeclared": "undeclared input changed: {name}",
+    "untraced": "not traced yet",
+    "unconfined": "not hermetic yet",
 }
 
 

@@ -52,7 +52,8 @@ class Facts(NamedTuple):
 class Planner:
     """Plans the steps of one entry point; call :meth:`plan` once.
 
-    ``system`` runs every step on the system, whatever its environment is.
+    ``system`` runs every step on the system, whatever its environment is; ``trace`` and
+    ``hermetic`` hold for every step too.
     """
 
     project: Project
@@ -60,6 +61,8 @@ class Planner:
     values: Sequence[BoundValue]
     facts: Facts
     system: bool = False
+    trace: bool = False
+    hermetic: bool = False
     problems: list[Problem] = field(default_factory=list)
     wrong_values: list[Problem] = field(default_factory=list)
 
@@ -298,6 +301,9 @@ class Planner:
             stdout=self._stream(name, step.stdout),
             timeout_s=step.timeout,
             cache=step.cache,
+            trace=step.trace or self.trace,
+            hermetic=step.hermetic or self.hermetic,
+            network=step.network,
             parameters=dict(self._used_values(name)),
         )
 
@@ -552,8 +558,6 @@ _LATER: tuple[tuple[str, str], ...] = (
     ("resources", "a resource request"),
     ("retries", "a retry"),
     ("persist", "a folder that persists"),
-    ("trace", "tracing"),
-    ("hermetic", "a hermetic step"),
 )
 
 
@@ -561,8 +565,6 @@ def _unsupported(project: Project, step: Step, *, system: bool) -> Iterator[tupl
     for key, what in _LATER:
         if getattr(step, key):
             yield key, what
-    if step.network is False:
-        yield "network", "a step without a network"
     environment = project.environments.get(step.environment or "default")
     if not system and environment is not None and environment.kind in ("conda", "docker"):
         yield "environment", f"an environment of kind {environment.kind!r}"

@@ -50,6 +50,23 @@ class Host(Model):
     gpus: tuple[str, ...] = ()
 
 
+class Trace(Model):
+    """What was observed of a step run.
+
+    ``observation`` is the digest of the :class:`~runproj.record.observation.Observation` in the
+    store; ``files`` counts what it holds within the source, ``outside`` what it holds elsewhere.
+    ``undeclared`` was read outside; of ``unused`` inputs nothing was looked at. ``gap`` says why
+    something may be missing.
+    """
+
+    observation: str
+    files: int
+    outside: int = 0
+    undeclared: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    gap: str | None = None
+
+
 class StepRun(Model):
     """One execution of a step, or the answer that it was not needed.
 
@@ -57,6 +74,7 @@ class StepRun(Model):
     ISO 8601 in UTC. ``cached_from`` is ``RUN/STEP`` of the step run whose outputs were taken.
     ``error`` says in words why it failed. ``workspace`` is a folder that was kept. ``reusable``
     tells whether other runs may take its outputs: not when its environment was changed meanwhile.
+    ``denied`` is what a hermetic step did that it must not, in words.
     """
 
     name: str
@@ -78,6 +96,9 @@ class StepRun(Model):
     warnings: tuple[str, ...] = ()
     workspace: str | None = None
     reusable: bool = True
+    trace: Trace | None = None
+    hermetic: bool = False
+    denied: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:

@@ -1,7 +1,8 @@
 """Whatever is on PATH: nothing is locked or built, and nothing is promised."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from runproj.adapters.environments.interpreters import state
@@ -13,6 +14,8 @@ _FORMAT = 1
 _PASSED = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION")
 """What decides which programs are found; all else that a step needs is declared by ``pass_env``."""
 
+_PROGRAMS = ("bin", "sbin", "shims")
+
 
 class SystemPrograms(NamedTuple):
     """The caller's programs, see :class:`runproj.ports.PreparedEnvironment`."""
@@ -21,6 +24,22 @@ class SystemPrograms(NamedTuple):
     caller: Mapping[str, str]
     description: str = "system (not reproducible)"
 
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders on PATH, and what surrounds those called ``bin``; never a whole home."""
+        home = Path(self.caller.get("HOME") or "/")
+        found: dict[str, None] = {}
+        for text in self.caller.get("PATH", "").split(":"):
+            if text.startswith("/"):
+                folder = Path(text)
+                found[text] = None
+                for program in ("python3", "python"):  # of a virtual environment, what it is from
+                    base = (folder / program).resolve().parent
+                    if (folder / program).exists() and base != folder:
+                        found |= dict.fromkeys(_around(base, home))
+                found |= dict.fromkeys(_around(folder, home))
+        return list(found)
+
     def variables(self, project_folder: str) -> Mapping[str, str]:  # noqa: ARG002 -- a port's
         """Return the caller's PATH as it is, an active virtual environment included."""
         return {name: self.caller[name] for name in _PASSED if name in self.caller}
@@ -28,6 +47,13 @@ class SystemPrograms(NamedTuple):
     def is_intact(self) -> bool:
         """Tell whether the same interpreter is still first on PATH."""
         return self.key == _key(self.caller)
+
+
+def _around(folder: Path, home: Path) -> list[str]:
+    """Return the installation that a folder of programs belongs to, if it is one."""
+    outer = folder.parent
+    is_home = outer in (home, *home.parents)
+    return [str(outer)] if folder.name in _PROGRAMS and not is_home else [str(folder)]
 
 
 class SystemBackend:

@@ -6,7 +6,7 @@ a few file reads; all that is slow stands in modules that are imported when it i
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,6 +49,14 @@ class PreparedVenv(NamedTuple):
         count = self.marker.packages
         python = self.marker.interpreter.version
         return f"Python {python}, {count} package{'s' * (count != 1)}, in {self.slot.venv}"
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The environment, and where its interpreter is installed."""
+        executable = Path(self.marker.interpreter.executable)
+        bases = {str(one.parent.parent) for one in (executable, executable.resolve())}
+        shown = [] if self.shown is None else [str(self.shown)]
+        return [str(self.slot.venv), *shown, *sorted(bases)]
 
     def variables(self, project_folder: str) -> Mapping[str, str]:
         """Return the variables of a process in it; the project's package is importable there."""

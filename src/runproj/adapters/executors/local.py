@@ -16,7 +16,7 @@ from typing import Any
 
 from runproj.adapters.executors import supervisor
 from runproj.errors import RunprojError
-from runproj.ports import Execution, Stream
+from runproj.ports import Confinement, Execution, Stream
 from runproj.record.outcome import Outcome
 
 CHUNK = 65536  # what a pipe holds
@@ -307,11 +307,41 @@ def start_message(number: int, execution: Execution, timeout_grace_s: float) -> 
         number,
         os.fsencode(execution.name),
         [os.fsencode(argument) for argument in execution.argv],
-        os.fsencode(execution.directory),
         {os.fsencode(name): os.fsencode(value) for name, value in execution.variables.items()},
-        tuple(path and os.fsencode(path) for path in (execution.stdin, execution.stdout)),
+        tuple(
+            path and os.fsencode(path)
+            for path in (execution.directory, execution.stdin, execution.stdout)
+        ),
         (execution.timeout_s, timeout_grace_s),
+        watch_of(execution),
     )
+
+
+def watch_of(execution: Execution) -> tuple[Any, Any]:
+    """Return the command line of the tracer, and where and how to confine; None for none.
+
+    Raises:
+        Refused: this machine cannot do it.
+    """
+    confinement = execution.confinement
+    if execution.trace is None and confinement == Confinement():
+        return None, None
+    from runproj.adapters.executors import confinement as limits  # noqa: PLC0415 -- lazy: for few
+    from runproj.adapters.executors import tracing, watching  # noqa: PLC0415 -- steps
+
+    means = limits.PORTABLE if confinement.network else watching.network_means()
+    tracer = None
+    if execution.trace is not None:
+        filtered = means == limits.FILTER
+        command = tracing.traced(execution.trace, network=confinement.network, filtered=filtered)
+        tracer = [os.fsencode(part) for part in [watching.tracer(), *command[1:]]]
+    if confinement == Confinement():
+        return tracer, None
+    places = tuple(
+        paths and [os.fsencode(path) for path in paths]
+        for paths in (confinement.readable, confinement.writable)
+    )
+    return tracer, (os.fsencode(Path(limits.__file__).parent), (*places, means))
 
 
 def outcome_of(status: int | None, fields: dict[str, Any]) -> Outcome:

@@ -49,6 +49,12 @@ LINGER_S = 0.5
 TICK_S = 0.05
 """How often to look for new processes in a tree that is being ended."""
 
+FORMAT, REGULAR = 0o170000, 0o100000
+"""The part of a file's mode that says what it is, and a regular file's (inode(7))."""
+
+TRACER_S = 1.0
+"""After this time a tracer has started its program."""
+
 ANSWER = 4096  # bytes that a pipe takes or gives as a whole
 LENGTH = 4  # bytes of a message's length
 RUNNING, LINGERING, TERMINATING, KILLING = range(4)
@@ -96,6 +102,8 @@ class Step:
         "stage",
         "status",
         "timed_out",
+        "traced",
+        "traced_main",
         "warned",
     )
 
@@ -111,6 +119,8 @@ class Step:
         self.status: int | None = None
         self.fields: dict[str, float] = {}
         self.warned: set[int] = set()
+        self.traced = False
+        self.traced_main = False
 
     def terminate(self, grace_s: float) -> None:
         """Begin to end the tree; what was begun before is only hastened."""
@@ -157,6 +167,21 @@ class SubreaperTrees:
         if os.getppid() != self._pid:
             os._exit(1)
 
+    def outlived(self, step: Step) -> bool:
+        """Tell whether a tracer waits for what the main process of its step left behind.
+
+        Its only child is the main process. It is spared from then on: it ends as that did.
+        """
+        if not step.traced:
+            return False
+        try:
+            children = content(b"/proc/%d/task/%d/children" % (step.pid, step.pid)).split()
+        except OSError:
+            return False
+        began = step.traced_main or monotonic() > step.began + TRACER_S
+        step.traced_main = began or bool(children)
+        return began and not children
+
     def members(self, step: Step, steps: Iterable[Step], *, childless: bool) -> Iterator[int]:
         """Yield the processes of a step's tree; ``steps`` are all that are not over.
 
@@ -197,6 +222,10 @@ class SubreaperTrees:
 
 class GroupTrees:
     """The process trees of the steps where there is no subreaper: process groups."""
+
+    def outlived(self, step: Step) -> bool:  # noqa: ARG002 -- there is no tracer elsewhere
+        """Return False."""
+        return False
 
     def bind(self) -> None:
         """Do nothing: only Linux ends a process with its parent."""
@@ -351,6 +380,14 @@ def enter(directory: bytes) -> None:
         raise CannotStartError(f"cannot enter directory: {reason}: {shown(directory)}") from error
 
 
+def confine(folder: bytes, arguments: tuple[Any, ...]) -> None:
+    """Put this process under limits, see the module ``confinement``."""
+    sys.path.insert(0, os.fsdecode(folder))
+    import confinement  # type: ignore[import-not-found] # noqa: PLC0415 -- only a step that is confined needs it
+
+    confinement.confine(*arguments)
+
+
 def candidates(command: bytes, variables: Mapping[bytes, bytes]) -> list[bytes]:
     """Return where a command may be, by the PATH of the step and not that of the supervisor."""
     if b"/" in command:
@@ -359,8 +396,10 @@ def candidates(command: bytes, variables: Mapping[bytes, bytes]) -> list[bytes]:
     return [os.path.join(folder or b".", command) for folder in folders]
 
 
-def execute(argv: list[bytes], variables: Mapping[bytes, bytes]) -> NoReturn:
-    """Become the program of the step, as execvp(3) finds it.
+def execute(
+    argv: list[bytes], variables: Mapping[bytes, bytes], tracer: list[bytes] | None
+) -> NoReturn:
+    """Become the program of the step, as execvp(3) finds it, or a tracer that starts it.
 
     Raises:
         CannotStartError: there is no such program, or the system refuses it.
@@ -368,7 +407,10 @@ def execute(argv: list[bytes], variables: Mapping[bytes, bytes]) -> NoReturn:
     reason = f"command not found: {shown(argv[0])}" if argv else "no command"
     for path in candidates(argv[0], variables) if argv else ():
         try:
-            os.execve(path, argv, variables)  # noqa: S606 -- no shell is what is wanted
+            if tracer is None:
+                os.execve(path, argv, variables)  # noqa: S606 -- no shell is what is wanted
+            elif can_start(path):
+                os.execve(tracer[0], tracer + argv, variables)  # noqa: S606 -- the same
         except (FileNotFoundError, NotADirectoryError):
             if os.path.exists(path):
                 reason = f"interpreter missing (the #! line, or the loader): {shown(path)}"
@@ -378,6 +420,19 @@ def execute(argv: list[bytes], variables: Mapping[bytes, bytes]) -> NoReturn:
         except OSError as error:
             raise CannotStartError(refusal(error, path, argv, variables)) from error
     raise CannotStartError(reason)
+
+
+def can_start(path: bytes) -> bool:
+    """Tell whether a tracer will be able to start a program.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        PermissionError: it may not be executed.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116 -- pathlib is not here
+    if mode & FORMAT != REGULAR or not os.access(path, os.X_OK):
+        raise PermissionError
+    return True
 
 
 def refusal(
@@ -431,27 +486,29 @@ class Supervisor:
         number: int,
         mark: bytes,
         argv: list[bytes],
-        directory: bytes,
         variables: dict[bytes, bytes],
-        files: tuple[bytes | None, bytes | None],
+        places: tuple[bytes, bytes | None, bytes | None],
         limits: tuple[float | None, float],
+        watch: tuple[list[bytes] | None, tuple[bytes, tuple[Any, ...]] | None],
     ) -> None:
         """Start a step, as a message asks for it.
 
-        ``number`` names it in its report, ``mark`` in its environment. ``files`` are its stdin
-        (None: ``/dev/null``) and its stdout (None: a pipe); the pipes for stdout and stderr came
-        along with the message. ``limits`` are the timeout, counted from now, and the time from
-        SIGTERM to SIGKILL after it, in seconds.
+        ``number`` names it in its report, ``mark`` in its environment. ``places`` are its folder,
+        its stdin (None: ``/dev/null``) and its stdout (None: a pipe); the pipes for stdout and
+        stderr came along with the message. ``limits`` are the timeout, counted from now, and the
+        time from SIGTERM to SIGKILL after it, in seconds. ``watch`` is the command line of a
+        tracer, and the folder of the module ``confinement`` with the arguments of its ``confine``.
         """
-        count = 2 if files[1] is None else 1
+        count = 2 if places[2] is None else 1
         pipes, self._pipes = self._pipes[:count], self._pipes[count:]
         step = self._steps[number] = Step(number, mark, *limits)
+        step.traced = watch[0] is not None
         reading, writing = os.pipe()
         try:
             step.pid = os.fork()
             if step.pid == 0:
                 variables[MARK] = mark
-                self._become(writing, argv, variables, directory, (pipes, *files))
+                self._become(writing, argv, variables, (pipes, places), watch)
         except OSError as error:  # too many processes
             os.write(writing, f"cannot start a process: {error.strerror}".encode())
         for pipe in (*pipes, writing):
@@ -483,16 +540,20 @@ class Supervisor:
         report: int,
         argv: list[bytes],
         variables: dict[bytes, bytes],
-        directory: bytes,
-        streams: tuple[list[int], bytes | None, bytes | None],
+        streams: tuple[list[int], tuple[bytes, bytes | None, bytes | None]],
+        watch: tuple[list[bytes] | None, tuple[bytes, tuple[Any, ...]] | None],
     ) -> NoReturn:
         """Turn this process, a new child, into the step; say why if that fails."""
         try:
             os.setsid()
             self._trees.bind()
-            redirect(*streams)
+            pipes, (directory, stdin, stdout) = streams
+            redirect(pipes, stdin, stdout)
             enter(directory)
-            execute(argv, variables)
+            tracer, limits = watch
+            if limits is not None:
+                confine(*limits)
+            execute(argv, variables, tracer)
         except BaseException as error:  # noqa: BLE001 -- nothing may get out of a forked process
             os.write(report, str(error).encode("utf-8", "replace")[:ANSWER])
         finally:
@@ -502,8 +563,9 @@ class Supervisor:
         """Return for how long nothing needs to be done, in milliseconds; None: for ever."""
         now = monotonic()
         due = min((step.deadline for step in self._steps.values()), default=float("inf"))
-        if any(step.stage >= TERMINATING for step in self._steps.values()):
-            due = min(due, now + TICK_S)
+        for step in self._steps.values():
+            if step.stage >= TERMINATING or (step.traced and step.stage == RUNNING):
+                due = min(due, now + TICK_S)
         if due == float("inf"):
             return None
         return max(0.0, min(due - now, 3600.0) * 1000 + 1)  # poll has an end, and rounds down
@@ -554,7 +616,7 @@ class Supervisor:
 
     def _advance(self, step: Step) -> None:
         """Bring a step nearer to its end, if it has begun to end."""
-        if step.stage == RUNNING and step.status is not None:
+        if step.stage == RUNNING and (step.status is not None or self._trees.outlived(step)):
             step.stage, step.deadline = LINGERING, monotonic() + LINGER_S
         if monotonic() >= step.deadline:
             step.escalate()
@@ -565,7 +627,8 @@ class Supervisor:
         for pid in members:
             if pid not in self._untouchable:
                 left += 1
-                self._strike(step, pid)
+                if not (step.traced_main and pid == step.pid):
+                    self._strike(step, pid)
         if step.status is not None and not left:
             self._report(step, {**step.fields, "timed_out": step.timed_out})
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from runproj.errors import StoreError
 from runproj.model import from_json, to_json
+from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
@@ -22,10 +23,11 @@ create table run (
 create index run_started on run (started_at desc);
 create index run_name on run (name);
 create table step (
-    fingerprint text, run_id text, name text, finished_at text, record text,
+    fingerprint text, rest text, run_id text, name text, finished_at text, record text,
     primary key (run_id, name)
 ) strict;
 create index step_fingerprint on step (fingerprint, finished_at desc);
+create index step_rest on step (rest, finished_at desc) where rest is not null;
 create table last (
     project text, entry_point text, name text, started_at text, run_id text, record text,
     primary key (project, entry_point, name)
@@ -38,6 +40,7 @@ _COLUMNS = (
 )  # fmt: skip
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
+_CANDIDATES = 16
 _MANY = 2**62  # SQLite counts no further
 
 
@@ -146,9 +149,13 @@ class Index:
 
     def put_step(self, run_id: str, step: StepRun) -> None:
         """Note a step run that succeeded."""
-        digest = step.fingerprint.digest if step.fingerprint else None
-        row = (digest, run_id, step.name, step.finished_at, to_json(step))
-        self._write("insert or replace into step values (?, ?, ?, ?, ?)", [row])
+        made = step.fingerprint
+        traced = made is not None and step.trace is not None and step.trace.gap is None
+        row = (
+            made.digest if made else None, made.rest if made and traced else None,
+            run_id, step.name, step.finished_at, to_json(step),
+        )  # fmt: skip
+        self._write("insert or replace into step values (?, ?, ?, ?, ?, ?)", [row])
 
     def put_verdict(self, run_id: str, word: str) -> None:
         """Note the latest verdict on a run."""
@@ -174,14 +181,21 @@ class Index:
             rows,
         )
 
-    def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
-        """Return run id and step run of the latest success with a fingerprint."""
-        rows = self._read(
-            "select run_id, record from step where fingerprint = ? "
-            "order by finished_at desc, run_id desc limit 1",
-            (fingerprint,),
-        )
-        return (rows[0][0], from_json(StepRun, rows[0][1])) if rows else None
+    def find(self, fingerprint: Fingerprint) -> Iterator[tuple[str, StepRun]]:
+        """Yield run id and step run of the latest successes with a fingerprint.
+
+        What was traced, and differs in the source alone, follows.
+        """
+        same = "select run_id, record from step where fingerprint = ?"
+        alike = "select run_id, record from step where rest = ? and fingerprint <> ?"
+        order = f" order by finished_at desc, run_id desc limit {_CANDIDATES}"
+        for run_id, record in self._read(same + order, (fingerprint.digest,)):
+            yield run_id, from_json(StepRun, record)
+        traced = self._read("select exists (select 1 from step where rest is not null)")[0][0]
+        if traced:
+            values = (fingerprint.rest, fingerprint.digest)
+            for run_id, record in self._read(alike + order, values):
+                yield run_id, from_json(StepRun, record)
 
     def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
         """Return the latest successful step run of a step."""

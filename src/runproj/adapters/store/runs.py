@@ -14,7 +14,7 @@ import contextlib
 import errno
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from runproj.adapters.store.index import Index
 from runproj.adapters.store.log import FolderLog
 from runproj.errors import NoSuchRun, StoreError
 from runproj.model import Model, WrongData, as_lines, from_json, to_json
+from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Annotation
 
@@ -115,9 +116,9 @@ class FolderRuns:
             }
         return run.replace(**update)
 
-    def find(self, fingerprint: str) -> tuple[str, StepRun] | None:
-        """Return the latest success with a fingerprint, see :class:`~runproj.ports.RunStore`."""
-        return self.index.find(fingerprint) if self._begun else None
+    def find(self, fingerprint: Fingerprint) -> Iterable[tuple[str, StepRun]]:
+        """Yield the latest successes with a fingerprint, see :class:`~runproj.ports.RunStore`."""
+        return self.index.find(fingerprint) if self._begun else ()
 
     def last(self, project: str, entry_point: str, step: str) -> tuple[str, StepRun] | None:
         """Return the latest success of a step, see :class:`~runproj.ports.RunStore`."""
