@@ -40,6 +40,18 @@ class FileDocument(Model):
     name: str | None = None
 
 
+class TraceDocument(Model):
+    """What was observed of a step: how many files, what it did not declare, what it did not read.
+
+    ``gap`` says why something may be missing.
+    """
+
+    files: int
+    undeclared: list[str]
+    unused: list[str]
+    gap: str | None
+
+
 class StepDocument(Model):
     """A step run."""
 
@@ -59,6 +71,9 @@ class StepDocument(Model):
     metrics: dict[str, float]
     warnings: list[str]
     workspace: str | None
+    hermetic: bool
+    denied: list[str]
+    trace: TraceDocument | None
 
 
 class SourceDocument(Model):
@@ -377,6 +392,13 @@ def diff_result(found: Difference, patch: str | None) -> DiffResult:
     return DiffResult(diff=DiffDocument.of(found, patch=patch))
 
 
+def _trace(step: StepRun) -> TraceDocument | None:
+    seen = step.trace
+    return None if seen is None else TraceDocument(
+        files=seen.files, undeclared=list(seen.undeclared), unused=list(seen.unused), gap=seen.gap
+    )  # fmt: skip
+
+
 def run_result(run: Run, verdict: VerdictWord | None = None) -> RunResult:
     """Return a run as a document, with the latest verdict on it."""
     return RunResult(
@@ -405,6 +427,7 @@ def step_document(step: StepRun) -> StepDocument:
         inputs=[FileDocument.of(one, name=None) for one in step.inputs],
         outputs=[FileDocument.of(one) for one in step.outputs],
         metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
+        hermetic=step.hermetic, denied=list(step.denied), trace=_trace(step),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """How plans, runs and lists look as text."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from runproj.cli.render.style import Style, visible
@@ -221,6 +221,19 @@ def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
 
 
+def _observed(step: StepRun) -> Iterator[tuple[str, str]]:
+    """Yield rows about what was observed of a step."""
+    seen = step.trace
+    if seen is None:
+        return
+    gap = f"; not in full: {seen.gap}" if seen.gap else ""
+    yield "observed", _quiet(f"{seen.files} paths of the source and the inputs{gap}")
+    for path in seen.undeclared:
+        yield "undeclared", _quiet(path)
+    for path in seen.unused:
+        yield "not read", _quiet(path)
+
+
 def step_text(run: Run, step: StepRun, style: Style) -> str:
     """Return everything about a step run."""
     use, outcome = step.environment, step.outcome
@@ -234,6 +247,13 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
         *([("fingerprint", step.fingerprint.digest[:12])] if step.fingerprint else []),
         *([("workspace", step.workspace)] if step.workspace else []),
+        *(
+            [("hermetic", "yes: it reads and writes nothing that is not declared")]
+            if step.hermetic and not step.denied
+            else []
+        ),
+        *(("denied", _quiet(text)) for text in step.denied),
+        *_observed(step),
     ]
     if outcome is not None:
         ended = (
