@@ -546,6 +546,7 @@ def _header(prepared: "Prepared", options: Options, rerun_of: str | None) -> "Ru
         project_file=prepared.project_file,
         plan=prepared.plan,
         inputs=tuple(dict(prepared.files).values()),
+        audit=prepared.decider.audit,
     )
 
 

@@ -74,8 +74,33 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
     return Request(
         options["entry_point"], given, steps, options.get("force", False),
         options.get("environment") == "system", options.get("trace", False),
-        options.get("hermetic", False),
+        options.get("hermetic", False), audit_of(options),
     )  # fmt: skip
+
+
+def audit_of(options: Mapping[str, Any]) -> "Audit | None":
+    """Return what share is audited, with a seed that nobody chose if none is given.
+
+    Raises:
+        UsageError: it is no share.
+    """
+    text, seed = options.get("audit"), options.get("audit_seed")
+    if text is None:
+        if seed is not None:
+            raise UsageError("--audit-seed goes with --audit", hint="--audit 5%")
+        return None
+    from runproj.record.audit import Audit  # noqa: PLC0415 -- lazy
+
+    number, percent, rest = str(text).strip().partition("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = -1.0
+    if rest or not 0 <= share <= 1:
+        raise UsageError(
+            f"--audit {text}: that is no share of the steps", hint="--audit 5%, or --audit 0.05"
+        )
+    return Audit(share=share, seed=int.from_bytes(os.urandom(4)) if seed is None else seed)
 
 
 def _params(name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
@@ -132,6 +157,11 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
     "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
 )
 @click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option(
+    "--audit", metavar="SHARE",
+    help="Execute some steps that could be skipped, and compare: 5%, 100%.",
+)
+@click.option("--audit-seed", type=int, metavar="N", help="Choose the same steps again.")
 @click.option("--name", help="A name for the run.")
 @click.option("--experiment", default="default", help="The experiment that it belongs to.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")

@@ -12,6 +12,7 @@ from runproj.plan import reasons as explaining
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
 from runproj.plan.plan import EnvironmentPin, Plan, PlannedStep, Reason
 from runproj.ports import ObjectStore, RunStore, SourceControl
+from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.observation import Observation, SeenSource
 from runproj.record.run import StepRun
@@ -19,7 +20,10 @@ from runproj.record.source import SourceSnapshot
 
 
 class Judged(NamedTuple):
-    """A decision with what it rests on: the fingerprint, and the step run that can be taken."""
+    """A decision with what it rests on: the fingerprint, and the step run that can be taken.
+
+    One that is executed although it could be taken is audited.
+    """
 
     decision: Decision
     fingerprint: Fingerprint | None = None
@@ -31,7 +35,8 @@ class Decider:
     """Decides about the steps of one plan.
 
     ``force`` executes every step; ``project`` is the name under which the store knows it; ``look``
-    tells what stands at a path of the machine now.
+    tells what stands at a path of the machine now; ``audit`` executes some steps that could be
+    taken.
     """
 
     plan: Plan
@@ -44,6 +49,7 @@ class Decider:
     runs: RunStore
     look: Callable[[str], str | None]
     force: bool = False
+    audit: Audit | None = None
     _digests: dict[tuple[str, ...] | None, str] = field(default_factory=dict)
     _sources: dict[tuple[str, ...] | None, SeenSource] = field(default_factory=dict)
 
@@ -83,6 +89,9 @@ class Decider:
             if obstacle is None:
                 reason = Reason(kind="unchanged" if same else "unread", name=run_id)
                 taken = known.replace(cached_from=f"{run_id}/{known.name}")
+                if self.audit is not None and self.audit.takes(step.name):
+                    reason = Reason(kind="audit", name=run_id)
+                    return Judged(Decision(step.name, "run", (reason,)), now, taken)
                 return Judged(Decision(step.name, "cached", (reason,)), now, taken)
             obstacles.append(obstacle)
         reasons = tuple(obstacles[:1]) or self._reasons(step, now)

@@ -13,6 +13,7 @@ from runproj.plan.plan import Plan, PlannedStep
 from runproj.plan.planner import Facts, Planner
 from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceControl
 from runproj.record.artifact import Artifact
+from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.source import SourceSnapshot
 from runproj.spec.environment import Environment, SystemEnvironment
@@ -26,7 +27,7 @@ class Request(NamedTuple):
 
     ``steps`` chooses steps (with those they need); empty means all. ``force`` executes all of
     them. ``system`` runs every step on the system, whatever its environment is. ``trace`` observes
-    and ``hermetic`` confines every step.
+    and ``hermetic`` confines every step; ``audit`` executes some that need not execute.
     """
 
     entry_point: str = "main"
@@ -36,6 +37,7 @@ class Request(NamedTuple):
     system: bool = False
     trace: bool = False
     hermetic: bool = False
+    audit: Audit | None = None
 
 
 class Prepared(NamedTuple):
@@ -120,6 +122,7 @@ class Preparer(NamedTuple):
             plan, draft.snapshot, self.project_name, self.platform,
             Supply(draft.manifest, given, self.objects),
             self.source, self.objects, self.runs, self.look, request.force,
+            request.audit,
         )  # fmt: skip
         return Prepared(
             self.project_name, self.project_file, draft.snapshot, plan, pinned, given, decider,

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from runproj.engine.audit import NOTHING, likely
+from runproj.engine.decide import Judged
+from runproj.engine.judge import Judge
 from runproj.engine.observe import (
     Surroundings,
     line_to_add,
@@ -24,7 +27,7 @@ from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError,
 from runproj.lock.lock import Kind
 from runproj.model import canonical
 from runproj.plan.command import resolve_symbols
-from runproj.plan.fingerprint import Fingerprint, visible
+from runproj.plan.fingerprint import visible
 from runproj.plan.plan import PlannedStep, Reason
 from runproj.ports import (
     Accesses,
@@ -47,6 +50,8 @@ from runproj.ports import (
     Workspaces,
 )
 from runproj.record.artifact import Artifact
+from runproj.record.audit import Audited
+from runproj.record.compare import worst
 from runproj.record.events import (
     Planned,
     Progress,
@@ -63,6 +68,8 @@ from runproj.spec.paths import is_glob
 _TAIL = 64 * 1024  # bytes of a log in which the reason of a failure is looked for
 _SHOWN_TAIL = 4 * 1024
 _TRACE = ".runproj-trace"
+DIFFERENT = 6
+"""The exit code of a run of which an audit says that the cache does not tell the truth."""
 
 
 def timestamp(seconds: float) -> str:
@@ -90,6 +97,7 @@ class _Running:
     surroundings: Surroundings
     directory: str
     watch: str | None
+    taken: StepRun | None = None
     warnings: list[Warned] = field(default_factory=list)
     seen: "_Seen | None" = None
 
@@ -169,6 +177,8 @@ class Runner:
         failed = any(step.status == "failed" for step in self._steps.values())
         denied = any(step.denied for step in self._steps.values())
         code = Refused.exit_code if denied else int(failed)
+        if not code and any(step.audited and step.audited.differences for step in self._steps.values()):
+            code = DIFFERENT
         run = self._close("failed" if failed else "succeeded", code, None)
         self.reporter.report(RunFinished(run))
         return run
@@ -263,7 +273,7 @@ class Runner:
         if judged.decision.action == "cached" and judged.known is not None:
             self._take(step, judged.known, judged.decision.reasons)
             return
-        self._start(step, judged.decision.reasons, judged.fingerprint)
+        self._start(step, judged)
 
     def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
         """Answer a step by an earlier step run."""
@@ -272,9 +282,8 @@ class Runner:
         self.journal.finished(taken)
         self.reporter.report(StepFinished(taken))
 
-    def _start(
-        self, step: PlannedStep, reasons: tuple[Reason, ...], known: Fingerprint | None
-    ) -> None:
+    def _start(self, step: PlannedStep, judged: Judged) -> None:
+        reasons = judged.decision.reasons
         given = self.prepared.decider.supply.artifacts(step, self._steps)
         workspace = self.workspaces.open(self._furnishing(step, given))
         pin = self.prepared.pinned[step.environment].pin
@@ -284,7 +293,7 @@ class Runner:
             workspace.root, workspace.project, workspace.temporary, tuple(environment.folders),
             self.files.absolute("."),
         )  # fmt: skip
-        watch, unwatched = self._watch(step, workspace)
+        watch, unwatched = self._watch(step, workspace, audited=judged.known is not None)
         directory = _joined(workspace.project, step.working_directory)
         argv = tuple(resolve_symbols(text, self.header.id, workspace.root) for text in step.argv)
         record = StepRun(
@@ -293,7 +302,8 @@ class Runner:
             reasons=reasons,
             argv=argv,
             variables=variables,
-            fingerprint=known or self.prepared.decider.fingerprint(step, self._steps),
+            fingerprint=judged.fingerprint
+            or self.prepared.decider.fingerprint(step, self._steps),
             environment=EnvironmentUse(
                 name=pin.name,
                 kind=pin.kind,
@@ -309,7 +319,7 @@ class Runner:
         self.journal.started(record)
         log = self.journal.log(step.name)
         self._running[step.name] = running = _Running(
-            step, record, workspace, given, log, surroundings, directory, watch
+            step, record, workspace, given, log, surroundings, directory, watch, judged.known
         )
         if unwatched is not None:
             running.warnings.append(unwatched)
@@ -331,21 +341,24 @@ class Runner:
             )
         )
 
-    def _watch(self, step: PlannedStep, workspace: Workspace) -> tuple[str | None, Warned | None]:
+    def _watch(
+        self, step: PlannedStep, workspace: Workspace, *, audited: bool
+    ) -> tuple[str | None, Warned | None]:
         """Return where the trace of a step goes, and a warning when it cannot be watched.
 
         A step that read something undeclared before is watched without being asked to: else a
-        change of that would no longer be noticed.
+        change of that would no longer be noticed. So is one that is audited, if it can be.
         """
         place = _joined(workspace.temporary, _TRACE)
         if step.trace or step.hermetic:
             return place, None
-        if not self.prepared.decider.was_undeclared(step):
+        undeclared = self.prepared.decider.was_undeclared(step)
+        if not undeclared and not audited:
             return None, None
         try:
             self.watcher.check(Confinement(), trace=True)
         except Refused as error:
-            return None, Warned(
+            return None, None if not undeclared else Warned(
                 f"its undeclared inputs cannot be watched ({error}), so its results are not used "
                 "again", hint=error.problems[0].hint,
             )  # fmt: skip
@@ -424,6 +437,8 @@ class Runner:
         if self.keep_workspace:
             update["workspace"] = running.workspace.root
         finished = record.replace(**update)
+        if running.taken is not None and finished.done:
+            finished = finished.replace(audited=self._audited(step, running.taken, finished))
         self._steps[step.name] = finished
         del self._running[step.name]
         failed = finished.status == "failed"
@@ -569,6 +584,31 @@ class Runner:
                         "metrics are numbers in JSON, YAML or CSV",
                     ) from error
         return metrics
+
+    def _audited(self, step: PlannedStep, taken: StepRun, new: StepRun) -> Audited:
+        """Compare a step run with the one that would have been taken, and say what differs."""
+        judgements = list(Judge(self.objects).step(step, taken, new))
+        verdict = worst(one.likeness for one in judgements if one.likeness != "ignored")
+        run_id = (taken.cached_from or "").partition("/")[0]
+        differences = tuple(
+            f"{one.path or 'metrics'}: {one.difference}"
+            for one in judgements
+            if one.likeness == "different"
+        )
+        causes: tuple[str, ...] = ()
+        if differences:
+            with contextlib.suppress(RunprojError):
+                then = self.runs.load(run_id).host
+                causes = tuple(likely(taken, new, then, self.header.host))
+            self.reporter.report(
+                Warned(
+                    f"audit: {step.name} does not give what {run_id} gave: {differences[0]}",
+                    hint=f"likely: {causes[0] if causes else NOTHING}",
+                )
+            )
+        return Audited(
+            taken=taken.cached_from or "", verdict=verdict, differences=differences, likely=causes
+        )
 
     def _explain(self, running: _Running, outcome: Outcome) -> str | None:
         """Look for the reason of a failure that a user can mend at once."""

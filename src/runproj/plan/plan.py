@@ -110,7 +110,7 @@ Action: TypeAlias = Literal["run", "cached", "pending"]
 ReasonKind: TypeAlias = Literal[
     "new", "parameter", "environment", "source", "input", "command", "variable", "output",
     "platform", "damaged", "upstream", "forced", "uncached", "missing", "unchanged", "rerun",
-    "unread", "undeclared", "untraced", "unconfined",
+    "unread", "undeclared", "untraced", "unconfined", "audit",
 ]  # fmt: skip
 
 
@@ -156,6 +156,7 @@ _WORDS: dict[ReasonKind, str] = {
     "undeclared": "undeclared input changed: {name}",
     "untraced": "not traced yet",
     "unconfined": "not hermetic yet",
+    "audit": "audit of {name}",
 }
 
 

@@ -7,6 +7,7 @@ from runproj.model import Model, field
 from runproj.plan.fingerprint import Fingerprint
 from runproj.plan.plan import Plan, Reason
 from runproj.record.artifact import Artifact
+from runproj.record.audit import Audit, Audited
 from runproj.record.outcome import Outcome
 from runproj.record.source import SourceSnapshot
 
@@ -74,7 +75,8 @@ class StepRun(Model):
     ISO 8601 in UTC. ``cached_from`` is ``RUN/STEP`` of the step run whose outputs were taken.
     ``error`` says in words why it failed. ``workspace`` is a folder that was kept. ``reusable``
     tells whether other runs may take its outputs: not when its environment was changed meanwhile.
-    ``denied`` is what a hermetic step did that it must not, in words.
+    ``denied`` is what a hermetic step did that it must not, in words. ``audited`` is how it
+    compares with the step run that would have been taken.
     """
 
     name: str
@@ -99,6 +101,7 @@ class StepRun(Model):
     trace: Trace | None = None
     hermetic: bool = False
     denied: tuple[str, ...] = ()
+    audited: Audited | None = None
 
     @property
     def done(self) -> bool:
@@ -133,6 +136,7 @@ class Run(Model):
     exit_code: int | None = None
     error: str | None = None
     rerun_of: str | None = None
+    audit: Audit | None = None
     variation: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     runproj_version: str
