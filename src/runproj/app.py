@@ -613,7 +613,8 @@ def current_project(store: Store, run: "Run", given: str | None) -> OpenProject:
     """Open the project of a past run as it is today; its runs are recorded in the same store.
 
     Args:
-        store: the store; the project is the folder beside it, or the nearest one upwards.
+        store: the store; the project is the folder beside it, or the nearest one upwards that
+            has the name of the run's project.
         run: the past run.
         given: the project's folder, where the user names it.
 
@@ -627,7 +628,9 @@ def current_project(store: Store, run: "Run", given: str | None) -> OpenProject:
     for folder in (*beside, here, *here.parents):
         for name in dict.fromkeys((run.project_file, *PROJECT_FILES)):
             if (folder / name).is_file():
-                return open_project(str(folder / name), str(store.folder))
+                opened = open_project(str(folder / name), str(store.folder))
+                if folder in beside or opened.name == run.project:
+                    return opened
     raise UsageError(
         f"the project {run.project!r} is not there: no {run.project_file}",
         where=str((*beside, here)[0]), hint="--project DIR says where it is today",

@@ -226,14 +226,16 @@ def test_a_variation_is_varied_rerun_and_verified_as_any_run(project: Project) -
 def test_a_variation_is_shown_as_one(project: Project) -> None:
     first = first_of(project)
     varied = project.run("rerun", first, "-P", "lr=0.5", "--json").ok().run["id"]
-    assert f"variation of  {first}: lr 0.01 → 0.5" in project.run("show").ok().out
+    text = project.run("rerun", first, "-P", "lr=0.25", "-q").ok().out
+    assert f"variation of  {first}: lr 0.01 → 0.25" in text
+    assert f"variation of  {first}: lr 0.01 → 0.5" in project.run("show", varied).ok().out
     assert f"variation of {first}: lr" in project.run("list").ok().out
-    listed = project.run("list", "--json").ok().json["runs"][0]
+    listed = project.run("list", "--json").ok().json["runs"][1]
     assert (listed["rerun_of"], listed["variation"], listed["current_code"]) == (
         first, ["lr"], False,
     )  # fmt: skip
     sentence = f"{varied} is a variation of {first}: lr"
-    assert sentence in project.run("diff", first).ok().out
+    assert sentence in project.run("diff", first, varied).ok().out
     assert project.run("diff", varied, first, "--json").ok().json["diff"]["relation"] == sentence
     shutil.rmtree(project.folder / ".runproj/runs" / first)
     assert f"variation of  {first}: lr\n" in project.run("show", varied).ok().out
@@ -315,6 +317,7 @@ def test_the_project_of_today_is_found_or_named(computer: Computer) -> None:
     project.run("rerun", first, "--with-current-code", cwd=sub).ok()
     away = computer.root / "away"
     away.mkdir()
+    computer.project({"runproj.yaml": "runproj: 1\nentry_points: {main: {command: ls}}\n"}, "away")
     store = store.rename(computer.root / "store")
     arguments = ("rerun", first, "--with-current-code", "--store", str(store))
     missing = computer.run(*arguments, "--json", cwd=away).ok(2)

@@ -208,7 +208,7 @@ def _show_plan(prepared: Prepared, *, as_json: bool) -> None:
         print(plan_text(prepared.decisions, stdout_style()), end="")
 
 
-def _close(done: Run, store: app.Store, *, as_json: bool) -> int:
+def _close(done: Run, store: app.Store, *, as_json: bool, parent: Run | None = None) -> int:
     if as_json:
         from runproj.cli.render.documents import as_text, run_result  # noqa: PLC0415 -- lazy
 
@@ -216,7 +216,7 @@ def _close(done: Run, store: app.Store, *, as_json: bool) -> int:
     else:
         from runproj.cli.render.text import closing  # noqa: PLC0415 -- lazy
 
-        print(closing(done, stdout_style(), place_of(store)), end="")
+        print(closing(done, stdout_style(), place_of(store), parent), end="")
     return done.exit_code or 0
 
 
@@ -283,7 +283,7 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
     else:
         only = None if step is None else step.name
         done = app.rerun(store, past, only, dict(os.environ), reporter, how)
-    return _close(done, store, as_json=options["as_json"])
+    return _close(done, store, as_json=options["as_json"], parent=past)
 
 
 def _check_forms(*, changes: bool, **options: Any) -> None:  # noqa: ANN401 -- click's options

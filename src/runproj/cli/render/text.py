@@ -112,10 +112,11 @@ def step_counts(run: Run) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def closing(run: Run, style: Style, place: str) -> str:
+def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> str:
     """Return the block that ends ``run``: status, metrics, outputs, and how to do it again.
 
-    ``place`` is what a command needs so that it finds the store from here.
+    ``place`` is what a command needs so that it finds the store from here. ``parent`` is the run
+    that this one varies.
     """
     took, word = duration(run.duration_s), status_word(run.status, style)
     rows = [
@@ -124,6 +125,7 @@ def closing(run: Run, style: Style, place: str) -> str:
             f"{style.bold(run.id)}  {word} in {took} ({step_counts(run)})",
         )
     ]
+    rows += _relation_row(run, parent) if run.variation else []
     rows += [("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()]
     outputs = [output.path for step in run.steps if step.done for output in step.outputs]
     if outputs:
