@@ -34,8 +34,9 @@ from runproj.version import VERSION
 if TYPE_CHECKING:
     from runproj.adapters.environments.built import BuiltEnvironments
     from runproj.engine.diff import Differ
-    from runproj.engine.pin import Policy
-    from runproj.engine.prepare import Prepared, Preparer
+    from runproj.engine.pin import Pinner, Policy
+    from runproj.engine.prepare import Prepared, Preparer, Request
+    from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
         EnvironmentBackend,
@@ -108,6 +109,10 @@ class Store:
         from runproj.adapters.executors.watching import LocalWatcher  # noqa: PLC0415 -- lazy
 
         return LocalWatcher(self._digest_of)
+
+    def look(self, path: str) -> str | None:
+        """Return what stands at a path of the machine, see :meth:`runproj.ports.Watcher.state`."""
+        return self.watcher.state(path)  # made when it is first needed
 
     def _digest_of(self, path: str) -> str:
         artifact = self.objects.digest(path, path)
@@ -240,17 +245,13 @@ class OpenProject(NamedTuple):
 
     def point(self, path: "place.Path", message: str, hint: str | None) -> Problem:
         """Return a problem that shows a place of the project file."""
-        from runproj.spec.document import read  # noqa: PLC0415 -- lazy
-
-        return read(self.text, self.file).problem(path, message, hint=hint)
+        return _point_at(self.text, self.file)(path, message, hint)
 
     def preparer(
         self, caller: Mapping[str, str], reporter: "Reporter", policy: "Policy"
     ) -> "Preparer":
         """Return what prepares runs of this project."""
         from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
-        from runproj.adapters.store.locks import FolderLocks  # noqa: PLC0415 -- lazy
-        from runproj.engine.pin import Pinner  # noqa: PLC0415 -- lazy
         from runproj.engine.prepare import Preparer  # noqa: PLC0415 -- lazy
         from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
 
@@ -266,13 +267,10 @@ class OpenProject(NamedTuple):
             store.objects,
             store.objects,
             store.runs,
-            Pinner(
-                backends(caller), FolderLocks(str(store.folder / "locks")), store.objects,
-                reporter, policy,
-            ),
+            _pinner(store, caller, reporter, policy),
             caller,
             platform_tag(),
-            lambda path: store.watcher.state(path),  # noqa: PLW0108 -- the watcher is made when asked
+            store.look,
         )  # fmt: skip
 
 
@@ -343,13 +341,7 @@ def open_project(path: str, store: str | None, revision: str | None = None) -> O
         raise ProjectError(
             f"the project file cannot be read: {error.strerror}", where=str(file)
         ) from error
-    parsed = ParsedProjects(cache_folder() / "parsed")
-    project = parsed.get(text)
-    if project is None:
-        from runproj.spec.load import load  # noqa: PLC0415 -- lazy
-
-        project, _ = load(text, file.name)
-        parsed.put(text, project)
+    project = _parse(text, file.name)
     name = file.parent.name
     if fetched is not None:
         _check_root(file.parent, project.source.root)
@@ -366,6 +358,28 @@ def open_project(path: str, store: str | None, revision: str | None = None) -> O
     return OpenProject(
         file.parent, file.name, text, project, project_store(file.parent, store), name
     )
+
+
+def _parse(text: str, name: str) -> "Project":
+    parsed = ParsedProjects(cache_folder() / "parsed")
+    project = parsed.get(text)
+    if project is None:
+        from runproj.spec.load import load  # noqa: PLC0415 -- lazy
+
+        project, _ = load(text, name)
+        parsed.put(text, project)
+    return project
+
+
+def _point_at(text: str, name: str) -> "place.Point":
+    """Return what makes a problem that shows a place of a project file."""
+
+    def point(path: "place.Path", message: str, hint: str | None) -> Problem:
+        from runproj.spec.document import read  # noqa: PLC0415 -- lazy
+
+        return read(text, name).problem(path, message, hint=hint)
+
+    return point
 
 
 def _check_root(folder: Path, root: str) -> None:
@@ -435,9 +449,20 @@ class Options(NamedTuple):
     command: Sequence[str] = ()
 
 
+class Relation(NamedTuple):
+    """How a run belongs to the one that it repeats, see :class:`runproj.record.run.Run`."""
+
+    rerun_of: str | None = None
+    variation: tuple[str, ...] = ()
+    current_code: bool = False
+
+
+_OF_ITS_OWN = Relation()
+
+
 def execute(
     store: Store, prepared: "Prepared", caller: Mapping[str, str], reporter: "Reporter",
-    options: Options, *, folder: str, rerun_of: str | None = None,
+    options: Options, *, folder: str, relation: Relation = _OF_ITS_OWN,
 ) -> "Run":  # fmt: skip
     """Execute what was prepared; return the record.
 
@@ -448,7 +473,7 @@ def execute(
         reporter: told what happens.
         options: how.
         folder: the project folder; looked at to explain failures.
-        rerun_of: the id of the run that this repeats.
+        relation: which run it repeats, and what differs from it.
     """
     from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
     from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
@@ -471,7 +496,7 @@ def execute(
         keep_going=options.keep_going,
         keep_workspace=options.keep_workspace,
     )
-    return runner.execute(prepared, _header(prepared, options, rerun_of))
+    return runner.execute(prepared, _header(prepared, options, relation))
 
 
 def rerun(
@@ -484,11 +509,150 @@ def rerun(
         CannotRerun: something that it needs is gone, or its environment can no longer be built.
     """
     prepared = prepare_rerun(store, past, step)
-    folder = str(store.folder.parent)
+    return _execute_again(store, prepared, caller, reporter, options, Relation(past.id))
+
+
+def _execute_again(
+    store: Store, prepared: "Prepared", caller: Mapping[str, str], reporter: "Reporter",
+    options: Options, relation: Relation, folder: str | None = None,
+) -> "Run":  # fmt: skip
+    where = folder or str(store.folder.parent)
     try:
-        return execute(store, prepared, caller, reporter, options, folder=folder, rerun_of=past.id)
+        return execute(store, prepared, caller, reporter, options, folder=where, relation=relation)
     except EnvironmentFailed as error:
         raise CannotRerun.of(error.problems) from error
+
+
+def vary(
+    store: Store, past: "Run", request: "Request", caller: Mapping[str, str], reporter: "Reporter",
+    options: Options,
+) -> "Run":  # fmt: skip
+    """Do a past run again with other values; return the record of the new run.
+
+    Args:
+        store: where both runs are recorded.
+        past: the past run.
+        request: what is given anew, see :meth:`runproj.engine.vary.Varier.vary`.
+        caller: the caller's environment variables.
+        reporter: told what happens.
+        options: how.
+
+    Raises:
+        ParameterError: values do not fit; with every mistake.
+        ProjectError: with these values, the recorded project cannot be planned.
+        CannotRerun: something that it needs is gone or was never recorded.
+    """
+    from runproj.record.events import Progress  # noqa: PLC0415 -- lazy
+    from runproj.record.relation import changes  # noqa: PLC0415 -- lazy
+
+    varier = _varier(store, caller, reporter)
+    project, point = _recorded_project(varier, past)
+    prepared, names = varier.vary(past, project, point, request)
+    said = changes(names, past.plan, prepared.plan) or "with the same values"
+    reporter.report(Progress(f"{'variation' if names else 'rerun'} of {past.id}", said))
+    relation = Relation(past.id, names)
+    return _execute_again(store, prepared, caller, reporter, options, relation)
+
+
+def rerun_with_current_code(
+    store: Store, past: "Run", opened: OpenProject, caller: Mapping[str, str],
+    reporter: "Reporter", options: Options,
+) -> "Verdict":  # fmt: skip
+    """Do a past run again with the code of today, and judge what comes out.
+
+    The verdict is not kept with the run: it is about other code.
+
+    Raises:
+        UsageError: the run did not succeed, or its values do not fit today's project.
+        ProjectError: today's project cannot be planned.
+    """
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+    from runproj.engine.verify import Verifier  # noqa: PLC0415 -- lazy
+
+    notes: list[str] = []
+
+    def again(run: "Run") -> "Run":
+        varier = _varier(store, caller, reporter)
+        try:
+            then = _recorded_project(varier, run)[0]
+        except CannotRerun:
+            then = None  # it only says more exactly what the run was
+        preparer = opened.preparer(caller, reporter, "auto")
+        prepared = varier.with_current_code(run, then, preparer, notes)
+        relation = Relation(run.id, current_code=True)
+        return _execute_again(
+            store, prepared, caller, reporter, options, relation, str(opened.folder)
+        )
+
+    verifier = Verifier(store.objects, store.runs, again, lambda: timestamp(time.time()), VERSION)
+    verdict = verifier.judge(past)
+    return verdict.replace(notes=(*verdict.notes, *notes))
+
+
+def _varier(store: Store, caller: Mapping[str, str], reporter: "Reporter") -> "Varier":
+    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
+    from runproj.engine.vary import Varier  # noqa: PLC0415 -- lazy
+    from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
+
+    here = os.path.realpath(Path.cwd())
+    return Varier(
+        Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look),
+        store.objects,
+        _pinner(store, caller, reporter, "auto"),
+        Folders(here, here, str(Path.home())),
+        caller,
+    )
+
+
+def _pinner(
+    store: Store, caller: Mapping[str, str], reporter: "Reporter", policy: "Policy"
+) -> "Pinner":
+    from runproj.adapters.store.locks import FolderLocks  # noqa: PLC0415 -- lazy
+    from runproj.engine.pin import Pinner  # noqa: PLC0415 -- lazy
+
+    shelf = FolderLocks(str(store.folder / "locks"))
+    return Pinner(backends(caller), shelf, store.objects, reporter, policy)
+
+
+def _recorded_project(varier: "Varier", run: "Run") -> "tuple[Project, place.Point]":
+    """Return the project of a past run, and what shows places of its file.
+
+    Raises:
+        CannotRerun: it is gone, or this version cannot read it.
+    """
+    text, name = varier.project_file(run), f"{run.id}:{run.project_file}"
+    try:
+        return _parse(text, name), _point_at(text, name)
+    except ProjectError as error:
+        raise CannotRerun.of(error.problems) from error
+
+
+def current_project(store: Store, run: "Run", given: str | None) -> OpenProject:
+    """Open the project of a past run as it is today; its runs are recorded in the same store.
+
+    Args:
+        store: the store; the project is the folder beside it, or the nearest one upwards that
+            has the name of the run's project.
+        run: the past run.
+        given: the project's folder, where the user names it.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if given is not None:
+        return open_project(given, str(store.folder))
+    here = Path.cwd().resolve()
+    beside = (store.folder.parent,) if store.folder.name == STORE else ()
+    for folder in (*beside, here, *here.parents):
+        for name in dict.fromkeys((run.project_file, *PROJECT_FILES)):
+            if (folder / name).is_file():
+                opened = open_project(str(folder / name), str(store.folder))
+                if folder in beside or opened.name == run.project:
+                    return opened
+    raise UsageError(
+        f"the project {run.project!r} is not there: no {run.project_file}",
+        where=str((*beside, here)[0]), hint="--project DIR says where it is today",
+    )  # fmt: skip
 
 
 def verify(
@@ -524,7 +688,7 @@ def local_executor() -> "Executor":
     return LocalExecutor()
 
 
-def _header(prepared: "Prepared", options: Options, rerun_of: str | None) -> "Run":
+def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":
     from runproj.adapters.host import this_host  # noqa: PLC0415 -- lazy
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
     from runproj.record.run import Run  # noqa: PLC0415 -- lazy
@@ -537,7 +701,9 @@ def _header(prepared: "Prepared", options: Options, rerun_of: str | None) -> "Ru
         experiment=options.experiment,
         tags=dict(options.tags),
         started_at=timestamp(time.time()),
-        rerun_of=rerun_of,
+        rerun_of=relation.rerun_of,
+        variation=relation.variation,
+        current_code=relation.current_code,
         command=tuple(options.command),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),
@@ -554,7 +720,7 @@ def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepare
     """Prepare to do a past run again, or one step, see :class:`runproj.engine.rerun.Rerunner`."""
     from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
 
-    rerunner = Rerunner(store.source, store.objects, store.runs, platform_tag())
+    rerunner = Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look)
     return rerunner.prepare(run, step)
 
 

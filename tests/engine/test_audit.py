@@ -1,7 +1,7 @@
 """Audits: some of what could be skipped is executed, and tells whether the cache is honest."""
 
 import pytest
-from tests.engine.world import THREE, World, both, copies, fails, told, writes
+from tests.engine.world import THREE, Process, World, both, copies, fails, told, writes
 from tests.fakes.records import HOST, a_run, a_step
 from tests.fakes.reporter import FakeReporter
 
@@ -11,7 +11,6 @@ from runproj.ports import Accesses
 from runproj.record.audit import Audit
 from runproj.record.events import Warned
 from runproj.record.run import Run, Trace
-from tests.engine.world import Process
 
 ALL = Audit(share=1.0, seed=7)
 
@@ -135,7 +134,9 @@ def test_a_record_that_is_gone_explains_nothing(monkeypatch: pytest.MonkeyPatch)
 
 def test_metrics_count_too() -> None:
     w = world()
-    w.yaml = THREE.replace("outputs: [data.csv]", "outputs: [data.csv]\n            metrics: [m.json]")
+    w.yaml = THREE.replace(
+        "outputs: [data.csv]", "outputs: [data.csv]\n            metrics: [m.json]"
+    )
     w.programs["prepare"] = writes(data_csv="1", m_json='{"loss": 1}')
     w.run()
     w.programs["prepare"] = writes(data_csv="1", m_json='{"loss": 2}')

@@ -147,3 +147,12 @@ def test_a_snapshot_that_is_gone_is_an_error(w: World) -> None:
     w.control.trees.clear()
     with pytest.raises(StoreError):
         between(w, a, b)
+
+
+def test_that_one_run_repeats_the_other_is_said(w: World) -> None:
+    a = w.run()
+    b = w.rerun(a).replace(rerun_of=a.id, variation=("lr",))
+    sentence = f"{b.id} is a variation of {a.id}: lr"
+    assert [between(w, *pair).relation for pair in ((a, b), (b, a), (a, a))] == [
+        sentence, sentence, None,
+    ]  # fmt: skip

@@ -131,7 +131,6 @@ class TestNarrowing:
         w = world(sees(), ONE + "            trace: true\n")
         assert w.execute(w.prepare()).steps[0].trace is not None
 
-
     def test_each_step_is_seen_by_itself(self) -> None:
         two = ONE + "          b: {command: [python, b.py], outputs: [b.txt]}\n"
         w = world(sees(), two)

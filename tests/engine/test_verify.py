@@ -203,3 +203,11 @@ def test_only_what_succeeded_can_be_verified() -> None:
     assert statuses(run)["first"] == "failed"
     with pytest.raises(UsageError, match="is failed: only what succeeded can be verified"):
         verified(w, run)
+
+
+def test_a_verdict_about_other_code_is_not_kept() -> None:
+    w = world(writes(o="1"))
+    run = w.run()
+    verifier = Verifier(w.objects, w.runs, w.rerun, lambda: "2026-01-01T00:00:00.000Z", "1")
+    assert verifier.judge(run).word == "identical"
+    assert w.runs.annotations(run.id) == []

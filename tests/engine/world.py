@@ -23,18 +23,23 @@ from runproj.engine.pin import Pinner, Policy
 from runproj.engine.prepare import Prepared, Preparer, Request
 from runproj.engine.rerun import Rerunner
 from runproj.engine.run import Runner, timestamp
+from runproj.engine.vary import Variation, Varier
 from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock import pylock
 from runproj.lock.lock import Declaration, Kind, Lock
 from runproj.model import digest_of
 from runproj.plan.binding import Folders, Given
 from runproj.ports import Accesses, EnvironmentBackend, Execution, Say
+from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.metrics import parse_metrics
 from runproj.record.outcome import Outcome
 from runproj.record.run import Run
 from runproj.spec.load import load
+from runproj.spec.place import Point
+from runproj.spec.project import Project
 
+HOME = "/home/user"
 PROJECT = "/home/user/project"
 PLATFORM = "linux-x86_64"
 
@@ -239,7 +244,14 @@ class World:
 
     @property
     def rerunner(self) -> Rerunner:
-        return Rerunner(self.control, self.objects, self.runs, self.platform)
+        return Rerunner(self.control, self.objects, self.runs, self.platform, self.watcher.state)
+
+    @property
+    def varier(self) -> Varier:
+        """What varies runs for somebody in their home folder."""
+        pinner = Pinner(self.backends, self.shelf, self.objects, self.reporter, self.policy)
+        folders = Folders(HOME, HOME, HOME)
+        return Varier(self.rerunner, self.objects, pinner, folders, self.caller)
 
     def ignored(self, path: str, text: str) -> None:
         """Write a file that git ignores."""
@@ -254,8 +266,15 @@ class World:
         entry_point: str = "main",
         trace: bool = False,
         hermetic: bool = False,
+        audit: Audit | None = None,
         **values: object,
     ) -> Prepared:
+        given = Given(texts=[(name, str(value)) for name, value in values.items()])
+        request = Request(entry_point, given, steps, force, system, trace, hermetic, audit)
+        return self.preparer().prepare(request, keep=keep)
+
+    def preparer(self) -> Preparer:
+        """Write the project, and return what prepares runs of it."""
         text = dedent(self.yaml)
         self.source["runproj.yaml"] = text.encode()
         for path, content in self.source.items():
@@ -263,17 +282,14 @@ class World:
                 f"{PROJECT}/{path}", content if isinstance(content, bytes) else content.content
             )
         project, document = load(text)
-        preparer = Preparer(
+        return Preparer(
             project, "runproj.yaml",
             lambda path, message, hint: document.problem(path, message, hint=hint), "p",
-            Folders(PROJECT, PROJECT, "/home/user"), self.files, self.control, self.objects,
+            Folders(PROJECT, PROJECT, HOME), self.files, self.control, self.objects,
             self.objects, self.runs,
             Pinner(self.backends, self.shelf, self.objects, self.reporter, self.policy),
             self.caller, self.platform, self.watcher.state,
         )  # fmt: skip
-        given = Given(texts=[(name, str(value)) for name, value in values.items()])
-        request = Request(entry_point, given, steps, force, system, trace, hermetic)
-        return preparer.prepare(request, keep=keep)
 
     def execute(
         self, prepared: Prepared, *, keep_going: bool = False, keep_workspace: bool = False
@@ -293,6 +309,23 @@ class World:
 
     def rerun(self, run: Run, step: str | None = None) -> Run:
         return self.execute(self.rerunner.prepare(run, step))
+
+    def vary(self, run: Run, *steps: str, force: bool = False, **values: object) -> Variation:
+        """Prepare a variation of a run."""
+        project, point = self.recorded(run)
+        given = Given(texts=[(name, str(value)) for name, value in values.items()])
+        return self.varier.vary(run, project, point, Request("", given, steps, force))
+
+    def recorded(self, run: Run) -> tuple[Project, Point]:
+        """Return the project of a past run, and what shows places of its file."""
+        project, document = load(self.varier.project_file(run))
+        return project, lambda path, message, hint: document.problem(path, message, hint=hint)
+
+    def today(self, run: Run, notes: list[str] | None = None) -> Prepared:
+        """Prepare a past run with the code of today."""
+        found = notes if notes is not None else []
+        then = self.recorded(run)[0]
+        return self.varier.with_current_code(run, then, self.preparer(), found)
 
     def _play(self, execution: Execution) -> Outcome | None:
         program = self.programs.get(execution.name)

@@ -61,21 +61,26 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
     Raises:
         UsageError: they cannot be understood.
     """
-    texts: list[tuple[str, str | None]] = []
-    for text in options["values"]:
-        name, equals, value = text.partition("=")
-        texts.append((name, value if equals else None))
-    file = options["params_file"]
     variables = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
-    given = Given(texts, variables=variables)
-    if file:
-        data, places = _params(file)
-        given = given._replace(file=data, file_name=file, file_places=places)
+    given = _given(options)._replace(variables=variables)
     return Request(
         options["entry_point"], given, steps, options.get("force", False),
         options.get("environment") == "system", options.get("trace", False),
         options.get("hermetic", False), audit_of(options),
     )  # fmt: skip
+
+
+def _given(options: Mapping[str, Any]) -> Given:
+    """Return the values of ``-P`` and of the params file."""
+    texts: list[tuple[str, str | None]] = []
+    for text in options["values"]:
+        name, equals, value = text.partition("=")
+        texts.append((name, value if equals else None))
+    file = options["params_file"]
+    if not file:
+        return Given(texts)
+    data, places = _params(file)
+    return Given(texts, data, file, places)
 
 
 def audit_of(options: Mapping[str, Any]) -> "Audit | None":
@@ -158,7 +163,8 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
 )
 @click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
 @click.option(
-    "--audit", metavar="SHARE",
+    "--audit",
+    metavar="SHARE",
     help="Execute some steps that could be skipped, and compare: 5%, 100%.",
 )
 @click.option("--audit-seed", type=int, metavar="N", help="Choose the same steps again.")
@@ -236,7 +242,7 @@ def _show_plan(prepared: Prepared, *, as_json: bool) -> None:
         print(plan_text(prepared.decisions, stdout_style()), end="")
 
 
-def _close(done: Run, store: app.Store, *, as_json: bool) -> int:
+def _close(done: Run, store: app.Store, *, as_json: bool, parent: Run | None = None) -> int:
     if as_json:
         from runproj.cli.render.documents import as_text, run_result  # noqa: PLC0415 -- lazy
 
@@ -244,7 +250,7 @@ def _close(done: Run, store: app.Store, *, as_json: bool) -> int:
     else:
         from runproj.cli.render.text import closing  # noqa: PLC0415 -- lazy
 
-        print(closing(done, stdout_style(), place_of(store)), end="")
+        print(closing(done, stdout_style(), place_of(store), parent), end="")
     return done.exit_code or 0
 
 
@@ -266,6 +272,16 @@ def place_of(store: app.Store) -> str:
 
 @click.command("rerun")
 @click.argument("run_name", metavar="RUN[/STEP]")
+@click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Change a value.")
+@click.option("--params-file", metavar="FILE", help="Changed values from a YAML or JSON file.")
+@click.option("-f", "--force", is_flag=True, help="With -P: execute every step.")
+@click.option(
+    "--with-current-code",
+    "current",
+    is_flag=True,
+    help="Use today's code, and compare the results.",
+)
+@click.option("--project", metavar="DIR", help="Where today's code is; default: beside the store.")
 @click.option(
     "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
 )
@@ -279,17 +295,65 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
 
     With a STEP, that step alone is executed, with what the steps before it made then. The project
     folder is neither needed nor touched.
+
+    With -P, the run is varied: all is as it was but the values that are given. What the change
+    does not touch is taken from the cache. With a STEP, only up to that step.
+
+    With --with-current-code, the code and the project file are those of today, and what comes out
+    is compared with what the run made. Exit codes as for verify: 0 the same, 6 different, 7 cannot
+    rerun.
     """
+    changes = bool(options["values"] or options["params_file"])
+    _check_forms(changes=changes, **options)
     store = app.find_store(str(Path.cwd()), options["store"])
+    if options["current"]:
+        return _with_current_code(store, store.lookup.run(run_name), options)
     past, step = store.lookup.split(run_name)
-    reporter = LiveReporter(quiet=options["quiet"])
-    how = app.Options(
+    reporter, how = LiveReporter(quiet=options["quiet"]), _how(past, options)
+    if changes:
+        steps = () if step is None else (step.name,)
+        request = Request(past.entry_point, _given(options), steps, options["force"])
+        done = app.vary(store, past, request, dict(os.environ), reporter, how)
+    else:
+        only = None if step is None else step.name
+        done = app.rerun(store, past, only, dict(os.environ), reporter, how)
+    return _close(done, store, as_json=options["as_json"], parent=past)
+
+
+def _check_forms(*, changes: bool, **options: Any) -> None:  # noqa: ANN401 -- click's options
+    """Make sure that the options belong to one form of ``rerun``."""
+    if changes and options["current"]:
+        raise UsageError(
+            "-P and --with-current-code exclude each other",
+            hint="-P varies the recorded code; for today's code with other values: runproj run",
+        )
+    if options["project"] is not None and not options["current"]:
+        raise UsageError(
+            "--project says where today's code is: it goes with --with-current-code",
+            hint="without it, rerun takes the code from the record",
+        )
+
+
+def _how(past: Run, options: Mapping[str, Any]) -> app.Options:
+    return app.Options(
         options["name"], past.experiment, past.tags, options["keep_going"],
         options["keep_workspace"], sys.argv,
     )  # fmt: skip
-    only = None if step is None else step.name
-    done = app.rerun(store, past, only, dict(os.environ), reporter, how)
-    return _close(done, store, as_json=options["as_json"])
+
+
+def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) -> int:
+    from runproj.cli.render import documents, judged  # noqa: PLC0415 -- lazy
+
+    reporter = LiveReporter(quiet=options["quiet"])
+    how = _how(past, options)._replace(keep_going=True)
+    project = app.current_project(store, past, options["project"])
+    verdict = app.rerun_with_current_code(store, past, project, dict(os.environ), reporter, how)
+    reporter.clear()
+    if options["as_json"]:
+        print(documents.as_text(documents.verify_result(past, verdict, current_code=True)))
+    else:
+        print(judged.verdict_text(past, verdict, stdout_style(), current_code=True), end="")
+    return judged.exit_code(verdict, strict=False)
 
 
 @click.command("verify")

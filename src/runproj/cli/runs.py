@@ -12,7 +12,7 @@ from runproj import app
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
 from runproj.engine.lookup import find_outputs
-from runproj.errors import NoSuchRun, UsageError
+from runproj.errors import NoSuchRun, StoreError, UsageError
 from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
 
@@ -103,8 +103,23 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
 
         style = stdout_style()
         latest = verdicts[-1] if verdicts else None
-        print(run_text(run, style, latest) if step is None else step_text(run, step, style), end="")
+        text = (
+            run_text(run, style, latest, _parent(opened, run))
+            if step is None
+            else step_text(run, step, style)
+        )
+        print(text, end="")
     return 0
+
+
+def _parent(store: app.Store, run: Run) -> Run | None:
+    """Return the run that a variation is of; None when it is gone, or there is none."""
+    if not run.variation or run.rerun_of is None:
+        return None
+    try:
+        return store.runs.load(run.rerun_of)
+    except (NoSuchRun, StoreError):
+        return None
 
 
 @click.command("diff")

@@ -1,14 +1,14 @@
 """From a project to a plan with decisions: what would be done, without doing it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
-from runproj.engine.pin import Pinned, Pinner, pointing_at
+from runproj.engine.pin import Pinned, Pinner, Read, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
-from runproj.plan.binding import BoundValue, Folders, Given, bind
+from runproj.plan.binding import BoundValue, Folders, Given, Recorded, bind
 from runproj.plan.plan import Plan, PlannedStep
 from runproj.plan.planner import Facts, Planner
 from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceControl
@@ -70,6 +70,26 @@ class Draft(NamedTuple):
     found: Mapping[str, Artifact]
 
 
+class Pins(Protocol):
+    """Finds the lock of an environment."""
+
+    def pin(self, name: str, environment: Environment, read: Read) -> Pinned:
+        """Pin an environment; ``read`` returns the text of a file of the project."""
+
+
+class Past(NamedTuple):
+    """What is taken from the record of a run instead of from the world.
+
+    ``values`` hold where nothing else is given, ``files`` are artifacts by their origin, ``pins``
+    knows the locks. ``snapshot`` is the code; None: it is taken as it is now.
+    """
+
+    values: Mapping[str, BoundValue]
+    files: Mapping[str, Artifact]
+    pins: Pins
+    snapshot: SourceSnapshot | None = None
+
+
 class Preparer(NamedTuple):
     """Prepares runs of one project.
 
@@ -91,6 +111,7 @@ class Preparer(NamedTuple):
     caller: Mapping[str, str]
     platform: str
     look: Callable[[str], str | None]
+    past: Past | None = None
 
     def prepare(self, request: Request, *, keep: bool) -> Prepared:
         """Plan a request, and decide about its steps.
@@ -140,8 +161,7 @@ class Preparer(NamedTuple):
         """
         entry_point = self._entry_point(request.entry_point)
         values = self._bind(entry_point, request.given)
-        root = self.files.absolute(self.project.source.root)
-        snapshot = self.source.snapshot(self.folders.project, root)
+        snapshot = self._snapshot()
         manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
         found: dict[str, Artifact] = {}
         planner = Planner(
@@ -150,6 +170,12 @@ class Preparer(NamedTuple):
         )  # fmt: skip
         steps = planner.plan(request.steps)
         return Draft(entry_point, values, snapshot, manifest, steps, planner.hidden(), found)
+
+    def _snapshot(self) -> SourceSnapshot:
+        if self.past is not None and self.past.snapshot is not None:
+            return self.past.snapshot
+        root = self.files.absolute(self.project.source.root)
+        return self.source.snapshot(self.folders.project, root)
 
     def _entry_point(self, name: str) -> str:
         if name not in self.project.entry_points:
@@ -170,8 +196,17 @@ class Preparer(NamedTuple):
         }
         return bind(
             self.project.parameters_of(entry_point), given, self.folders,
-            lambda text: lookup.output(text).path, elsewhere,
+            lambda text: lookup.output(text).path, elsewhere, self._recorded(),
         )  # fmt: skip
+
+    def _recorded(self) -> Recorded:
+        if self.past is None:
+            return Recorded()
+        if self.past.snapshot is None:
+            return Recorded(self.past.values)
+        return Recorded(
+            self.past.values, lambda place: self.digests.digest(place, place) is not None
+        )
 
     def _facts(
         self, manifest: Mapping[str, str], found: dict[str, Artifact], *, keep: bool
@@ -194,6 +229,8 @@ class Preparer(NamedTuple):
         )
 
     def _look_at(self, origin: str, *, keep: bool) -> Artifact | None:
+        if self.past is not None and origin in self.past.files:
+            return self.past.files[origin]
         if origin.startswith("run:"):
             output = Lookup(self.runs).output(origin)
             return Artifact.of(output)
@@ -212,7 +249,8 @@ class Preparer(NamedTuple):
     def pin(self, name: str, environment: Environment) -> Pinned:
         """Pin an environment, see :meth:`runproj.engine.pin.Pinner.pin`."""
         with pointing_at(name, self.point):
-            return self.pinner.pin(name, environment, self.files.read)
+            pins: Pins = self.pinner if self.past is None else self.past.pins
+            return pins.pin(name, environment, self.files.read)
 
 
 def _given(

@@ -1,5 +1,6 @@
 """Doing a past run again, from its record and the store alone."""
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from runproj.engine.decide import Decider, Judged, below
@@ -23,6 +24,7 @@ class Rerunner(NamedTuple):
     objects: ObjectStore
     runs: RunStore
     platform: str
+    look: Callable[[str], str | None]
 
     def prepare(self, run: Run, step: str | None = None) -> Prepared:
         """Prepare what a past run did.
@@ -37,14 +39,10 @@ class Rerunner(NamedTuple):
         """
         problems: list[Problem] = []
         plan = run.plan if step is None else _up_to(run.plan, step)
-        manifest = self._manifest(run, problems)
-        pinned = {pin.name: self._pinned(pin, problems) for pin in plan.environments}
+        manifest = self.manifest(run, problems)
+        pinned = self.pinned(plan.environments, problems)
         files = {artifact.path: artifact for artifact in run.inputs}
-        problems += [
-            Problem(f"the input {path} is no longer in the store")
-            for path, artifact in files.items()
-            if not self._has(artifact)
-        ]
+        problems += self.missing(files.values())
         given = {
             one.name: self._made(run, one.name, problems)
             for one in plan.steps
@@ -55,7 +53,7 @@ class Rerunner(NamedTuple):
         supply = Supply(manifest, files, self.objects)
         decider = Decider(
             plan, run.source, run.project, self.platform, supply,
-            self.source, self.objects, self.runs, lambda _: None, force=True,
+            self.source, self.objects, self.runs, self.look, force=True,
         )  # fmt: skip
         reason = (Reason(kind="rerun", name=run.id),)
         judged = {
@@ -66,8 +64,7 @@ class Rerunner(NamedTuple):
         }
         return Prepared(
             run.project, run.project_file, run.source, plan,
-            {name: one for name, one in pinned.items() if one is not None},
-            files, decider, judged,
+            pinned, files, decider, judged,
         )  # fmt: skip
 
     def _made(self, run: Run, name: str, problems: list[Problem]) -> StepRun | None:
@@ -83,13 +80,27 @@ class Rerunner(NamedTuple):
         ]
         return known.replace(cached_from=known.cached_from or f"{run.id}/{name}")
 
+    def missing(self, inputs: Iterable[Artifact]) -> list[Problem]:
+        """Return a problem for every input that is no longer in the store."""
+        return [
+            Problem(f"the input {artifact.path} is no longer in the store")
+            for artifact in inputs
+            if not self._has(artifact)
+        ]
+
+    def pinned(self, pins: Iterable[EnvironmentPin], problems: list[Problem]) -> dict[str, Pinned]:
+        """Return the environments of a record by name; what is gone is added to the problems."""
+        found = {pin.name: self._pinned(pin, problems) for pin in pins}
+        return {name: one for name, one in found.items() if one is not None}
+
     def _has(self, artifact: Artifact) -> bool:
         try:
             return self.objects.has(artifact)
         except StoreError:
             return False  # the list of a folder's members is damaged
 
-    def _manifest(self, run: Run, problems: list[Problem]) -> dict[str, str]:
+    def manifest(self, run: Run, problems: list[Problem]) -> dict[str, str]:
+        """Return the files of the source of a run; that it is gone is added to the problems."""
         try:
             return below(self.source.manifest(run.source.tree), run.source.project_path)
         except StoreError as error:

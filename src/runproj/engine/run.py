@@ -177,7 +177,9 @@ class Runner:
         failed = any(step.status == "failed" for step in self._steps.values())
         denied = any(step.denied for step in self._steps.values())
         code = Refused.exit_code if denied else int(failed)
-        if not code and any(step.audited and step.audited.differences for step in self._steps.values()):
+        if not code and any(
+            step.audited and step.audited.differences for step in self._steps.values()
+        ):
             code = DIFFERENT
         run = self._close("failed" if failed else "succeeded", code, None)
         self.reporter.report(RunFinished(run))
@@ -302,8 +304,7 @@ class Runner:
             reasons=reasons,
             argv=argv,
             variables=variables,
-            fingerprint=judged.fingerprint
-            or self.prepared.decider.fingerprint(step, self._steps),
+            fingerprint=judged.fingerprint or self.prepared.decider.fingerprint(step, self._steps),
             environment=EnvironmentUse(
                 name=pin.name,
                 kind=pin.kind,
@@ -313,7 +314,7 @@ class Runner:
             ),
             inputs=(*given, *self._source_inputs(step, workspace)),
             started_at=timestamp(self.clock()),
-            reusable=unwatched is None,
+            reusable=unwatched is None and environment.key == pin.key,
             hermetic=step.hermetic,
         )
         self.journal.started(record)

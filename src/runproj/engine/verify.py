@@ -42,6 +42,16 @@ class Verifier(NamedTuple):
         Raises:
             UsageError: the run did not succeed, so there is nothing to compare with.
         """
+        verdict = self.judge(past)
+        self.annotations.annotate(past.id, Annotation(kind="verdict", verdict=verdict))
+        return verdict
+
+    def judge(self, past: Run) -> Verdict:
+        """Do a run again and judge what came out; the verdict is not kept.
+
+        Raises:
+            UsageError: the run did not succeed, so there is nothing to compare with.
+        """
         if past.status != "succeeded":
             raise UsageError(
                 f"the run {past.id} is {past.status}: only what succeeded can be verified",
@@ -54,13 +64,10 @@ class Verifier(NamedTuple):
                 one.message if one.where is None else f"{one.message} ({one.where})"
                 for one in error.problems
             )
-            verdict = Verdict(
+            return Verdict(
                 word="cannot rerun", at=self.now(), runproj_version=self.version, notes=notes
             )
-        else:
-            verdict = self._judged(past, again)
-        self.annotations.annotate(past.id, Annotation(kind="verdict", verdict=verdict))
-        return verdict
+        return self._judged(past, again)
 
     def _judged(self, past: Run, again: Run) -> Verdict:
         judgements = tuple(

@@ -86,12 +86,27 @@ class Folders(NamedTuple):
     home: str
 
 
+class Recorded(NamedTuple):
+    """What was bound in a past run; it holds where nothing is given anew.
+
+    With ``is_there``, the project is that of a record, and stands in no folder: what is given is
+    looked for in the caller's folder, and a path at which nothing is there is one of the record.
+    """
+
+    values: Mapping[str, BoundValue] = EMPTY
+    is_there: Callable[[str], bool] | None = None
+
+
+_NOTHING_RECORDED = Recorded()
+
+
 def bind(
     parameters: Mapping[str, Parameter],
     given: Given,
     folders: Folders,
     output_path: Callable[[str], str],
     known_elsewhere: Iterable[str] = (),
+    recorded: Recorded = _NOTHING_RECORDED,
 ) -> tuple[BoundValue, ...]:
     """Give every parameter its value.
 
@@ -101,13 +116,14 @@ def bind(
         folders: what relative paths are relative to.
         output_path: returns the path of the past output that ``run:…`` names.
         known_elsewhere: names of other entry points; a variable for one of them is no mistake.
+        recorded: the values of a past run.
 
     Raises:
         ParameterError: with every mistake.
     """
     problems = _unknown(parameters, given, known_elsewhere)
     bound: list[BoundValue] = []
-    binder = _Binder(given, folders, output_path)
+    binder = _Binder(given, folders, output_path, recorded)
     broken = {name for name, text in given.texts if text is None}
     for name, parameter in parameters.items():
         if name in broken:
@@ -202,6 +218,7 @@ class _Binder(NamedTuple):
     given: Given
     folders: Folders
     output_path: Callable[[str], str]
+    recorded: Recorded
 
     def bind(self, name: str, parameter: Parameter) -> BoundValue:
         text = dict(self.given.texts).get(name)
@@ -211,6 +228,8 @@ class _Binder(NamedTuple):
             data = self.given.file[name]
             where = self.given.file_places.get(name, self.given.file_name)
             return self._data(name, parameter, data, "params file", where)
+        if name in self.recorded.values:
+            return _fitting(parameter, self.recorded.values[name])
         for variable in (PREFIX + name, PREFIX + name.upper()):
             if variable in self.given.variables:
                 text = self.given.variables[variable]
@@ -238,7 +257,8 @@ class _Binder(NamedTuple):
             value = from_data(parameter, data)
         except ValueError as error:
             raise _BadValue(str(error), where, _meant(parameter, data)) from None
-        return self._placed(name, parameter, value, origin, self.folders.project, None)
+        base = self.folders.project if self.recorded.is_there is None else self.folders.caller
+        return self._placed(name, parameter, value, origin, base, None)
 
     def _placed(
         self, name: str, parameter: Parameter, value: Value, origin: Origin, base: str,
@@ -268,8 +288,27 @@ class _Binder(NamedTuple):
         if path == "~" or path.startswith("~/"):
             path = self.folders.home + path[1:]
         absolute = posixpath.normpath(posixpath.join(base, path))
+        if self.recorded.is_there is not None:
+            here = self.folders.caller.rstrip("/") + "/"
+            if absolute.startswith(here) and not self.recorded.is_there(absolute):
+                return absolute[len(here) :], None
+            return f"{outside}/{posixpath.basename(absolute) or 'root'}", absolute
         if absolute == self.folders.project:
             raise _BadValue("the project folder itself cannot be a path value")
         if absolute.startswith(self.folders.project.rstrip("/") + "/"):
             return absolute[len(self.folders.project.rstrip("/")) + 1 :], None
         return f"{outside}/{posixpath.basename(absolute) or 'root'}", absolute
+
+
+def _fitting(parameter: Parameter, known: BoundValue) -> BoundValue:
+    """Return a recorded value for a parameter, which may be declared otherwise today."""
+    is_path = "path" in (parameter.type, parameter.item_type)
+    if known.is_path != is_path or (is_path and parameter.type != known.type):
+        raise _BadValue(f"it was a {known.type} in the run, and is a {parameter.type} now")
+    value = known.value
+    if not is_path:
+        try:
+            value = from_data(parameter, value)
+        except ValueError as error:
+            raise _BadValue(f"the value of the run does not fit: {error}") from None
+    return known.replace(type=parameter.type, items=parameter.item_type, value=value)

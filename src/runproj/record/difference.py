@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from runproj.model import Key, Model
+from runproj.record.relation import in_a_line
 from runproj.record.run import Host, Run
 
 
@@ -24,7 +25,8 @@ class Difference(Model):
     """What differs between the runs ``a`` and ``b``.
 
     ``source`` has files, ``steps`` commands and whether a step is there, ``environment`` packages
-    and interpreters, ``machine`` the facts about the hosts that may matter.
+    and interpreters, ``machine`` the facts about the hosts that may matter. ``relation`` is a
+    sentence when one of the two repeats the other.
     """
 
     a: str
@@ -37,12 +39,15 @@ class Difference(Model):
     outputs: tuple[Change, ...] = ()
     metrics: tuple[Change, ...] = ()
     machine: tuple[Change, ...] = ()
+    relation: str | None = None
 
     @property
     def groups(self) -> dict[str, tuple[Change, ...]]:
         """The groups that hold something, by name."""
         return {
-            name: group for name, group in vars(self).items() if group and name not in ("a", "b")
+            name: group
+            for name, group in vars(self).items()
+            if group and name not in ("a", "b", "relation")
         }
 
 
@@ -85,7 +90,13 @@ def difference(
             for change in _changes(_metrics(a, step), _metrics(b, step), step)
         ),
         machine=tuple(_changes(_host(a), _host(b))),
+        relation=_relation(a, b),
     )
+
+
+def _relation(a: Run, b: Run) -> str | None:
+    child = next((one for one, other in ((b, a), (a, b)) if one.rerun_of == other.id), None)
+    return None if child is None else f"{child.id} is a {in_a_line(child)}"
 
 
 def _changes(

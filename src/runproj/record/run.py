@@ -118,8 +118,9 @@ class Run(Model):
     """One execution of an entry point. It holds its plan, so that it can be done again.
 
     ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
-    repeats, ``variation`` the names of the values that differ from it. ``inputs`` are the files
-    from outside of the source, as they were given.
+    repeats, ``variation`` the names of the values that differ from it; ``current_code`` tells that
+    it was done with the code of its own day instead. ``inputs`` are the files from outside of the
+    source, as they were given.
     """
 
     format: Literal[0] = 0
@@ -138,6 +139,7 @@ class Run(Model):
     rerun_of: str | None = None
     audit: Audit | None = None
     variation: tuple[str, ...] = ()
+    current_code: bool = False
     command: tuple[str, ...] = ()
     runproj_version: str
     python_version: str

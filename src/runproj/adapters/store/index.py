@@ -17,8 +17,8 @@ _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
-    source_commit text, rerun_of text, params text, metrics text, tags text, error text,
-    verdict text
+    source_commit text, rerun_of text, variation text, current_code integer,
+    params text, metrics text, tags text, error text, verdict text
 ) strict;
 create index run_started on run (started_at desc);
 create index run_name on run (name);
@@ -35,8 +35,8 @@ create table last (
 """
 _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
-    "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "params", "metrics", "tags",
-    "error", "verdict",
+    "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "current_code",
+    "params", "metrics", "tags", "error", "verdict",
 )  # fmt: skip
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
@@ -239,8 +239,9 @@ class Index:
             query += f" limit {int(limit)}"
         found = [dict(zip(_COLUMNS, row, strict=True)) for row in self._read(query, values)]
         for row in found:
-            for name in ("params", "metrics", "tags"):
+            for name in ("variation", "params", "metrics", "tags"):
                 row[name] = json.loads(row[name])
+            row["current_code"] = bool(row["current_code"])
             row["dirty"] = None if row["dirty"] is None else bool(row["dirty"])
         return found
 
@@ -249,6 +250,6 @@ def _row(run: Run) -> tuple[object, ...]:
     return (
         run.id, run.name, run.project, run.entry_point, run.experiment, run.status, run.started_at,
         run.finished_at, run.duration_s, run.exit_code, run.source.dirty, run.source.commit,
-        run.rerun_of, json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags),
-        run.error,
+        run.rerun_of, json.dumps(run.variation), run.current_code,
+        json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags), run.error,
     )  # fmt: skip

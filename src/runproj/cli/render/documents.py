@@ -96,9 +96,13 @@ class JudgementDocument(Model):
 
 
 class VerdictDocument(Model):
-    """Whether a run came out as it was when it was done again; ``at`` in UTC."""
+    """Whether a run came out as it was when it was done again; ``at`` in UTC.
+
+    ``current_code`` tells whether that was done with the code of today.
+    """
 
     verdict: VerdictWord
+    current_code: bool
     run: str
     rerun: str | None
     at: str
@@ -108,13 +112,16 @@ class VerdictDocument(Model):
 
 
 class VerifyResult(Model):
-    """What ``verify`` prints."""
+    """What ``verify`` and ``rerun --with-current-code`` print."""
 
     verify: VerdictDocument
 
 
 class DiffDocument(Model):
-    """What differs between the runs ``a`` and ``b``; ``patch`` is a unified diff of the code."""
+    """What differs between the runs ``a`` and ``b``.
+
+    ``relation`` says that one repeats the other, ``patch`` is a unified diff of the code.
+    """
 
     a: str
     b: str
@@ -126,6 +133,7 @@ class DiffDocument(Model):
     outputs: list[Change]
     metrics: list[Change]
     machine: list[Change]
+    relation: str | None
     patch: str | None
 
 
@@ -153,6 +161,8 @@ class RunFacts(Model):
     tags: dict[str, str]
     error: str | None
     rerun_of: str | None
+    variation: list[str]
+    current_code: bool
     verdict: VerdictWord | None
 
 
@@ -376,12 +386,12 @@ Result: TypeAlias = (
 """Every document that a command prints."""
 
 
-def verify_result(run: Run, verdict: Verdict) -> VerifyResult:
+def verify_result(run: Run, verdict: Verdict, *, current_code: bool = False) -> VerifyResult:
     """Return a verdict as a document."""
     return VerifyResult(
         verify=VerdictDocument(
-            verdict=verdict.word, run=run.id, rerun=verdict.rerun, at=verdict.at,
-            first_different=verdict.first_different, notes=list(verdict.notes),
+            verdict=verdict.word, current_code=current_code, run=run.id, rerun=verdict.rerun,
+            at=verdict.at, first_different=verdict.first_different, notes=list(verdict.notes),
             outputs=[JudgementDocument.of(one) for one in verdict.judgements],
         )
     )  # fmt: skip

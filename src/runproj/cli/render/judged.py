@@ -23,11 +23,20 @@ def exit_code(verdict: Verdict, *, strict: bool) -> int:
     return 0 if fine else DIFFERENT
 
 
-def verdict_text(run: Run, verdict: Verdict, style: Style) -> str:
-    """Return a verdict for a person."""
+_TODAY = {
+    "identical": "today's code gives the same result",
+    "equivalent": "today's code gives the same result, within what is allowed",
+    "different": "today's code gives another result",
+    "cannot rerun": "the run cannot be done again with today's code",
+}
+
+
+def verdict_text(run: Run, verdict: Verdict, style: Style, *, current_code: bool = False) -> str:
+    """Return a verdict for a person; ``current_code``: it is about the code of today."""
     again = f", done again as {verdict.rerun}" if verdict.rerun else ""
     rows = [
-        ("verdict", painted(style, verdict.word)),
+        ("verdict", painted(style, verdict.word)
+         + (f"  {_TODAY[verdict.word]}" if current_code else "")),
         ("run", f"{style.bold(run.id)}{again}"),
         *([("first", f"{verdict.first_different} is the first step that differs")]
           if verdict.first_different else []),

@@ -7,6 +7,7 @@ from typing import Any
 from runproj.cli.render.style import Style, visible
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
+from runproj.record.relation import changes, relation_of
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Verdict
 
@@ -111,10 +112,11 @@ def step_counts(run: Run) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def closing(run: Run, style: Style, place: str) -> str:
+def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> str:
     """Return the block that ends ``run``: status, metrics, outputs, and how to do it again.
 
-    ``place`` is what a command needs so that it finds the store from here.
+    ``place`` is what a command needs so that it finds the store from here. ``parent`` is the run
+    that this one varies.
     """
     took, word = duration(run.duration_s), status_word(run.status, style)
     rows = [
@@ -123,6 +125,7 @@ def closing(run: Run, style: Style, place: str) -> str:
             f"{style.bold(run.id)}  {word} in {took} ({step_counts(run)})",
         )
     ]
+    rows += _relation_row(run, parent) if run.variation else []
     rows += [("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()]
     outputs = [output.path for step in run.steps if step.done for output in step.outputs]
     if outputs:
@@ -143,7 +146,11 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
         if len({repr(row["params"].get(name)) for row in rows}) > 1
     ][:4]
     verdict = ["verdict"] if any(row["verdict"] for row in rows) else []
-    head = ["run", "status", "started", "took", "entry point", *params, *metrics, *verdict, "name"]
+    repeats = ["repeats"] if any(row["rerun_of"] for row in rows) else []
+    head = [
+        "run", "status", "started", "took", "entry point", *params, *metrics, *verdict, *repeats,
+        "name",
+    ]  # fmt: skip
     body = [
         [
             row["id"],
@@ -154,11 +161,17 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
             *(_value(row["params"].get(name)) for name in params),
             *(number(row["metrics"][name]) if name in row["metrics"] else "" for name in metrics),
             *([row["verdict"] or ""] if verdict else []),
+            *([_repeats(row)] if repeats else []),
             _quiet(row["name"] or ""),
         ]
         for row in rows
     ]
     return table([[style.bold(cell) for cell in head], *body], indent="")
+
+
+def _repeats(row: dict[str, Any]) -> str:
+    names = ("rerun_of", "variation", "current_code")
+    return _quiet(": ".join(relation_of(*(row[name] for name in names))))
 
 
 def _value(value: object) -> str:
@@ -175,8 +188,13 @@ def _with_error(word: str, error: str | None) -> str:
     return f"{word}: {_quiet(error)}" if error else word
 
 
-def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
-    """Return everything about a run that a person wants to see first."""
+def run_text(
+    run: Run, style: Style, verdict: Verdict | None = None, parent: Run | None = None
+) -> str:
+    """Return everything about a run that a person wants to see first.
+
+    ``parent`` is the run that it repeats, if that is still there.
+    """
     source = run.source
     code = source.tree[:12]
     if source.commit:
@@ -190,7 +208,7 @@ def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
         ("status", _with_error(status_word(run.status, style), run.error)),
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
         ("experiment", _quiet(run.experiment)),
-        *([("rerun of", run.rerun_of)] if run.rerun_of else []),
+        *_relation_row(run, parent),
         *(
             [("verified", f"{verdict.word}, {verdict.at[:16].replace('T', ' ')}")]
             if verdict
@@ -232,6 +250,18 @@ def _observed(step: StepRun) -> Iterator[tuple[str, str]]:
         yield "undeclared", _quiet(path)
     for path in seen.unused:
         yield "not read", _quiet(path)
+
+
+def _relation_row(run: Run, parent: Run | None) -> list[tuple[str, str]]:
+    if run.rerun_of is None:
+        return []
+    if run.variation:
+        said = ", ".join(run.variation)
+        if parent is not None:
+            said = changes(run.variation, parent.plan, run.plan)
+        return [("variation of", _quiet(f"{run.rerun_of}: {said}"))]
+    how = ", with current code" if run.current_code else ""
+    return [("rerun of", run.rerun_of + how)]
 
 
 def step_text(run: Run, step: StepRun, style: Style) -> str:
@@ -288,6 +318,8 @@ _GROUPS = {
 def difference_text(found: Difference, style: Style) -> str:
     """Return what differs between two runs, a line for each thing."""
     text = f"{style.bold(found.a)} → {style.bold(found.b)}\n"
+    if found.relation is not None:
+        text += f"{visible(found.relation, painted=False)}\n"
     if not found.groups:
         return f"{text}nothing differs\n"
     for name, group in found.groups.items():
