@@ -79,7 +79,7 @@ def test_a_cache_that_does_not_tell_the_truth_is_found_out() -> None:
     assert audited is not None
     assert (done.status, done.exit_code, audited.verdict) == ("succeeded", 6, "different")
     assert audited.differences[0].startswith("data.csv: ")
-    assert [text for text, _ in warnings(w.reporter)][0].startswith(
+    assert next(text for text, _ in warnings(w.reporter)).startswith(
         "audit: prepare does not give what r1 gave: data.csv: "
     )
     assert warnings(w.reporter)[0][1] == f"likely: {NOTHING}"

@@ -3,7 +3,7 @@
 import pytest
 from tests.engine.world import Program, World, both, fails, statuses, writes
 
-from runproj.engine import verify
+from runproj.engine import judge
 from runproj.engine.verify import Verifier
 from runproj.errors import UsageError
 from runproj.record.run import Run
@@ -147,7 +147,7 @@ def test_all_that_a_step_made_is_judged_when_it_declares_nothing() -> None:
 
 
 def test_a_large_file_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_MOST", 1)
+    monkeypatch.setattr(judge, "_MOST", 1)
     found = verdict(writes(o="12"), writes(o="13"))
     assert said(found)[0].endswith("(too large to look into)")
 

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from runproj.engine.prepare import Prepared, Request
 from runproj.errors import Problem, Stale, UsageError
 from runproj.plan.binding import PREFIX, Given
 from runproj.record.run import Run
+
+if TYPE_CHECKING:
+    from runproj.record.audit import Audit
 
 _PLANNING = [
     click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),

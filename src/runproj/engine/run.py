@@ -177,9 +177,8 @@ class Runner:
         failed = any(step.status == "failed" for step in self._steps.values())
         denied = any(step.denied for step in self._steps.values())
         code = Refused.exit_code if denied else int(failed)
-        if not code and any(
-            step.audited and step.audited.differences for step in self._steps.values()
-        ):
+        audited = [step.audited for step in self._steps.values() if step.audited is not None]
+        if not code and any(one.differences for one in audited):
             code = DIFFERENT
         run = self._close("failed" if failed else "succeeded", code, None)
         self.reporter.report(RunFinished(run))

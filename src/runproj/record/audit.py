@@ -25,7 +25,7 @@ class Audit(Model):
         (True, False)
         """
         digest = hashlib.sha256(f"{self.seed}/{step}".encode()).hexdigest()
-        return int(digest[:_DIGITS], 16) < self.share * 16**_DIGITS
+        return bool(int(digest[:_DIGITS], 16) < self.share * 16.0**_DIGITS)
 
 
 class Audited(Model):
