@@ -133,8 +133,8 @@ class Fsck(NamedTuple):
     def _mended(self, damage: Damage) -> Damage:
         try:
             if damage.kind == "index":
-                count = self.records.reindex()
-                return damage.replace(mended=True, hint=f"it was made anew, with {count} runs")
+                self.records.reindex()
+                return damage.replace(mended=True, hint="it was made anew")
             if damage.kind == "object" and damage.sha256 and _REPAIR in damage.hint:
                 aside = self.objects.set_aside(damage.sha256)
                 again = damage.hint.removeprefix(_REPAIR).removeprefix("; ")

@@ -20,6 +20,7 @@ _AT_ONCE = 32_000_000  # bytes of objects in one answer
 _SIDE_BY_SIDE = 4
 _HARMLESS = ("notice:", "warning in ", "error in ", "dangling ", "broken link", "to ", "hint:")
 _ID = re.compile(r"\b[0-9a-f]{40}\b")
+_THING = re.compile(r"\bpack-|\.pack\b|\.idx\b|\brefs/")
 _LOOSE = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{38})\b")
 
 
@@ -72,19 +73,17 @@ class GitChecks:
         return found, answer.said if answer.code else ""
 
     def _flaws(self, tree: str, bad: dict[str, str]) -> list[str]:
+        """Return what is wrong with a tree; what is found to be missing is added to ``bad``."""
         listed, said = self._listed(tree)
-        known = dict(bad)
-        unknown = [identity for identity, _ in listed if identity not in known]
-        known |= dict(self._absent(unknown))
-        flaws = [f"{path} is {known[identity]}" for identity, path in listed if identity in known]
-        if tree in known:
-            flaws.insert(0, f"its list of files is {known[tree]}")
+        unknown = [identity for identity, _ in listed if identity not in bad]
+        bad |= self._absent(unknown)
+        flaws = [f"{path} is {bad[identity]}" for identity, path in listed if identity in bad]
+        if tree in bad:
+            flaws.insert(0, f"its list of files is {bad[tree]}")
         return flaws or ([said] if said else [])
 
-    def _absent(self, objects: Sequence[str]) -> Iterator[tuple[str, str]]:
-        for identity, size in self._sizes(objects):
-            if size is None:
-                yield identity, "missing"
+    def _absent(self, objects: Sequence[str]) -> dict[str, str]:
+        return {one: "missing" for one, size in self._sizes(objects) if size is None}
 
     def _sizes(self, objects: Sequence[str]) -> Iterator[tuple[str, int | None]]:
         """Yield id and size of objects; None for those that are not there."""
@@ -149,7 +148,7 @@ class GitChecks:
 
     def _others(self, known: dict[str, str]) -> Iterator[str]:
         """Yield what git says of objects of which nothing was said yet."""
-        told = set[str]()
+        told, found = set[str](), bool(known)
         checked = self._store.command("fsck", "--full", "--no-dangling", "--no-progress")
         [answer] = ask(checked)
         said = [*answer.said.splitlines(), *answer.out.decode(errors="replace").splitlines()]
@@ -158,8 +157,13 @@ class GitChecks:
             named = {loose[1] + loose[2]} if loose else set(_ID.findall(line))
             if line.startswith(_HARMLESS) or named & (known.keys() | told):
                 continue
+            if not named and not _THING.search(line):
+                continue  # it says more about the line after it
             told |= named
+            found = True
             yield line.removeprefix("error: ").replace(f"{self.place}/", "")
+        if answer.code and not found:
+            yield f"git fsck failed: {said[0] if said else 'without a word'}"
 
     def _leftovers(self) -> Iterator[Note]:
         found = [*Path(self.place).glob("passing-*"), *Path(self.place).glob("objects/*/tmp_*")]

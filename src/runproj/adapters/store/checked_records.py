@@ -121,7 +121,7 @@ class CheckedRecords:
     def _differences(self, base: sqlite3.Connection, runs: Sequence[Run]) -> Iterator[str]:
         [checked] = base.execute("pragma quick_check(1)").fetchone()
         if checked != "ok":
-            yield f"its pages are damaged: {checked}"
+            yield f"its pages are damaged: {' '.join(checked.split())}"
         base.row_factory = sqlite3.Row
         rows = {row["id"]: dict(row) for row in base.execute("select * from run")}
         ended = [run for run in runs if not self._goes_on(run)]
