@@ -11,6 +11,7 @@ from runproj.plan import reasons as explaining
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
 from runproj.plan.plan import EnvironmentPin, Plan, PlannedStep, Reason
 from runproj.ports import ObjectStore, RunStore, SourceControl
+from runproj.record.artifact import Artifact
 from runproj.record.events import Decision
 from runproj.record.run import StepRun
 from runproj.record.source import SourceSnapshot
@@ -72,7 +73,7 @@ class Decider:
         found = self.runs.find(now.digest)
         if found is not None:
             run_id, known = found
-            gone = [output.path for output in known.outputs if not self.objects.has(output)]
+            gone = [output.path for output in known.outputs if not self._has(output)]
             if not gone:
                 reason = Reason(kind="unchanged", name=run_id)
                 taken = known.replace(cached_from=f"{run_id}/{known.name}")
@@ -80,6 +81,12 @@ class Decider:
             reason = Reason(kind="missing", name=gone[0])
             return Judged(Decision(step.name, "run", (reason,)), now)
         return Judged(Decision(step.name, "run", self._reasons(step, now)), now)
+
+    def _has(self, output: Artifact) -> bool:
+        try:
+            return self.objects.has(output)
+        except StoreError:
+            return False  # the list of a folder's files is damaged: the step makes it again
 
     def fingerprint(self, step: PlannedStep, done: Mapping[str, StepRun]) -> Fingerprint:
         """Compute the fingerprint of a step when all steps before it are ``done``."""

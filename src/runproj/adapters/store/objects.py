@@ -84,12 +84,25 @@ class FolderObjects:
     def has(self, artifact: Artifact) -> bool:
         """Tell whether it is all there, see :class:`~runproj.ports.ObjectStore`."""
         with _translated(self.place(artifact.sha256)):
+            if artifact.kind == "file":
+                return self._stands(artifact.sha256, artifact.size)
             if not self.place(artifact.sha256).exists():
                 return False
-            if artifact.kind == "file":
-                return True
             members = self.members(artifact.sha256)
-            return all(m.sha256 is None or self.place(m.sha256).exists() for m in members)
+            return all(m.sha256 is None or self._stands(m.sha256, m.size) for m in members)
+
+    def _stands(self, sha256: str, size: int) -> bool:
+        """Tell whether an object is there, and as large as it was; what is not is looked into."""
+        try:
+            if self.place(sha256).stat().st_size == size:
+                return True
+        except FileNotFoundError:
+            return False
+        try:
+            self.read(sha256)
+        except StoreError:
+            return False
+        return True  # the file was written to while it was kept
 
     def members(self, sha256: str) -> tuple[FolderMember, ...]:
         """Return the members of a folder that is kept under this digest."""
