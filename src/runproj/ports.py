@@ -384,7 +384,7 @@ class CheckedSource(NamedTuple):
 
 
 class SourceChecks(Protocol):
-    """Looks at source snapshots, and changes nothing."""
+    """Looks at source snapshots, and changes nothing unless it is told to."""
 
     @property
     def place(self) -> str:
@@ -392,6 +392,13 @@ class SourceChecks(Protocol):
 
     def check(self, trees: Sequence[str], *, everything: bool) -> CheckedSource:
         """Read all objects of these trees, and everything else that is there if wanted."""
+
+    def let_go(self, trees: Sequence[str]) -> None:
+        """Set aside what the last check found, so that these trees can be kept again.
+
+        Raises:
+            StoreError: it cannot be.
+        """
 
 
 class SeenRun(NamedTuple):

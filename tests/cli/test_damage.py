@@ -1,10 +1,11 @@
 """Damage in the store is found before it is used, is named, and never reaches a step or a user."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.commandline import Computer
+from tests.cli.commandline import GIT, Computer
 from tests.cli.test_fsck import FILES, Shop, flip, garbage, loose, truncate, write
 
 
@@ -58,7 +59,7 @@ def test_a_run_gives_no_step_a_damaged_output_of_a_cached_one(
         done.ok(1 if "failed" in done.err else 9)
         assert "is damaged" in done.err
         done = shop.project.run("run", ".", "-P", "lr=0.7", "--get", "got").ok()
-    no_mark(shop.store / "objects", shop.project.folder / "got")
+    no_mark(shop.project.folder / "got")
 
 
 @pytest.mark.parametrize(("step", "path"), [("table", "table.csv"), ("model", "model")])
@@ -129,6 +130,39 @@ def test_damaged_code_is_not_executed(shop: Shop, content: str) -> None:
     done = shop.project.run("rerun", shop.first)
     assert done.code in (7, 9), done.said
     assert "not whole in the store" in done.err
+
+
+def test_a_damaged_list_of_files_of_the_code_is_not_executed(shop: Shop) -> None:
+    text = FILES["runproj.yaml"].replace("[data.csv]", "[data.csv, code]")
+    for content in ("old", "new"):
+        shop.project.write({"runproj.yaml": text, "code/a.txt": content})
+        shop.project.run("run", ".").ok()
+    old, new = (
+        shop.project.run("show", name, "--json").run["id"] for name in ("latest~1", "latest")
+    )
+    write(loose(shop, "code", old), loose(shop, "code", new).read_bytes())
+    said = shop.project.run("rerun", old).ok(9).err
+    assert "its list of files is damaged" in said
+    [damage] = shop.project.run("fsck", old, "--json").ok(9).json["fsck"]["damages"]
+    assert "code is damaged" in damage["message"]
+    shop.project.run("rerun", new).ok()
+
+
+def test_a_pack_that_is_damaged_is_taken_apart(shop: Shop) -> None:
+    git = shop.store / "source.git"
+    subprocess.run([GIT, "--git-dir", str(git), "repack", "-adfq"], check=True)
+    subprocess.run([GIT, "--git-dir", str(git), "prune-packed", "-q"], check=True)
+    [pack] = git.glob("objects/pack/*.pack")
+    data = bytearray(pack.read_bytes())
+    data[20:24] = b"\0\0\0\0"  # in the content of the first object
+    write(pack, bytes(data))
+    shop.found()
+    shop.project.run("fsck", "--repair").ok(9)
+    assert not pack.exists()
+    assert (git / "damaged" / pack.name).read_bytes() == bytes(data)
+    shop.project.run("run", ".", "-f").ok()
+    shop.found(code=0)
+    shop.project.run("rerun", shop.first).ok()
 
 
 @pytest.mark.parametrize("content", ["garbage", "other", "gone"])

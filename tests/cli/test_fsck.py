@@ -243,9 +243,9 @@ def test_a_check_of_one_run_does_not_look_at_what_its_rerun_makes(shop: Shop) ->
     shop.found()
 
 
-def loose(shop: Shop, path: str) -> Path:
-    """Return the file of a git object of the source."""
-    tree = shop.record(shop.first)["source"]["tree"]
+def loose(shop: Shop, path: str, run: str | None = None) -> Path:
+    """Return the file of a git object of the source of a run, the first if none is named."""
+    tree = shop.record(run or shop.first)["source"]["tree"]
     named = f"{tree}:{path}"
     found = subprocess.run(
         [GIT, "rev-parse", named], cwd=shop.store / "source.git",

@@ -228,6 +228,18 @@ def test_a_repair_that_fails_says_so(store: Store) -> None:
     assert not damage.mended
 
 
+def test_repair_lets_damaged_code_be_kept_again(store: Store) -> None:
+    store.source.flaws[TREE] = ["a is missing"]
+    assert "or 'runproj fsck --repair'" in store.the_damage().hint
+    assert store.source.let_gone == []
+    damage = store.the_damage(repair=True)
+    assert damage.hint == ("what is damaged was set aside; a run of the same code keeps it again")
+    assert not damage.mended
+    assert store.source.let_gone == [TREE]
+    store.source.stuck = True
+    assert store.the_damage(repair=True).hint == "it could not be mended: permission denied"
+
+
 def test_a_run_is_checked_for_what_its_rerun_needs(store: Store) -> None:
     run = store.add("r2")
     store.lose(b"made")

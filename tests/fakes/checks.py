@@ -78,11 +78,18 @@ class FakeSourceChecks:
         self.flaws: dict[str, list[str]] = {}
         self.others: list[str] = []
         self.asked: list[tuple[Sequence[str], bool]] = []
+        self.let_gone: list[str] = []
+        self.stuck = False
 
     def check(self, trees: Sequence[str], *, everything: bool) -> CheckedSource:
         self.asked.append((trees, everything))
         flaws = {tree: self.flaws[tree] for tree in trees if tree in self.flaws}
         return CheckedSource(flaws, self.others if everything else ())
+
+    def let_go(self, trees: Sequence[str]) -> None:
+        if self.stuck:
+            raise StoreError("permission denied")
+        self.let_gone += trees
 
 
 class FakeRecordChecks:

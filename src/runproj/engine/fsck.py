@@ -63,7 +63,7 @@ class Fsck(NamedTuple):
         damages = [
             *(damage for one in seen for damage in one.damages),
             *found,
-            *self._trees(source, needs),
+            *self._trees(source, needs, repair=repair),
         ]
         notes = [note for one in seen for note in one.notes]
         health = Health(
@@ -113,22 +113,34 @@ class Fsck(NamedTuple):
         known = {one.sha256 for one in wrong}
         return size, count, [*found, *(one for one in flawed if one.sha256 not in known)]
 
-    def _trees(self, source: CheckedSource, needs: _Needs) -> Iterator[Damage]:
+    def _trees(
+        self, source: CheckedSource, needs: _Needs, *, repair: bool = False
+    ) -> Iterator[Damage]:
         hint = "bring the source store back from a copy of it"
+        ways = f"{hint}; or 'runproj fsck --repair', and a run of the same code keeps it again"
+        if repair and source.trees:
+            ways = self._let_go(list(source.trees))
         for tree, flaws in source.trees.items():
             message = f"the code of tree {tree[:12]}… is not whole: {_listed(flaws)}"
             yield Damage(
-                kind="source", message=message, where=self.source.place, hint=hint,
+                kind="source", message=message, where=self.source.place, hint=ways,
                 uses=tuple(needs.trees[tree]),
             )  # fmt: skip
         for line in source.others:
             message = f"the source store is damaged: {line}"
             yield Damage(kind="source", message=message, where=self.source.place, hint=hint)
 
+    def _let_go(self, trees: Sequence[str]) -> str:
+        """Let damaged code be kept again; return what can be done now."""
+        try:
+            self.source.let_go(trees)
+        except StoreError as error:
+            return f"it could not be mended: {error}"
+        return "what is damaged was set aside; a run of the same code keeps it again"
+
     def _repaired(self, health: Health) -> Health:
         """Return what is left to be said after everything was done that loses nothing."""
-        damages = tuple(self._mended(damage) for damage in health.damages)
-        return health.replace(damages=damages)
+        return health.replace(damages=tuple(self._mended(damage) for damage in health.damages))
 
     def _mended(self, damage: Damage) -> Damage:
         try:

@@ -5,14 +5,18 @@ need them; and what reads a single object does not see whether its bytes are wha
 the objects of trees are read by themselves, and hashed here.
 """
 
-import hashlib
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runproj.adapters.disk import is_left
-from runproj.adapters.source.plumbing import ask
+from runproj.adapters.source.plumbing import Command, GitFailed, ask, run
+from runproj.adapters.source.proof import object_id
 from runproj.adapters.source.store import Store
+from runproj.errors import StoreError
 from runproj.ports import CheckedSource
 from runproj.record.health import Note
 
@@ -31,19 +35,61 @@ class GitChecks:
         """Check the store ``path``, which may not be there."""
         self.place = path
         self._store = Store(path)
+        self._bad: dict[str, str] = {}
 
     def check(self, trees: Sequence[str], *, everything: bool) -> CheckedSource:
         """Read all objects of these trees, and everything else that is there if wanted."""
         if not (Path(self.place) / "objects").is_dir():
             return CheckedSource({tree: ["the source store is gone"] for tree in trees})
         objects, complete = self._objects(trees)
-        bad = dict(self._read(objects))
+        self._bad = bad = dict(self._read(objects))
         flawed: dict[str, Sequence[str]] = {}
         if bad or not complete:
             flawed = {tree: flaws for tree in trees if (flaws := self._flaws(tree, bad))}
         if not everything:
             return CheckedSource(flawed)
         return CheckedSource(flawed, tuple(self._others(bad)), tuple(self._leftovers()))
+
+    def let_go(self, trees: Sequence[str]) -> None:
+        """Take out of the way what the last check found, see :class:`~runproj.ports.SourceChecks`.
+
+        Loose objects are moved into the folder ``damaged``. Of a pack, what can be read is written
+        as loose objects before it goes there. A tree that is not whole loses the reference that
+        says it is, so that the next snapshot of the same code writes it anew.
+        """
+        aside = Path(self.place) / "damaged"
+        try:
+            aside.mkdir(exist_ok=True)
+            packed = False
+            for identity, state in self._bad.items():
+                place = Path(self.place) / "objects" / identity[:2] / identity[2:]
+                if place.exists():
+                    place.replace(aside / identity)
+                packed = packed or state == "damaged"
+            for pack in (Path(self.place) / "objects/pack").glob("*.pack") if packed else ():
+                self._recover(pack, aside)
+            for tree in trees:
+                run(self._store.command("update-ref", "-d", f"refs/snapshots/{tree}"))
+        except (OSError, GitFailed) as error:
+            raise StoreError(f"the source store: {error}", where=self.place) from error
+
+    def _recover(self, pack: Path, aside: Path) -> None:
+        """Take a pack apart if an object in it is damaged; nothing is missing meanwhile."""
+        [answer] = ask(self._store.command("verify-pack", os.fspath(pack)))
+        if answer.code == 0:
+            return
+        loose = Path(tempfile.mkdtemp(dir=aside, prefix="loose-"))
+        command = self._store.command("unpack-objects", "-q", "-r", feed=pack.read_bytes())
+        variables = {**command.variables, "GIT_OBJECT_DIRECTORY": str(loose)}
+        ask(Command(command.argv, command.folder, variables, command.feed))
+        for one in loose.glob("??/*"):
+            target = Path(self.place) / "objects" / one.parent.name / one.name
+            if not target.exists():
+                target.parent.mkdir(exist_ok=True)
+                one.replace(target)
+        shutil.rmtree(loose, ignore_errors=True)
+        for one in pack.parent.glob(f"{pack.stem}.*"):
+            one.replace(aside / one.name)
 
     def _objects(self, trees: Sequence[str]) -> tuple[list[str], bool]:
         """Return the ids of all objects of trees that can be found, and whether that is all."""
@@ -138,7 +184,7 @@ class GitChecks:
                 yield identity, "damaged"
                 yield from self._read(group[number + 1 :])
                 return
-            if _identity(head[1], content) != identity:
+            if object_id(head[1], content) != identity:
                 yield identity, "damaged"
             place = end + 1 + size + 1
 
@@ -171,9 +217,3 @@ class GitChecks:
         for place in found:
             if is_left(place):
                 yield Note(message="a file of a process that was ended", where=str(place))
-
-
-def _identity(kind: str, content: bytes) -> str:
-    digest = hashlib.sha1(f"{kind} {len(content)}\0".encode(), usedforsecurity=False)
-    digest.update(content)
-    return digest.hexdigest()
