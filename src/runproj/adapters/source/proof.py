@@ -12,6 +12,7 @@ from runproj.adapters.source.plumbing import run
 from runproj.adapters.source.store import Store
 
 _LINK = "120000"
+_FEW = 100  # files are hashed sooner than a process is started
 
 
 def first_wrong(
@@ -30,8 +31,10 @@ def first_wrong(
         return "its list of files is damaged"
     links = [path for path in paths if manifest[path].startswith(_LINK)]
     files = [path for path in paths if not manifest[path].startswith(_LINK)]
-    asked = [path for path in files if not path.startswith('"') and "\n" not in path]
     odd = [path for path in files if path.startswith('"') or "\n" in path]
+    asked = [path for path in files if not path.startswith('"') and "\n" not in path]
+    if len(asked) <= _FEW:
+        odd, asked = files, []
     found = dict(zip(asked, _hashed(store, folder, asked), strict=True))
     for path in odd:
         with open(_joined(folder, path), "rb") as file:  # noqa: PTH123 -- bytes
