@@ -8,7 +8,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ from runproj.version import VERSION
 if TYPE_CHECKING:
     from runproj.adapters.environments.built import BuiltEnvironments
     from runproj.engine.diff import Differ
+    from runproj.engine.fsck import Fsck
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
     from runproj.engine.vary import Varier
@@ -672,6 +673,17 @@ def verify(
         lambda: timestamp(time.time()), VERSION,
     )  # fmt: skip
     return verifier.verify(past)
+
+
+def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
+    """Return what checks a store; ``progress`` is told bytes that were read, of how many."""
+    from runproj.adapters.source.checks import GitChecks  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store.checked_objects import CheckedObjects  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store.checked_records import CheckedRecords  # noqa: PLC0415 -- lazy
+    from runproj.engine.fsck import Fsck  # noqa: PLC0415 -- lazy
+
+    source = GitChecks(str(store.folder / "source.git"))
+    return Fsck(CheckedObjects(store.objects), source, CheckedRecords(store.runs), progress)
 
 
 def differ(store: Store) -> "Differ":

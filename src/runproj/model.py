@@ -289,7 +289,7 @@ def _model(kind: type[Model]) -> _Reader:
                 values[names[key]] = readers[key](value)
             except WrongData as error:
                 raise error.below(key) from None
-        for name in required - values.keys():
+        for name in sorted(required - values.keys()):
             raise WrongData(f"the key {name!r} is missing")
         return kind(**values)
 

@@ -5,13 +5,14 @@ Every member may raise a :class:`~runproj.errors.RunprojError`; no adapter lets 
 through.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from runproj.lock.lock import Declaration, Lock
 from runproj.plan.fingerprint import Fingerprint
-from runproj.record.artifact import Artifact
+from runproj.record.artifact import Artifact, FolderMember
 from runproj.record.events import Event
+from runproj.record.health import Damage, Note
 from runproj.record.outcome import Outcome
 from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
@@ -401,6 +402,103 @@ class LockShelf(Protocol):
 
     def put(self, declaration: str, content: str) -> None:
         """Keep a lockfile's text."""
+
+
+class CheckedObject(NamedTuple):
+    """An object of the store as it was found; ``size`` in bytes, 0 when it is not there."""
+
+    sha256: str
+    state: Literal["whole", "damaged", "missing", "unreadable"]
+    size: int
+    where: str
+
+
+class ObjectChecks(Protocol):
+    """Looks at what an object store holds, and changes nothing unless it is told to."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return sha256 → size in bytes of every object that is there."""
+
+    def check(self, sha256s: Iterable[str]) -> Iterator[CheckedObject]:
+        """Read objects and tell how they are, in any order."""
+
+    def members(self, sha256: str) -> Sequence[FolderMember]:
+        """Return the members of a folder; what is damaged is left where it is.
+
+        Raises:
+            StoreError: it is not there, damaged, or no folder.
+        """
+
+    def set_aside(self, sha256: str) -> str:
+        """Move a damaged object out of the way, and return where it is now.
+
+        Raises:
+            StoreError: it cannot be moved.
+        """
+
+    def notes(self) -> Sequence[Note]:
+        """Return what else is there: objects that were set aside, files of killed processes."""
+
+
+class CheckedSource(NamedTuple):
+    """How source snapshots were found.
+
+    ``trees`` has what is missing or damaged, in words, for each tree that is not whole; ``others``
+    what is wrong besides; ``notes`` what is harmless.
+    """
+
+    trees: Mapping[str, Sequence[str]]
+    others: Sequence[str] = ()
+    notes: Sequence[Note] = ()
+
+
+class SourceChecks(Protocol):
+    """Looks at source snapshots, and changes nothing unless it is told to."""
+
+    @property
+    def place(self) -> str:
+        """Where they are."""
+
+    def check(self, trees: Sequence[str], *, everything: bool) -> CheckedSource:
+        """Read all objects of these trees, and everything else that is there if wanted."""
+
+    def let_go(self, trees: Sequence[str]) -> None:
+        """Set aside what the last check found, so that these trees can be kept again.
+
+        Raises:
+            StoreError: it cannot be.
+        """
+
+
+class SeenRun(NamedTuple):
+    """The record of a run as it was found; ``run`` is None when it cannot be read, or is none."""
+
+    run: Run | None
+    damages: Sequence[Damage] = ()
+    notes: Sequence[Note] = ()
+
+
+class RecordChecks(Protocol):
+    """Looks at the records of runs, and changes nothing unless it is told to."""
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all runs that have a folder, the index not asked."""
+
+    def look(self, run_id: str) -> SeenRun:
+        """Read all that is recorded of a run, its logs included."""
+
+    def index(self, runs: Sequence[Run]) -> SeenRun:
+        """Compare the index with the runs; the result has no run."""
+
+    def reindex(self) -> int:
+        """Make the index anew; return how many runs it has.
+
+        Raises:
+            StoreError: it cannot be, for example while a run goes on.
+        """
+
+    def others(self) -> SeenRun:
+        """Look at what belongs to no run, such as locks; the result has no run."""
 
 
 class Reporter(Protocol):

@@ -1177,6 +1177,7 @@ class TestGit:
         self, source: GitSource, repository: Path, counted: Path, tmp_path: Path
     ) -> None:
         tree = snapshot(source, repository).tree
+        source.manifest(tree)  # as it is asked for before every checkout
         counted.unlink()
         source.checkout(tree, str(tmp_path / "out"))
         assert len(counted.read_text().splitlines()) == 1

@@ -44,7 +44,7 @@ def world(kind: str, folder: Path) -> World:
     store = FolderObjects(str(folder / "objects"))
 
     def lose(sha256: str) -> None:
-        store._place(sha256).unlink()
+        store.place(sha256).unlink()
 
     return World(store, RealDisk(), str(folder), lose)
 

@@ -208,6 +208,17 @@ def test_outputs_that_the_store_lost_are_made_again(w: World) -> None:
     }
 
 
+def test_a_folder_whose_list_of_files_is_damaged_is_made_again(w: World) -> None:
+    run = w.runs.load("r1")
+    step = run.step("train")
+    assert step is not None
+    folder = step.outputs[0].replace(kind="folder")
+    w.runs.note(run, [step.replace(outputs=(folder,))])
+    w.objects.contents[folder.sha256] = b"damaged"
+    reason = "its outputs are no longer in the store: model.bin"
+    assert told(w.prepare())["train"] == f"run: {reason}"
+
+
 def test_a_damaged_object_ends_the_run_before_a_step_gets_it(w: World) -> None:
     step = w.runs.load("r1").step("prepare")
     assert step is not None

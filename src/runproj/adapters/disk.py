@@ -4,11 +4,13 @@ import contextlib
 import fcntl
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
 _numbers = itertools.count()
+_LEFT_S = 60  # who writes a temporary file writes to it often
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -77,3 +79,11 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(file)
     return False
+
+
+def is_left(place: Path) -> bool:
+    """Tell whether a temporary file seems to be nobody's: it was not written to for a while."""
+    try:
+        return time.time() - place.lstat().st_mtime > _LEFT_S
+    except FileNotFoundError:
+        return False

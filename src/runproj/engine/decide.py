@@ -12,6 +12,7 @@ from runproj.plan import reasons as explaining
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
 from runproj.plan.plan import EnvironmentPin, Plan, PlannedStep, Reason
 from runproj.ports import ObjectStore, RunStore, SourceControl
+from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.observation import Observation, SeenSource
@@ -107,7 +108,7 @@ class Decider:
     def _obstacle(self, step: PlannedStep, known: StepRun) -> Reason | None:
         """Return why a step run with the right fingerprint does not serve."""
         for output in known.outputs:
-            if not self.objects.has(output):
+            if not self._has(output):
                 return Reason(kind="missing", name=output.path)
         if step.hermetic and not known.hermetic:
             return Reason(kind="unconfined")
@@ -143,6 +144,12 @@ class Decider:
         """Tell whether the step read something undeclared when it was last executed."""
         last = self.runs.last(self.project, self.plan.entry_point, step.name)
         return last is not None and last[1].trace is not None and bool(last[1].trace.undeclared)
+
+    def _has(self, output: Artifact) -> bool:
+        try:
+            return self.objects.has(output)
+        except StoreError:
+            return False  # the list of a folder's files is damaged: the step makes it again
 
     def fingerprint(self, step: PlannedStep, done: Mapping[str, StepRun]) -> Fingerprint:
         """Compute the fingerprint of a step when all steps before it are ``done``."""

@@ -11,6 +11,7 @@ from runproj.adapters.source.about import About
 from runproj.adapters.source.index import Memory, PrivateIndex
 from runproj.adapters.source.listing import Names, Part
 from runproj.adapters.source.plumbing import GitFailed, ask, run
+from runproj.adapters.source.proof import first_wrong
 from runproj.adapters.source.store import Store
 from runproj.errors import ProjectError, StoreError, UsageError
 from runproj.record.source import SourceSnapshot
@@ -99,6 +100,7 @@ class GitSource:
         Raises:
             StoreError: the tree or a path is not in the store, or the folder is not empty.
         """
+        paths = None if paths is None else list(paths)
         with self._reading(tree):
             Path(folder).mkdir(parents=True, exist_ok=True)
             if next(Path(folder).iterdir(), None) is not None:
@@ -108,6 +110,11 @@ class GitSource:
             else:
                 some = [path.encode("utf-8", "surrogateescape") for path in paths]
                 self._store.check_out_some(tree, folder, some)
+            manifest = self.manifest(tree)
+            written = list(manifest) if paths is None else paths
+            wrong = first_wrong(self._store, tree, manifest, folder, written)
+            if wrong is not None:
+                raise _not_whole(tree, wrong, self._store.path)
 
     def read(self, tree: str, path: str) -> bytes | None:
         """Return the content of a file of a tree; None when it is not there.
@@ -227,12 +234,18 @@ class GitSource:
                 yield
         except StoreError as error:
             if isinstance(error.__cause__, GitFailed):
-                raise StoreError(
-                    f"the code of tree {tree} is not whole in the store: {error.__cause__.said}",
-                    where=self._store.path,
-                    hint="when the store was moved or pruned, bring it back from a copy",
-                ) from error.__cause__
+                said = error.__cause__.said
+                raise _not_whole(tree, said, self._store.path) from error.__cause__
             raise
+
+
+def _not_whole(tree: str, said: str, store: str) -> StoreError:
+    return StoreError(
+        f"the code of tree {tree} is not whole in the store: {said}",
+        where=store,
+        hint="bring the store back from a copy; or, with the same code at hand: "
+        "'runproj fsck --repair', and run it again",
+    )
 
 
 def _places(project: str, root: str) -> tuple[str, str]:

@@ -64,6 +64,17 @@ class Index:
             return False
         return bool(row[0] == _VERSION)
 
+    @property
+    def readable(self) -> bool:
+        """Whether it is there and of this version; asking changes nothing, not even its mode."""
+        try:
+            with contextlib.closing(
+                sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
+            ) as connection:
+                return bool(connection.execute("pragma user_version").fetchone()[0] == _VERSION)
+        except sqlite3.DatabaseError:
+            return False
+
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
@@ -81,13 +92,22 @@ class Index:
         with contextlib.suppress(sqlite3.Error):  # of another thread, or half made
             self.close()
 
+    @property
+    def _sound(self) -> bool:
+        """Whether its pages are as SQLite wrote them."""
+        try:
+            [said] = self._connect().execute("pragma quick_check(1)").fetchone()
+        except sqlite3.DatabaseError:
+            return False
+        return bool(said == "ok")
+
     @contextlib.contextmanager
     def made_anew(self) -> Iterator[None]:
         """Empty the index for a block that fills it; nobody sees it half full.
 
         What is no index of this version is replaced: nobody else may do that at the same time.
         """
-        if not self.usable:
+        if not self.usable or not self._sound:
             self.close()
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
@@ -144,7 +164,7 @@ class Index:
         self._write(
             f"insert into run ({', '.join(names)}) values ({values}) "  # noqa: S608 -- our own names
             f"on conflict (id) do update set {changed}",
-            [_row(run)],
+            [row_of(run)],
         )
 
     def put_step(self, run_id: str, step: StepRun) -> None:
@@ -246,7 +266,8 @@ class Index:
         return found
 
 
-def _row(run: Run) -> tuple[object, ...]:
+def row_of(run: Run) -> tuple[object, ...]:
+    """Return what the index says of a run, in the order of its columns; the verdict is apart."""
     return (
         run.id, run.name, run.project, run.entry_point, run.experiment, run.status, run.started_at,
         run.finished_at, run.duration_s, run.exit_code, run.source.dirty, run.source.commit,

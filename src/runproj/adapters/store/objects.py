@@ -74,7 +74,7 @@ class FolderObjects:
 
     def read(self, sha256: str) -> bytes:
         """Return the content of a file, see :class:`~runproj.ports.ObjectStore`."""
-        place = self._place(sha256)
+        place = self.place(sha256)
         with _translated(place), self._open(sha256) as file:
             data = file.read()
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -83,19 +83,33 @@ class FolderObjects:
 
     def has(self, artifact: Artifact) -> bool:
         """Tell whether it is all there, see :class:`~runproj.ports.ObjectStore`."""
-        with _translated(self._place(artifact.sha256)):
-            if not self._place(artifact.sha256).exists():
-                return False
+        with _translated(self.place(artifact.sha256)):
             if artifact.kind == "file":
-                return True
+                return self._stands(artifact.sha256, artifact.size)
+            if not self.place(artifact.sha256).exists():
+                return False
             members = self.members(artifact.sha256)
-            return all(m.sha256 is None or self._place(m.sha256).exists() for m in members)
+            return all(m.sha256 is None or self._stands(m.sha256, m.size) for m in members)
+
+    def _stands(self, sha256: str, size: int) -> bool:
+        """Tell whether an object is there, and as large as it was; what is not is looked into."""
+        try:
+            if self.place(sha256).stat().st_size == size:
+                return True
+        except FileNotFoundError:
+            return False
+        try:
+            self.read(sha256)
+        except StoreError:
+            return False
+        return True  # the file was written to while it was kept
 
     def members(self, sha256: str) -> tuple[FolderMember, ...]:
         """Return the members of a folder that is kept under this digest."""
         return from_json(FolderManifest, self.read(sha256)).members
 
-    def _place(self, sha256: str) -> Path:
+    def place(self, sha256: str) -> Path:
+        """Return where an object is, or would be."""
         return self.folder / sha256[:2] / sha256[2:]
 
     def _gone(self, sha256: str) -> StoreError:
@@ -103,18 +117,29 @@ class FolderObjects:
 
     def _damaged(self, sha256: str) -> StoreError:
         """Set an object aside whose bytes are wrong, so that it can be made again."""
-        place, aside = self._place(sha256), self.folder / "damaged" / sha256
         hint = "it was set aside: the next run of the step that made it makes it again"
         try:
-            aside.parent.mkdir(exist_ok=True)
-            place.replace(aside)
-        except OSError:
-            aside, hint = place, "remove that file, and run the step that made it again"
+            aside = self.set_aside(sha256)
+        except StoreError:
+            aside = self.place(sha256)
+            hint = "remove that file, and run the step that made it again"
         return StoreError(
             f"the object {sha256[:12]}… is damaged: its bytes are not what its name says",
             where=str(aside),
             hint=hint,
         )
+
+    def set_aside(self, sha256: str) -> Path:
+        """Move an object into the folder ``damaged``; return where it is now.
+
+        Raises:
+            StoreError: it cannot be moved.
+        """
+        aside = self.folder / "damaged" / sha256
+        with _translated(self.place(sha256)):
+            aside.parent.mkdir(exist_ok=True)
+            self.place(sha256).replace(aside)
+        return aside
 
     def _sha256(self, place: Path, status: os.stat_result) -> str:
         _refuse_unless_file(place, status)
@@ -130,7 +155,7 @@ class FolderObjects:
         _refuse_unless_file(place, status)
         take = take and status.st_nlink == 1  # what has a second name could be changed through it
         sha256 = None if take else self.remembered.get(place, status)
-        if sha256 is None or not self._place(sha256).exists():
+        if sha256 is None or not self.place(sha256).exists():
             sha256 = self._take_file(place) if take else self._copy_in(place, status)
         return _file_artifact(path, sha256, status)
 
@@ -139,10 +164,7 @@ class FolderObjects:
             place.chmod(0o400)  # it is ours: who made it closed it to everybody
         with place.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        target = self._place(sha256)
-        if target.exists():
-            place.unlink()
-            return sha256
+        target = self.place(sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
         place.chmod(0o444)
         try:
@@ -166,9 +188,15 @@ class FolderObjects:
         """Keep bytes as a file; return their sha256."""
         sha256 = hashlib.sha256(data).hexdigest()
         with _translated(self.folder):
-            if not self._place(sha256).exists():
+            if not self._holds(sha256, data):
                 self._write(io.BytesIO(data))
         return sha256
+
+    def _holds(self, sha256: str, data: bytes) -> bool:
+        try:
+            return self.place(sha256).read_bytes() == data
+        except FileNotFoundError:
+            return False
 
     def _write(self, file: BinaryIO) -> str:
         """Copy an open file into the store, hashing on the way."""
@@ -186,7 +214,7 @@ class FolderObjects:
         return digest.hexdigest()
 
     def _settle(self, incoming: Path, sha256: str) -> None:
-        target = self._place(sha256)
+        target = self.place(sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
         incoming.chmod(0o444)
         incoming.replace(target)
@@ -260,7 +288,7 @@ class FolderObjects:
 
     def _open(self, sha256: str) -> BinaryIO:
         try:
-            return self._place(sha256).open("rb")
+            return self.place(sha256).open("rb")
         except FileNotFoundError as error:
             raise self._gone(sha256) from error
 

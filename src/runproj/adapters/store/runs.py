@@ -104,7 +104,7 @@ class FolderRuns:
         alive = is_locked(folder / "lock")
         if not alive and (ended := self._written(folder)).status != "running":
             return ended  # it ended between the two looks
-        steps = _steps_from_events(folder, alive=alive)
+        steps = events_of(folder, alive=alive)
         update: dict[str, object] = {"steps": steps}
         if not alive:
             began, seen = datetime.fromisoformat(run.started_at), _last_sign_of_life(folder)
@@ -252,8 +252,12 @@ class _Line(Model):
     step: StepRun
 
 
-def _steps_from_events(folder: Path, *, alive: bool) -> tuple[StepRun, ...]:
-    """Return the step runs that the events tell of; one that had not ended was interrupted."""
+def events_of(folder: Path, *, alive: bool) -> tuple[StepRun, ...]:
+    """Return the step runs that the events tell of; one that had not ended was interrupted.
+
+    Raises:
+        StoreError: a line is damaged; a torn last one was never written.
+    """
     steps: dict[str, StepRun] = {}
     place = folder / "events.jsonl"
     with _translated(f"the events of the run {folder.name} cannot be read", place):

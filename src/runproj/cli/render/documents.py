@@ -8,6 +8,7 @@ from runproj.model import Key, Model, plain
 from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
+from runproj.record.health import DamageKind, Health, Role
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import OutputLikeness, Verdict, VerdictWord
 
@@ -353,6 +354,55 @@ class RemoveResult(Model):
     removed: list[str]
 
 
+class UseDocument(Model):
+    """What damage touches in a run or step run; ``path`` is that of an input or output."""
+
+    run: str
+    step: str | None
+    role: Role
+    path: str | None
+
+
+class DamageDocument(Model):
+    """Something in the store that is missing, or not what it should be, and what it touches.
+
+    ``mended`` tells that after ``--repair`` nothing is missing.
+    """
+
+    kind: DamageKind
+    message: str
+    where: str
+    hint: str
+    sha256: str | None
+    mended: bool
+    uses: list[UseDocument]
+
+
+class NoteDocument(Model):
+    """Something in the store that does no harm."""
+
+    message: str
+    where: str
+
+
+class HealthDocument(Model):
+    """How many of each were looked at, and what was found; ``size`` in bytes."""
+
+    whole: bool
+    runs: int
+    objects: int
+    size: int
+    trees: int
+    damages: list[DamageDocument]
+    notes: list[NoteDocument]
+
+
+class FsckResult(Model):
+    """What ``fsck`` prints."""
+
+    fsck: HealthDocument
+
+
 class ProblemDocument(Model):
     """One of several things that went wrong."""
 
@@ -381,7 +431,7 @@ Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
-    | RemoveResult | ErrorResult
+    | RemoveResult | FsckResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -395,6 +445,18 @@ def verify_result(run: Run, verdict: Verdict, *, current_code: bool = False) -> 
             outputs=[JudgementDocument.of(one) for one in verdict.judgements],
         )
     )  # fmt: skip
+
+
+def fsck_result(health: Health) -> FsckResult:
+    """Return what a check of the store found as a document."""
+    damages = [
+        DamageDocument.of(one, uses=[UseDocument.of(use) for use in one.uses])
+        for one in health.damages
+    ]
+    notes = [NoteDocument.of(one) for one in health.notes]
+    return FsckResult(
+        fsck=HealthDocument.of(health, whole=health.whole, damages=damages, notes=notes)
+    )
 
 
 def diff_result(found: Difference, patch: str | None) -> DiffResult:

@@ -1,0 +1,64 @@
+"""The commands about the store as a whole: fsck."""
+
+from pathlib import Path
+
+import click
+
+from runproj import app
+from runproj.cli.group import json_option, place_options
+from runproj.cli.render.live import LiveReporter
+from runproj.cli.render.style import stdout_style
+from runproj.errors import StoreError, UsageError
+from runproj.record.events import Progress
+
+_WORTH_TELLING = 200_000_000  # bytes; less is read in a moment
+_SELDOM = 10  # percent between two lines where they stay
+
+
+@click.command("fsck")
+@click.argument("name", metavar="[RUN]", required=False)
+@click.option(
+    "--repair", is_flag=True,
+    help="Set damaged objects aside and make the index anew; nothing is removed.",
+)  # fmt: skip
+@json_option
+@place_options
+def fsck(name: str | None, store: str | None, *, repair: bool, as_json: bool) -> int:
+    """Check the store: what is damaged, which runs that touches, and what can be done.
+
+    With RUN: whether everything is there that 'runproj rerun RUN' needs.
+    """
+    if name and repair:
+        raise UsageError("--repair goes with the whole store", hint="runproj fsck --repair")
+    opened = app.find_store(str(Path.cwd()), store)
+    reporter = LiveReporter(quiet=as_json)
+    checks = app.fsck(opened, _telling(reporter))
+    run = opened.lookup.run(name) if name else None
+    health = checks.store(repair=repair) if run is None else checks.run(run)
+    reporter.clear()
+    if as_json:
+        from runproj.cli.render.documents import as_text, fsck_result  # noqa: PLC0415 -- lazy
+
+        print(as_text(fsck_result(health)))
+    else:
+        from runproj.cli.render.health import health_text  # noqa: PLC0415 -- lazy
+
+        print(health_text(health, run, stdout_style()), end="")
+    return 0 if health.whole else StoreError.exit_code
+
+
+class _telling:  # noqa: N801 -- is called like a function
+    """Tells how far the reading is, by percent; seldom where lines stay."""
+
+    def __init__(self, reporter: LiveReporter) -> None:
+        self._reporter = reporter
+        self._told = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell it, where it is worth a line."""
+        percent = 100 * done // max(1, total)
+        step = 1 if self._reporter.terminal else _SELDOM
+        if total >= _WORTH_TELLING and percent >= self._told + step:
+            self._told = percent
+            gigabytes = f"{done / 1e9:.1f} of {total / 1e9:.1f} GB"
+            self._reporter.report(Progress("fsck", f"{percent} %, {gigabytes} read"))
