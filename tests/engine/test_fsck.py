@@ -104,7 +104,7 @@ def test_an_output_that_runs_share_names_all_of_them_the_latest_first(store: Sto
 
 def test_what_was_observed_of_a_step_is_needed(store: Store) -> None:
     seen = store.objects.keep(b"seen")
-    run = store.records.runs["r1"]
+    run = store.add()
     traced = a_step("bare", trace=Trace(observation=seen, files=1))
     store.records.runs["r1"] = run.replace(steps=(run.steps[0], traced))
     store.lose(b"seen")

@@ -8,7 +8,7 @@ from runproj.errors import StoreError
 from runproj.ports import CheckedObject, CheckedSource, ObjectChecks, RecordChecks, SourceChecks
 from runproj.record.artifact import Artifact
 from runproj.record.health import Damage, Health, Role, Use
-from runproj.record.run import Run
+from runproj.record.run import Run, StepRun
 
 _STATE = {
     "damaged": "is damaged: its bytes are not what its name says",
@@ -179,16 +179,21 @@ def _needs(runs: Iterable[Run], *, outputs: bool) -> _Needs:
         for artifact in run.inputs:
             add_artifact(artifact, "input", run, None)
         for step in run.steps if outputs else ():
-            if step.environment is not None:
-                use = step.environment
-                add(use.lock, Use(run=run.id, step=step.name, role="lock", path=use.name))
-            if step.trace is not None:
-                add(step.trace.observation, Use(run=run.id, step=step.name, role="observation"))
+            for sha256, role, path in _of_step(step):
+                add(sha256, Use(run=run.id, step=step.name, role=role, path=path))
             for artifact in step.inputs:
                 add_artifact(artifact, "input", run, step.name)
             for output in step.outputs:
                 add_artifact(output, "output", run, step.name)
     return needs
+
+
+def _of_step(step: StepRun) -> Iterator[tuple[str, Role, str | None]]:
+    """Yield digest, role and name of what a step run refers to besides inputs and outputs."""
+    if step.environment is not None:
+        yield step.environment.lock, "lock", step.environment.name
+    if step.trace is not None:
+        yield step.trace.observation, "observation", None
 
 
 def _uses(
