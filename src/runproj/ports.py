@@ -94,7 +94,8 @@ class Execution(NamedTuple):
 
     ``variables`` is the whole environment of the process. ``stdin`` is a file (None:
     ``/dev/null``); ``stdout`` a file that takes standard output (None: it is streamed).
-    ``on_output`` is called with chunks of bytes as they come.
+    ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
+    (None: all), where the system can tell it so.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Execution(NamedTuple):
     stdin: str | None = None
     stdout: str | None = None
     timeout_s: float | None = None
+    cpus: int | None = None
 
 
 class Executor(Protocol):

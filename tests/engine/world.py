@@ -21,7 +21,9 @@ from runproj.engine.lookup import Lookup
 from runproj.engine.pin import Pinner, Policy
 from runproj.engine.prepare import Prepared, Preparer, Request
 from runproj.engine.rerun import Rerunner
+from runproj.engine.perturbation import Trial
 from runproj.engine.run import Runner, timestamp
+from runproj.engine.stability import Known
 from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock import pylock
 from runproj.lock.lock import Declaration, Kind, Lock
@@ -208,6 +210,7 @@ class World:
         self.venv, self.system = FakeBackend("venv"), FakeBackend("system")
         self.backends: dict[Kind, EnvironmentBackend] = {"venv": self.venv, "system": self.system}
         self.platform = PLATFORM
+        self.rerun_of: dict[str, str] = {}
         self._seconds = itertools.count()
         self._ids = itertools.count(1)
         self.executor = FakeExecutor()
@@ -257,7 +260,12 @@ class World:
         return preparer.prepare(Request(entry_point, given, steps, force, system), keep=keep)
 
     def execute(
-        self, prepared: Prepared, *, keep_going: bool = False, keep_workspace: bool = False
+        self,
+        prepared: Prepared,
+        *,
+        keep_going: bool = False,
+        keep_workspace: bool = False,
+        trial: Trial | None = None,
     ) -> Run:
         """Execute what was prepared; events are those of this run."""
         self.reporter = FakeReporter()
@@ -266,14 +274,19 @@ class World:
         runner = Runner(
             self.objects, self.runs, self.workspaces, self.executor, self.backends, self.files,
             self.reporter, self.caller, self._clock, parse_metrics, keep_going, keep_workspace,
+            trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable,
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared))
 
     def run(self, *steps: str, **values: object) -> Run:
         return self.execute(self.prepare(*steps, **values))  # type: ignore[arg-type] # values are free
 
-    def rerun(self, run: Run, step: str | None = None) -> Run:
-        return self.execute(self.rerunner.prepare(run, step))
+    def rerun(self, run: Run, step: str | None = None, trial: Trial | None = None) -> Run:
+        done = self.execute(
+            self.rerunner.prepare(run, step), keep_going=trial is not None, trial=trial
+        )
+        self.rerun_of[done.id] = run.id
+        return done
 
     def _play(self, execution: Execution) -> Outcome | None:
         program = self.programs.get(execution.name)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from runproj.engine import perturbation
+from runproj.engine.perturbation import Trial
 from runproj.engine.prepare import Prepared
 from runproj.engine.schedule import Schedule
 from runproj.engine.undeclared import undeclared
@@ -80,7 +82,9 @@ class Runner:
 
     ``clock`` returns seconds since 1970; ``parse_metrics`` reads numbers out of a file's text.
     Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
-    of steps that succeeded too.
+    of steps that succeeded too. In a ``trial`` what must not matter is perturbed, and what comes
+    out is taken by no other run. ``unstable`` returns what is said against the outputs of
+    ``RUN/STEP``.
     """
 
     objects: ObjectStore
@@ -96,6 +100,8 @@ class Runner:
     keep_going: bool = False
     keep_workspace: bool = False
     limit: int = 1
+    trial: Trial | None = None
+    unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
@@ -225,9 +231,18 @@ class Runner:
     def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
         """Answer a step by an earlier step run."""
         taken = known.replace(name=step.name, status="cached", reasons=reasons)
+        if self.trial is None:
+            taken = self._warned(taken)
         self._steps[step.name] = taken
         self.journal.finished(taken)
         self.reporter.report(StepFinished(taken))
+
+    def _warned(self, taken: StepRun) -> StepRun:
+        """Tell that outputs that are taken are known to be unstable."""
+        said = self.unstable(taken.cached_from or "")
+        for warning in said:
+            self.reporter.report(Warned(f"{taken.name}: {warning}"))
+        return taken.replace(warnings=(*taken.warnings, *said)) if said else taken
 
     def _start(
         self, step: PlannedStep, reasons: tuple[Reason, ...], known: Fingerprint | None
@@ -267,7 +282,8 @@ class Runner:
                 on_output=self._listener(step.name, log),
                 stdin=None if step.stdin is None else _joined(workspace.project, step.stdin),
                 stdout=None if step.stdout is None else _joined(workspace.project, step.stdout),
-                timeout_s=step.timeout_s,
+                timeout_s=perturbation.timeout_s(self.trial, step),
+                cpus=perturbation.cpus(self.trial, step),
             )
         )
 
@@ -321,6 +337,7 @@ class Runner:
             about=about,
             run_id=self.header.id,
             workspace=workspace.root,
+            perturbed=perturbation.variables(self.trial, step),
         )
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
@@ -331,7 +348,7 @@ class Runner:
         try:
             outputs, metrics = self._results(running, outcome)
             update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
-            update["warnings"] = tuple(running.warnings)
+            update |= {"warnings": tuple(running.warnings), "reusable": self.trial is None}
             for warning in running.warnings:
                 self.reporter.report(Warned(f"{step.name}: {warning}"))
         except _StepFailedError as failure:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from runproj.errors import CannotRerun, EnvironmentFailed, UsageError
+from runproj.errors import CannotRerun, EnvironmentFailed, RunprojError, UsageError
 from runproj.model import from_json
 from runproj.plan.plan import PlannedOutput, PlannedStep
 from runproj.ports import Annotations, ObjectStore
@@ -42,31 +42,31 @@ class Verifier(NamedTuple):
         Raises:
             UsageError: the run did not succeed, so there is nothing to compare with.
         """
-        if past.status != "succeeded":
-            raise UsageError(
-                f"the run {past.id} is {past.status}: only what succeeded can be verified",
-                hint=f"runproj rerun {past.id}",
-            )
         try:
-            again = self.rerun(past)
+            again = self.rerun(checked(past))
         except (CannotRerun, EnvironmentFailed) as error:
-            notes = tuple(
-                one.message if one.where is None else f"{one.message} ({one.where})"
-                for one in error.problems
-            )
-            verdict = Verdict(
-                word="cannot rerun", at=self.now(), runproj_version=self.version, notes=notes
-            )
+            verdict = self.cannot(error)
         else:
-            verdict = self._judged(past, again)
+            verdict = self.judge(past, again)
         self.annotations.annotate(past.id, Annotation(kind="verdict", verdict=verdict))
         return verdict
 
-    def _judged(self, past: Run, again: Run) -> Verdict:
+    def cannot(self, error: RunprojError) -> Verdict:
+        """Return the verdict on a run that cannot be done again."""
+        notes = tuple(
+            one.message if one.where is None else f"{one.message} ({one.where})"
+            for one in error.problems
+        )
+        return Verdict(
+            word="cannot rerun", at=self.now(), runproj_version=self.version, notes=notes
+        )
+
+    def judge(self, past: Run, again: Run) -> Verdict:
+        """Return the verdict on a run that was done again."""
         judgements = tuple(
             judgement
             for step in past.plan.steps
-            for judgement in self._step(step, past.step(step.name), again.step(step.name))
+            for judgement in self.judge_step(step, past.step(step.name), again.step(step.name))
         )
         word = worst(one.likeness for one in judgements if one.likeness != "ignored")
         different = (one.step for one in judgements if one.likeness == "different")
@@ -81,9 +81,13 @@ class Verifier(NamedTuple):
             notes=notes,
         )
 
-    def _step(
+    def judge_step(
         self, planned: PlannedStep, old: StepRun | None, new: StepRun | None
     ) -> Iterator[Judgement]:
+        """Yield how the outputs and metrics of a step compare with what they were.
+
+        Of a step that did not come to its end there is one judgement, with ``path`` None.
+        """
         name = planned.name
         if old is None or new is None or not new.done:
             why = "it was not executed" if new is None else f"the step {new.status}"
@@ -162,6 +166,20 @@ class Verifier(NamedTuple):
         if (new.kind, new.target, new.executable) != (old.kind, old.target, old.executable):
             return Comparison("different", f"{_shown(old)} → {_shown(new)}")
         return self._file(how, new, old, tolerance)
+
+
+def checked(past: Run) -> Run:
+    """Return a run that can be verified.
+
+    Raises:
+        UsageError: it did not succeed, so there is nothing to compare with.
+    """
+    if past.status != "succeeded":
+        raise UsageError(
+            f"the run {past.id} is {past.status}: only what succeeded can be verified",
+            hint=f"runproj rerun {past.id}",
+        )
+    return past
 
 
 def _shown(member: FolderMember) -> str:

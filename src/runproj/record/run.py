@@ -56,7 +56,8 @@ class StepRun(Model):
     ``argv`` is what was executed, ``variables`` the whole environment of the process. Times are
     ISO 8601 in UTC. ``cached_from`` is ``RUN/STEP`` of the step run whose outputs were taken.
     ``error`` says in words why it failed. ``workspace`` is a folder that was kept. ``reusable``
-    tells whether other runs may take its outputs: not when its environment was changed meanwhile.
+    tells whether other runs may take its outputs: not when its environment was changed meanwhile,
+    or when it only shows whether its outputs are stable.
     """
 
     name: str
@@ -94,8 +95,9 @@ class Run(Model):
     """One execution of an entry point. It holds its plan, so that it can be done again.
 
     ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
-    repeats, ``variation`` the names of the values that differ from it. ``inputs`` are the files
-    from outside of the source, as they were given.
+    repeats, ``variation`` the names of the values that differ from it, ``perturbed`` what was
+    changed that must not matter. ``inputs`` are the files from outside of the source, as they were
+    given.
     """
 
     format: Literal[0] = 0
@@ -113,6 +115,7 @@ class Run(Model):
     error: str | None = None
     rerun_of: str | None = None
     variation: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     runproj_version: str
     python_version: str

@@ -310,7 +310,7 @@ def start_message(number: int, execution: Execution, timeout_grace_s: float) -> 
         os.fsencode(execution.directory),
         {os.fsencode(name): os.fsencode(value) for name, value in execution.variables.items()},
         tuple(path and os.fsencode(path) for path in (execution.stdin, execution.stdout)),
-        (execution.timeout_s, timeout_grace_s),
+        (execution.timeout_s, timeout_grace_s, execution.cpus),
     )
 
 

@@ -351,6 +351,12 @@ def enter(directory: bytes) -> None:
         raise CannotStartError(f"cannot enter directory: {reason}: {shown(directory)}") from error
 
 
+def confine(cpus: int | None) -> None:
+    """Let this process, and what it starts, run on some of the CPUs only, where that can be had."""
+    if cpus is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+
+
 def candidates(command: bytes, variables: Mapping[bytes, bytes]) -> list[bytes]:
     """Return where a command may be, by the PATH of the step and not that of the supervisor."""
     if b"/" in command:
@@ -434,24 +440,25 @@ class Supervisor:
         directory: bytes,
         variables: dict[bytes, bytes],
         files: tuple[bytes | None, bytes | None],
-        limits: tuple[float | None, float],
+        limits: tuple[float | None, float, int | None],
     ) -> None:
         """Start a step, as a message asks for it.
 
         ``number`` names it in its report, ``mark`` in its environment. ``files`` are its stdin
         (None: ``/dev/null``) and its stdout (None: a pipe); the pipes for stdout and stderr came
-        along with the message. ``limits`` are the timeout, counted from now, and the time from
-        SIGTERM to SIGKILL after it, in seconds.
+        along with the message. ``limits`` are the timeout, counted from now, the time from
+        SIGTERM to SIGKILL after it, in seconds, and on how many CPUs it may run (None: on all).
         """
         count = 2 if files[1] is None else 1
         pipes, self._pipes = self._pipes[:count], self._pipes[count:]
-        step = self._steps[number] = Step(number, mark, *limits)
+        timeout_s, grace_s, cpus = limits
+        step = self._steps[number] = Step(number, mark, timeout_s, grace_s)
         reading, writing = os.pipe()
         try:
             step.pid = os.fork()
             if step.pid == 0:
                 variables[MARK] = mark
-                self._become(writing, argv, variables, directory, (pipes, *files))
+                self._become(writing, argv, variables, directory, (pipes, *files), cpus)
         except OSError as error:  # too many processes
             os.write(writing, f"cannot start a process: {error.strerror}".encode())
         for pipe in (*pipes, writing):
@@ -485,6 +492,7 @@ class Supervisor:
         variables: dict[bytes, bytes],
         directory: bytes,
         streams: tuple[list[int], bytes | None, bytes | None],
+        cpus: int | None,
     ) -> NoReturn:
         """Turn this process, a new child, into the step; say why if that fails."""
         try:
@@ -492,6 +500,7 @@ class Supervisor:
             self._trees.bind()
             redirect(*streams)
             enter(directory)
+            confine(cpus)
             execute(argv, variables)
         except BaseException as error:  # noqa: BLE001 -- nothing may get out of a forked process
             os.write(report, str(error).encode("utf-8", "replace")[:ANSWER])

@@ -11,13 +11,13 @@ from runproj.errors import StoreError
 from runproj.model import from_json, to_json
 from runproj.record.run import Run, StepRun
 
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
-    source_commit text, rerun_of text, params text, metrics text, tags text, error text,
-    verdict text
+    source_commit text, rerun_of text, perturbed text, params text, metrics text, tags text,
+    error text, verdict text
 ) strict;
 create index run_started on run (started_at desc);
 create index run_name on run (name);
@@ -33,8 +33,8 @@ create table last (
 """
 _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
-    "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "params", "metrics", "tags",
-    "error", "verdict",
+    "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "perturbed", "params",
+    "metrics", "tags", "error", "verdict",
 )  # fmt: skip
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
@@ -154,6 +154,11 @@ class Index:
         """Note the latest verdict on a run."""
         self._write("update run set verdict = ? where id = ?", [(word, run_id)])
 
+    def rerun_of(self, run_id: str) -> str | None:
+        """Return the id of the run that a run repeats."""
+        rows = self._read("select rerun_of from run where id = ?", (run_id,))
+        return rows[0][0] if rows else None
+
     def drop_step(self, run_id: str, name: str) -> None:
         """Let a step run no longer be found."""
         self._write("delete from step where run_id = ? and name = ?", [(run_id, name)])
@@ -225,7 +230,7 @@ class Index:
             query += f" limit {int(limit)}"
         found = [dict(zip(_COLUMNS, row, strict=True)) for row in self._read(query, values)]
         for row in found:
-            for name in ("params", "metrics", "tags"):
+            for name in ("perturbed", "params", "metrics", "tags"):
                 row[name] = json.loads(row[name])
             row["dirty"] = None if row["dirty"] is None else bool(row["dirty"])
         return found
@@ -235,6 +240,6 @@ def _row(run: Run) -> tuple[object, ...]:
     return (
         run.id, run.name, run.project, run.entry_point, run.experiment, run.status, run.started_at,
         run.finished_at, run.duration_s, run.exit_code, run.source.dirty, run.source.commit,
-        run.rerun_of, json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags),
-        run.error,
+        run.rerun_of, json.dumps(run.perturbed), json.dumps(run.params), json.dumps(run.metrics),
+        json.dumps(run.tags), run.error,
     )  # fmt: skip

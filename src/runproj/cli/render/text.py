@@ -8,7 +8,7 @@ from runproj.cli.render.style import Style, visible
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
-from runproj.record.verdict import Verdict
+from runproj.record.verdict import OutputLabel, Verdict
 
 _ACTION = {"run": "green", "cached": "dim", "pending": "yellow"}
 _STATUS = {
@@ -143,7 +143,9 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
         if len({repr(row["params"].get(name)) for row in rows}) > 1
     ][:4]
     verdict = ["verdict"] if any(row["verdict"] for row in rows) else []
-    head = ["run", "status", "started", "took", "entry point", *params, *metrics, *verdict, "name"]
+    perturbed = ["perturbed"] if any(row["perturbed"] for row in rows) else []
+    head = ["run", "status", "started", "took", "entry point", *params, *metrics, *verdict]
+    head += [*perturbed, "name"]
     body = [
         [
             row["id"],
@@ -154,6 +156,7 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
             *(_value(row["params"].get(name)) for name in params),
             *(number(row["metrics"][name]) if name in row["metrics"] else "" for name in metrics),
             *([row["verdict"] or ""] if verdict else []),
+            *([", ".join(row["perturbed"])] if perturbed else []),
             _quiet(row["name"] or ""),
         ]
         for row in rows
@@ -175,7 +178,9 @@ def _with_error(word: str, error: str | None) -> str:
     return f"{word}: {_quiet(error)}" if error else word
 
 
-def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
+def run_text(
+    run: Run, style: Style, verdict: Verdict | None = None, labels: Sequence[OutputLabel] = ()
+) -> str:
     """Return everything about a run that a person wants to see first."""
     source = run.source
     code = source.tree[:12]
@@ -191,10 +196,17 @@ def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
         ("experiment", _quiet(run.experiment)),
         *([("rerun of", run.rerun_of)] if run.rerun_of else []),
+        *([("perturbed", ", ".join(run.perturbed))] if run.perturbed else []),
         *(
             [("verified", f"{verdict.word}, {verdict.at[:16].replace('T', ' ')}")]
             if verdict
             else []
+        ),
+        *(("unstable", _quiet(one.text)) for one in labels if one.label == "unstable"),
+        *(
+            ("warning", _quiet(f"{step.name}: {text}"))
+            for step in run.steps
+            for text in step.warnings
         ),
         ("code", code),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
@@ -213,11 +225,15 @@ def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
         )
         for step in run.steps
     )  # fmt: skip
+    words = {(one.step, one.path): one.label for one in labels}
     outputs = table(
-        (output.path, size(output.size), step.name, style.dim(output.sha256[:12]))
+        (
+            output.path, size(output.size), step.name, style.dim(output.sha256[:12]),
+            words.get((step.name, output.path), ""),
+        )
         for step in run.steps
         for output in step.outputs
-    )
+    )  # fmt: skip
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
 
 
@@ -230,6 +246,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         *([("hint", _quiet(step.hint))] if step.hint else []),
         ("reason", _quiet(", ".join(reason.text for reason in step.reasons))),
         *([("cached from", step.cached_from)] if step.cached_from else []),
+        *(("warning", _quiet(text)) for text in step.warnings),
         ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
         *([("fingerprint", step.fingerprint.digest[:12])] if step.fingerprint else []),
