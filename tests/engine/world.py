@@ -18,10 +18,10 @@ from tests.fakes.source import FakeFile, FakeSource
 from tests.fakes.workspaces import FakeWorkspaces
 
 from runproj.engine.lookup import Lookup
+from runproj.engine.perturbation import Trial
 from runproj.engine.pin import Pinner, Policy
 from runproj.engine.prepare import Prepared, Preparer, Request
 from runproj.engine.rerun import Rerunner
-from runproj.engine.perturbation import Trial
 from runproj.engine.run import Runner, timestamp
 from runproj.engine.stability import Known
 from runproj.errors import EnvironmentFailed, LockStale

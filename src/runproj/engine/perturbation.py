@@ -95,7 +95,7 @@ class Machine(NamedTuple):
 
 
 def perturbations(machine: Machine) -> tuple[Perturbation, ...]:
-    """Return all that can be perturbed on a machine."""
+    """Return all that can be perturbed on a machine; what also changes another comes after it."""
     locale = machine.locale or "C"
     threads = 1 if machine.cpus > 1 else 2  # on one CPU, one thread is what there is anyway
     found = [

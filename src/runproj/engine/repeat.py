@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from runproj.engine.perturbation import (
     CLOCK,
-    ORDER,
     WORKSPACE,
     Perturbation,
     Trial,
@@ -219,13 +218,13 @@ class Repeater:
             return self._untied(item)
         if self._flips(item, (), 1):
             return self._plain_cause(item)
-        path = tuple(one for one in self.perturbations if one.name == WORKSPACE)
-        if names(culprits) == (ORDER,) and self._flips(item, path):
-            culprits = path  # entries in another order are in another folder, too
         return " with ".join(names(culprits))
 
     def _culprits(self, item: Item, trial: Trial) -> Trial:
-        """Halve a trial as long as one of its halves makes something flip."""
+        """Halve a trial as long as one of its halves makes something flip; the first is the one.
+
+        Entries in another order are in another folder, too: the folder alone comes before.
+        """
         while len(trial) > 1:
             middle = (len(trial) + 1) // 2
             halves = (trial[:middle], trial[middle:])
