@@ -4,6 +4,7 @@ What it returns is ready to be used by the command line: an opened store, an ope
 the verbs of the engine with everything they need.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -25,6 +26,7 @@ from runproj.errors import (
     NotSupported,
     Problem,
     ProjectError,
+    StoreError,
     UsageError,
 )
 from runproj.model import EMPTY
@@ -596,7 +598,10 @@ class Lab:
 
 def _room(store: Store, past: "Run") -> int:
     """Return how many bytes the workspaces of a run may take at most."""
-    source = len({step.sources for step in past.plan.steps}) * store.source.size(past.source.tree)
+    source = 0
+    with contextlib.suppress(StoreError):  # when it is gone, the run cannot be done again
+        source = store.source.size(past.source.tree)
+    source *= len({step.sources for step in past.plan.steps})
     files = sum(one.size for step in past.steps for one in (*step.inputs, *step.outputs))
     return source + files + sum(step.outcome.written for step in past.steps if step.outcome)
 

@@ -227,7 +227,10 @@ class RunStore(Protocol):
         """Return the latest step run of this step that succeeded, or was answered by one."""
 
     def ids(self, name: str) -> Sequence[str]:
-        """Return the ids that a name may mean: an id, a prefix, a run's name; latest first."""
+        """Return the ids that a name may mean: an id, a prefix, a run's name; latest first.
+
+        ``latest`` and ``latest~1`` are names too; they mean no run that was perturbed.
+        """
 
 
 class Annotations(Protocol):

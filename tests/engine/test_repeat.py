@@ -1,11 +1,12 @@
 """Repeats under perturbation: what each output is labelled, and what is named as the cause."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from tests.engine.world import Process, Program, World, both, copies, fails, statuses, writes
+from tests.fakes.runs import FakeRuns
 
 from runproj.engine.perturbation import (
     Machine,
@@ -19,7 +20,7 @@ from runproj.engine.perturbation import (
 from runproj.engine.repeat import Repeater
 from runproj.engine.stability import Known
 from runproj.engine.verify import Verifier
-from runproj.errors import CannotRerun, UsageError
+from runproj.errors import CannotRerun, StoreError, UsageError
 from runproj.record.events import Warned
 from runproj.record.outcome import Outcome
 from runproj.record.run import Run
@@ -495,6 +496,14 @@ def test_what_was_said_last_of_a_step_holds() -> None:
     assert known.unstable("r1/a") == ()
     assert known.unstable("r1/b") == ("metrics, taken from r1, is unstable: c",)
     assert known.unstable("r2/a") == ()
+
+
+def test_what_was_said_and_cannot_be_read_stops_nobody() -> None:
+    class Damaged(FakeRuns):
+        def annotations(self, run_id: str) -> Sequence[Annotation]:
+            raise StoreError(f"what was said of {run_id} cannot be read")
+
+    assert Known(Damaged(), lambda _: None).unstable("r1/a") == ()
 
 
 def test_a_process_may_be_ended_by_the_time_of_its_step() -> None:

@@ -20,7 +20,7 @@ Arrange: TypeAlias = Callable[[str, Furnishing], None]
 _LIBRARIES = ("libfaketimeMT.so.1", "libfaketime.so.1")
 _FOLDERS = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/local/lib/faketime")
 _INSTALL = "the library libfaketime is not installed (Debian: apt-get install libfaketime)"
-_SPARE = 64_000_000  # bytes that stay free
+_SPARE = 16_000_000  # bytes that stay free
 _DAY_S = 86_400
 
 

@@ -149,7 +149,7 @@ def _previous(store: app.Store, run: Run) -> Run:
     Raises:
         NoSuchRun: it is the first.
     """
-    where = "project = ? and entry_point = ? and (started_at, id) < (?, ?)"
+    where = "project = ? and entry_point = ? and (started_at, id) < (?, ?) and perturbed = '[]'"
     values = (run.project, run.entry_point, run.started_at, run.id)
     found = store.runs.summaries(where, values, 1)
     if not found:

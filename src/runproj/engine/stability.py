@@ -1,8 +1,10 @@
 """What is known of the outputs of past runs: which of them are unstable, and why."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from runproj.errors import StoreError
 from runproj.ports import Annotations
 from runproj.record.verdict import Annotation, OutputLabel
 
@@ -42,7 +44,9 @@ class Known:
 
     def _of(self, run_id: str) -> dict[str, list[OutputLabel]]:
         if run_id not in self._labels:
-            found = labels_of(self.annotations.annotations(run_id))
+            found: dict[str, list[OutputLabel]] = {}
+            with contextlib.suppress(StoreError):  # what cannot be read keeps nobody from running
+                found = labels_of(self.annotations.annotations(run_id))
             before = None if found else self.rerun_of(run_id)
             self._labels[run_id] = self._of(before) if before else found
         return self._labels[run_id]

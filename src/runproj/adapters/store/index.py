@@ -209,8 +209,10 @@ class Index:
         return [row[0] for row in rows]
 
     def latest(self, back: int) -> str | None:
-        """Return the id of the latest run, or of one some runs before it."""
-        query = f"select id from run order by {_LATEST_FIRST} limit 1 offset ?"  # noqa: S608 -- our own names
+        """Return the id of the latest run, or of one before it; perturbed ones do not count."""
+        query = (
+            f"select id from run where perturbed = '[]' order by {_LATEST_FIRST} limit 1 offset ?"  # noqa: S608 -- our own names
+        )
         rows = self._read(query, (min(back, _MANY),))
         return rows[0][0] if rows else None
 
