@@ -229,4 +229,6 @@ def test_a_program_that_another_clock_breaks_is_not_blamed(project: MakeProject)
     done = verified(broken, "--times", "2", code=0)
     assert labels(done) == {"same": "stable"}
     (said,) = done.json["verify"]["stability"]["unperturbed"]
-    assert said.startswith("clock: the step 'same' failed under its tool")
+    assert said.startswith("clock: the step 'same' failed under libfaketime")
+    kept = broken.computer.home / ".cache/runproj/workspaces"
+    assert list(kept.iterdir()) == []

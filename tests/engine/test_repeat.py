@@ -263,7 +263,7 @@ def test_a_failure_under_another_clock_is_not_blamed_on_the_step() -> None:
     assert verdict.word == "identical"
     assert {one.label for one in stability.labels} == {"stable"}
     assert stability.unperturbed == (
-        "clock: the step 'first' failed under its tool, which not every program takes",
+        "clock: the step 'first' failed under libfaketime, which not every program takes",
     )
     assert all("clock" not in one.perturbed for one in stability.repeats)
 

@@ -119,8 +119,8 @@ class Repeater:
         fragile = [one for one in trial if one.fragile]
         if failed and fragile:  # they are not to blame for what their tool cannot do
             self._useless |= {
-                one.name: f"{one.name}: the step {failed[0]!r} failed under its tool, which not "
-                "every program takes"
+                one.name: f"{one.name}: the step {failed[0]!r} failed under libfaketime, which "
+                "not every program takes"
                 for one in fragile
             }
             return self._round(trial)

@@ -354,15 +354,16 @@ class Runner:
         except _StepFailedError as failure:
             update |= {
                 "status": "failed", "error": str(failure), "hint": failure.hint,
-                "workspace": running.workspace.root,
             }  # fmt: skip
-        if self.keep_workspace:
+        failed = update["status"] == "failed"
+        # in a trial nobody looks at what is left
+        keep = self.keep_workspace or (failed and self.trial is None)
+        if keep:
             update["workspace"] = running.workspace.root
         finished = record.replace(**update)
         self._steps[step.name] = finished
         del self._running[step.name]
-        failed = finished.status == "failed"
-        running.workspace.close(keep=failed or self.keep_workspace)
+        running.workspace.close(keep=keep)
         self.journal.finished(finished)
         tail = running.log.tail(_SHOWN_TAIL) if failed else ""
         self.reporter.report(StepFinished(finished, running.log.path, tail))
