@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -232,3 +233,14 @@ def test_a_program_that_another_clock_breaks_is_not_blamed(project: MakeProject)
     assert said.startswith("clock: the step 'same' failed under libfaketime")
     kept = broken.computer.home / ".cache/runproj/workspaces"
     assert list(kept.iterdir()) == []
+
+
+def test_what_cannot_be_done_again_has_a_verdict_and_no_labels(project: MakeProject) -> None:
+    gone = planted(project, "same")
+    gone.run("run", ".").ok()
+    shutil.rmtree(gone.folder / ".runproj/source.git")
+    done = gone.run("verify", "latest", "--times", "2", "--json").ok(7)
+    found = done.json["verify"]
+    assert (found["verdict"], found["stability"]) == ("cannot rerun", None)
+    jsonschema.validate(done.json, json.loads(SCHEMA.read_text()))
+    assert "the source snapshot is gone" in gone.run("verify", "latest", "--times", "2").ok(7).out
