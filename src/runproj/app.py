@@ -4,6 +4,7 @@ What it returns is ready to be used by the command line: an opened store, an ope
 the verbs of the engine with everything they need.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -25,6 +26,7 @@ from runproj.errors import (
     NotSupported,
     Problem,
     ProjectError,
+    StoreError,
     UsageError,
 )
 from runproj.model import EMPTY
@@ -33,8 +35,11 @@ from runproj.version import VERSION
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.built import BuiltEnvironments
+    from runproj.adapters.perturbing import Arrange
+    from runproj.adapters.source.git import GitSource
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
+    from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
     from runproj.engine.vary import Varier
@@ -44,12 +49,12 @@ if TYPE_CHECKING:
         Executor,
         ProjectFiles,
         Reporter,
-        SourceControl,
         Stream,
         Watcher,
+        Workspaces,
     )
     from runproj.record.run import Output, Run, StepRun
-    from runproj.record.verdict import Verdict
+    from runproj.record.verdict import Annotation, Verdict
     from runproj.spec import place
     from runproj.spec.project import Project
 
@@ -95,7 +100,7 @@ class Store:
         return FolderObjects(str(self.folder / "objects"))
 
     @cached_property
-    def source(self) -> "SourceControl":
+    def source(self) -> "GitSource":
         """The source snapshots."""
         from runproj.adapters.source.git import GitSource  # noqa: PLC0415 -- lazy
         from runproj.adapters.store.runs import make_store  # noqa: PLC0415 -- lazy
@@ -448,6 +453,8 @@ class Options(NamedTuple):
     keep_going: bool = False
     keep_workspace: bool = False
     command: Sequence[str] = ()
+    trial: "Trial | None" = None
+    workspaces: "Workspaces | None" = None
 
 
 class Relation(NamedTuple):
@@ -479,13 +486,13 @@ def execute(
     from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
     from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
     from runproj.engine.run import Runner  # noqa: PLC0415 -- lazy
+    from runproj.engine.stability import Known  # noqa: PLC0415 -- lazy
 
     runner = Runner(
         objects=store.objects,
         runs=store.runs,
-        workspaces=FolderWorkspaces(
-            str(cache_folder() / "workspaces"), store.source, store.objects
-        ),
+        workspaces=options.workspaces
+        or FolderWorkspaces(str(cache_folder() / "workspaces"), store.source, store.objects),
         executor=local_executor(),
         watcher=store.watcher,
         backends=backends(caller),
@@ -496,6 +503,8 @@ def execute(
         parse_metrics=read_metrics,
         keep_going=options.keep_going,
         keep_workspace=options.keep_workspace,
+        trial=options.trial,
+        unstable=Known(store.runs, store.runs.rerun_of).unstable,
     )
     return runner.execute(prepared, _header(prepared, options, relation))
 
@@ -586,7 +595,7 @@ def rerun_with_current_code(
         )
 
     verifier = Verifier(store.objects, store.runs, again, lambda: timestamp(time.time()), VERSION)
-    verdict = verifier.judge(past)
+    verdict = verifier.verdict(past)
     return verdict.replace(notes=(*verdict.notes, *notes))
 
 
@@ -686,6 +695,107 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     return Fsck(CheckedObjects(store.objects), source, CheckedRecords(store.runs), progress)
 
 
+def verify_times(
+    store: Store, past: "Run", times: int, caller: Mapping[str, str], reporter: "Reporter",
+    options: Options,
+) -> "Annotation":  # fmt: skip
+    """Repeat a past run while what must not matter is perturbed; return what is kept with it.
+
+    Raises:
+        UsageError: the run did not succeed.
+    """
+    from runproj.engine import perturbation  # noqa: PLC0415 -- lazy
+    from runproj.engine.repeat import Repeater  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+    from runproj.engine.verify import Verifier, checked  # noqa: PLC0415 -- lazy
+    from runproj.record.events import Progress  # noqa: PLC0415 -- lazy
+
+    lab = Lab(store, checked(past))
+
+    def repeat(run: "Run", step: str | None, trial: "Trial") -> "Run":
+        places = {one.place for one in trial}
+        how = options._replace(trial=trial, workspaces=lab.workspaces(places))
+        return rerun(store, run, step, caller, reporter, how)
+
+    verifier = Verifier(
+        store.objects, store.runs, lambda run: repeat(run, None, ()),
+        lambda: timestamp(time.time()), VERSION,
+    )  # fmt: skip
+    known = perturbation.perturbations(lab.machine)
+    repeater = Repeater(
+        verifier, repeat, known,
+        perturbation.unperturbed(lab.machine, known, past.plan.steps),
+        lambda at: perturbation.stopped_clock(lab.machine, at),
+        lambda text: reporter.report(Progress("verify", text)),
+    )  # fmt: skip
+    try:
+        return repeater.verify(past, times)
+    finally:
+        lab.close()
+
+
+class Lab:
+    """What this machine can perturb while a run is repeated."""
+
+    def __init__(self, store: Store, past: "Run") -> None:
+        """Look at the machine."""
+        from runproj.adapters import perturbing  # noqa: PLC0415 -- lazy
+        from runproj.engine.perturbation import Machine  # noqa: PLC0415 -- lazy
+
+        self.store = store
+        self.held = f"held-{new_id()}"
+        library, no_library = perturbing.faketime()
+        slowest = max((step.duration_s for step in past.steps), default=0.0)
+        folders = ("/dev/shm", os.environ.get("XDG_RUNTIME_DIR") or "/run/shm", str(cache_folder()))  # noqa: S108 -- in memory
+        self.ordered, orderless = perturbing.ordered_folder(_room(store, past), folders)
+        binds = hasattr(os, "sched_setaffinity")
+        self.machine = Machine(
+            locale=perturbing.installed_locale(),
+            cpus=len(os.sched_getaffinity(0)) if binds else os.cpu_count() or 1,
+            binds=binds,
+            faketime=library,
+            no_faketime=no_library,
+            orderless=None if self.ordered else orderless,
+            timeout_s=60 + 10 * slowest,
+        )
+
+    def workspaces(self, places: "set[Place | None]") -> "Workspaces":
+        """Return workspaces for a trial."""
+        from runproj.adapters.perturbing import ReorderedWorkspaces  # noqa: PLC0415 -- lazy
+        from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
+
+        source, objects = self.store.source, self.store.objects
+        usual = cache_folder() / "workspaces"
+        folder = Path(self.ordered or "", "workspaces") if "reordered" in places else usual
+        if "elsewhere" in places:
+            folder = folder.with_name("workspaces of repeats") / "in a longer path"
+
+        def make(arrange: "Arrange | None" = None) -> FolderWorkspaces:
+            own = self.held if "held" in places else None
+            return FolderWorkspaces(str(folder), source, objects, own=own, arrange=arrange)
+
+        if "reordered" not in places:
+            return make()
+        return ReorderedWorkspaces(make, FolderWorkspaces(str(usual), source, objects))
+
+    def close(self) -> None:
+        """Remove what is left of it."""
+        from runproj.adapters.perturbing import sweep_faketime  # noqa: PLC0415 -- lazy
+
+        if self.machine.faketime is not None:
+            sweep_faketime()
+
+
+def _room(store: Store, past: "Run") -> int:
+    """Return how many bytes the workspaces of a run may take at most."""
+    source = 0
+    with contextlib.suppress(StoreError):  # when it is gone, the run cannot be done again
+        source = store.source.size(past.source.tree)
+    source *= len({step.sources for step in past.plan.steps})
+    files = sum(one.size for step in past.steps for one in (*step.inputs, *step.outputs))
+    return source + files + sum(step.outcome.written for step in past.steps if step.outcome)
+
+
 def differ(store: Store) -> "Differ":
     """Return what compares runs of a store."""
     from runproj.engine.diff import Differ  # noqa: PLC0415 -- lazy
@@ -716,6 +826,7 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         rerun_of=relation.rerun_of,
         variation=relation.variation,
         current_code=relation.current_code,
+        perturbed=tuple(one.name for one in options.trial or ()),
         command=tuple(options.command),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),

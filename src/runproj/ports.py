@@ -112,8 +112,9 @@ class Execution(NamedTuple):
 
     ``variables`` is the whole environment of the process. ``stdin`` is a file (None:
     ``/dev/null``); ``stdout`` a file that takes standard output (None: it is streamed).
-    ``on_output`` is called with chunks of bytes as they come. ``trace`` is a file that takes what a
-    tracer sees of the process, for :meth:`Watcher.accesses`.
+    ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
+    (None: all), where the system can tell it so. ``trace`` is a file that takes what a tracer sees
+    of the process, for :meth:`Watcher.accesses`.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Execution(NamedTuple):
     stdin: str | None = None
     stdout: str | None = None
     timeout_s: float | None = None
+    cpus: int | None = None
     trace: str | None = None
     confinement: Confinement = Confinement()
 
@@ -295,7 +297,10 @@ class RunStore(Protocol):
         """Return the latest step run of this step that succeeded, or was answered by one."""
 
     def ids(self, name: str) -> Sequence[str]:
-        """Return the ids that a name may mean: an id, a prefix, a run's name; latest first."""
+        """Return the ids that a name may mean: an id, a prefix, a run's name; latest first.
+
+        ``latest`` and ``latest~1`` are names too; they mean no run that was perturbed.
+        """
 
 
 class Annotations(Protocol):

@@ -15,7 +15,7 @@ from tests.fakes.records import a_run, a_step, ended, found
 from runproj.adapters.disk import is_locked
 from runproj.adapters.store.runs import FolderJournal, FolderRuns, step_folder
 from runproj.errors import NoSuchRun, StoreError
-from runproj.record.verdict import Annotation, Verdict, VerdictWord
+from runproj.record.verdict import Annotation, Stability, Verdict, VerdictWord
 
 IMPORTS = """
 import sys
@@ -372,6 +372,26 @@ def test_the_latest_verdict_is_in_the_list_and_survives_a_new_index(tmp_path: Pa
     assert store.summaries("1", (), None)[0]["verdict"] == "identical"
     assert store.reindex() == 1
     assert store.summaries("1", (), None)[0]["verdict"] == "identical"
+
+
+def test_what_is_said_of_outputs_leaves_the_verdict_alone(tmp_path: Path) -> None:
+    store = FolderRuns(str(tmp_path / "store"))
+    store.create(a_run("r1")).close(ended(a_run("r1")))
+    store.annotate("r1", said("different"))
+    store.annotate("r1", Annotation(kind="stability", stability=Stability(labels=())))
+    assert store.summaries("1", (), None)[0]["verdict"] == "different"
+    assert store.reindex() == 1
+    assert store.summaries("1", (), None)[0]["verdict"] == "different"
+
+
+def test_a_run_says_which_one_it_repeats_and_what_was_perturbed(tmp_path: Path) -> None:
+    store = FolderRuns(str(tmp_path / "store"))
+    again = a_run("r2").replace(rerun_of="r1", perturbed=("locale",))
+    for run in (a_run("r1"), again):
+        store.create(run).close(ended(run))
+    assert [store.rerun_of(name) for name in ("r1", "r2", "none")] == [None, "r1", None]
+    rows = {row["id"]: row["perturbed"] for row in store.summaries("1", (), None)}
+    assert rows == {"r1": [], "r2": ["locale"]}
 
 
 def test_a_torn_annotation_was_never_said_and_a_damaged_one_is_named(tmp_path: Path) -> None:

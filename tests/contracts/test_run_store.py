@@ -138,6 +138,14 @@ def test_a_success_of_a_run_that_died_is_found(w: World) -> None:
     assert w.store.last("p", "main", "train") == ("r1", step)
 
 
+def test_the_latest_run_is_none_in_which_something_was_perturbed(w: World) -> None:
+    w.finish(a_run("r1"), a_step())
+    w.finish(a_run("r2").replace(perturbed=("hash seed",)), a_step())
+    assert list(w.store.ids("latest")) == ["r1"]
+    assert list(w.store.ids("latest~1")) == []
+    assert list(w.store.ids("r2")) == ["r2"]
+
+
 def test_what_is_said_of_a_run_is_kept_in_order(w: World) -> None:
     w.finish(a_run("r1"), a_step())
     words: list[VerdictWord] = ["different", "identical"]

@@ -209,5 +209,5 @@ def test_a_verdict_about_other_code_is_not_kept() -> None:
     w = world(writes(o="1"))
     run = w.run()
     verifier = Verifier(w.objects, w.runs, w.rerun, lambda: "2026-01-01T00:00:00.000Z", "1")
-    assert verifier.judge(run).word == "identical"
+    assert verifier.verdict(run).word == "identical"
     assert w.runs.annotations(run.id) == []

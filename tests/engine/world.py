@@ -19,10 +19,12 @@ from tests.fakes.watcher import FakeWatcher
 from tests.fakes.workspaces import FakeWorkspaces
 
 from runproj.engine.lookup import Lookup
+from runproj.engine.perturbation import Trial
 from runproj.engine.pin import Pinner, Policy
 from runproj.engine.prepare import Prepared, Preparer, Request
 from runproj.engine.rerun import Rerunner
 from runproj.engine.run import Runner, timestamp
+from runproj.engine.stability import Known
 from runproj.engine.vary import Variation, Varier
 from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock import pylock
@@ -228,6 +230,7 @@ class World:
         self.venv, self.system = FakeBackend("venv"), FakeBackend("system")
         self.backends: dict[Kind, EnvironmentBackend] = {"venv": self.venv, "system": self.system}
         self.platform = PLATFORM
+        self.rerun_of: dict[str, str] = {}
         self._seconds = itertools.count()
         self._ids = itertools.count(1)
         self.executor = FakeExecutor()
@@ -292,7 +295,12 @@ class World:
         )  # fmt: skip
 
     def execute(
-        self, prepared: Prepared, *, keep_going: bool = False, keep_workspace: bool = False
+        self,
+        prepared: Prepared,
+        *,
+        keep_going: bool = False,
+        keep_workspace: bool = False,
+        trial: Trial | None = None,
     ) -> Run:
         """Execute what was prepared; events are those of this run."""
         self.reporter = FakeReporter()
@@ -300,15 +308,20 @@ class World:
         self.workspaces = FakeWorkspaces(self.disk, self.control, self.objects)
         runner = Runner(
             self.objects, self.runs, self.workspaces, self.executor, self.watcher, self.backends,
-            self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going, keep_workspace,
+            self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going,
+            keep_workspace, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable,
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared))
 
     def run(self, *steps: str, **values: object) -> Run:
         return self.execute(self.prepare(*steps, **values))  # type: ignore[arg-type] # values are free
 
-    def rerun(self, run: Run, step: str | None = None) -> Run:
-        return self.execute(self.rerunner.prepare(run, step))
+    def rerun(self, run: Run, step: str | None = None, trial: Trial | None = None) -> Run:
+        done = self.execute(
+            self.rerunner.prepare(run, step), keep_going=trial is not None, trial=trial
+        )
+        self.rerun_of[done.id] = run.id
+        return done
 
     def vary(self, run: Run, *steps: str, force: bool = False, **values: object) -> Variation:
         """Prepare a variation of a run."""

@@ -142,7 +142,8 @@ class FakeRuns:
         match = re.fullmatch(r"latest(?:~(\d+))?", name)
         if match:
             back = int(match[1] or 0)
-            return [run.id for run in latest_first[back : back + 1]]
+            ordinary = [run.id for run in latest_first if not run.perturbed]
+            return ordinary[back : back + 1]
         exact = [run.id for run in latest_first if name in (run.id, run.name)]
         if exact or not name:
             return sorted(exact, key=lambda one: one != name)

@@ -10,7 +10,7 @@ import posixpath
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,9 +26,17 @@ _KEPT = "kept"
 class FolderWorkspaces:
     """Makes workspaces below a folder."""
 
-    def __init__(self, folder: str, source: SourceControl, objects: ObjectStore) -> None:
-        """Make them below ``folder``, in a subfolder of this process."""
+    def __init__(
+        self, folder: str, source: SourceControl, objects: ObjectStore, *,
+        own: str | None = None, arrange: Callable[[str, Furnishing], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Make them below ``folder``, in a subfolder of this process.
+
+        ``own`` names that subfolder; ``arrange`` is done to each workspace when it is furnished.
+        """
         self.folder = Path(folder).resolve()
+        self.own = own
+        self.arrange = arrange
         self.source = source
         self.objects = objects
         self._own: Path | None = None
@@ -71,7 +79,10 @@ class FolderWorkspaces:
                     _remove(other)
             new = Path(tempfile.mkdtemp(dir=self.folder, prefix="new-"))
             self._lock = FolderLock(new / "lock")
-            self._own = new.rename(self.folder / f"run-{new.name.removeprefix('new-')}")
+            name = new.name.removeprefix("new-")
+            if self.own is not None and not (self.folder / f"run-{self.own}").exists():
+                name = self.own
+            self._own = new.rename(self.folder / f"run-{name}")
         return self._own
 
     def release(self, furnished: "_Furnished", furnishing: Furnishing) -> None:
@@ -146,6 +157,17 @@ class FolderWorkspace:
         for output in self.furnishing.outputs:
             with _translated(project):
                 self._place(output).parent.mkdir(parents=True, exist_ok=True)
+        if self.owner.arrange is not None:
+            self.owner.arrange(self.root, self.furnishing)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Take note of how everything is, after it was moved without being changed."""
+        with _translated(self.furnished.root, "looked at"):
+            now = dict(_scan(self.furnished.root))
+        source = self.furnished.source
+        source |= {path: now[path] for path in source if path not in self.inputs}
+        self.inputs |= {path: now[path] for path in self.inputs}
 
     def _place(self, path: str) -> Path:
         """Return where a path of the project really is: the source may hold symbolic links.

@@ -19,6 +19,7 @@ from runproj.record.run import Run
 
 if TYPE_CHECKING:
     from runproj.record.audit import Audit
+    from runproj.record.verdict import Stability, Verdict
 
 _PLANNING = [
     click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),
@@ -361,6 +362,12 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 
 @click.command("verify")
 @click.argument("run_name", metavar="RUN")
+@click.option(
+    "--times",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Repeat it N times, perturb what must not matter, and say which outputs are stable.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 6 unless all bytes are equal.")
 @click.option("--junit", "report", metavar="FILE", help="Write the verdict as a JUnit report too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
@@ -368,6 +375,10 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 @place_options
 def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Do a past RUN again and judge whether it came out as it was.
+
+    With --times N it is repeated N times: the first repeat is plain, in the others hash seed, time
+    zone, locale, workspace path, thread count, directory order and clock are perturbed. What flips
+    is repeated until the cause has a name.
 
     Verdicts: identical, equivalent (within what the outputs' 'compare' allows), different, cannot
     rerun. Exit codes: 0, 0 (6 with --strict), 6, 7.
@@ -380,20 +391,34 @@ def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
         None, past.experiment, past.tags, keep_going=True, keep_workspace=False, command=sys.argv
     )
     reporter = LiveReporter(quiet=options["quiet"])
-    verdict = app.verify(store, past, dict(os.environ), reporter, how)
+    verdict, stability = _judged(store, past, options["times"], reporter, how)
     reporter.clear()
     if options["report"]:
         try:
-            Path(options["report"]).write_text(judged.junit(past, verdict), encoding="utf-8")
+            Path(options["report"]).write_text(
+                judged.junit(past, verdict, stability), encoding="utf-8"
+            )
         except OSError as error:
             raise UsageError(
                 f"the report cannot be written: {reason_of(error)}", where=options["report"]
             ) from error
     if options["as_json"]:
-        print(documents.as_text(documents.verify_result(past, verdict)))
+        print(documents.as_text(documents.verify_result(past, verdict, stability)))
     else:
-        print(judged.verdict_text(past, verdict, stdout_style()), end="")
+        print(judged.verdict_text(past, verdict, stdout_style(), stability), end="")
     return judged.exit_code(verdict, strict=options["strict"])
+
+
+def _judged(
+    store: app.Store, past: Run, times: int | None, reporter: LiveReporter, how: app.Options
+) -> "tuple[Verdict, Stability | None]":
+    """Do a run again, once or so many times."""
+    caller = dict(os.environ)
+    if times is None:
+        return app.verify(store, past, caller, reporter, how), None
+    said = app.verify_times(store, past, times, caller, reporter, how)
+    assert said.verdict is not None  # noqa: S101 -- for mypy: it comes with every run that was asked for
+    return said.verdict, said.stability
 
 
 @click.command("status")

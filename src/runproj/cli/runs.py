@@ -12,6 +12,7 @@ from runproj import app
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
 from runproj.engine.lookup import find_outputs
+from runproj.engine.stability import labels_of
 from runproj.errors import NoSuchRun, StoreError, UsageError
 from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
@@ -88,12 +89,15 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
     if differing:
         _show_difference(opened, _previous(opened, run), run, patch=False, as_json=as_json)
         return 0
-    verdicts = [one.verdict for one in opened.runs.annotations(run.id)]
+    said = opened.runs.annotations(run.id)
+    verdicts = [one.verdict for one in said if one.verdict is not None]
+    known = labels_of(said)
+    labels = [label for one in run.steps for label in known.get(one.name, ())]
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
         shown = (
-            documents.run_result(run, verdicts[-1].word if verdicts else None)
+            documents.run_result(run, verdicts[-1].word if verdicts else None, labels)
             if step is None
             else documents.StepResult(step=documents.step_document(step))
         )
@@ -104,7 +108,7 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
         style = stdout_style()
         latest = verdicts[-1] if verdicts else None
         text = (
-            run_text(run, style, latest, _parent(opened, run))
+            run_text(run, style, latest, labels, _parent(opened, run))
             if step is None
             else step_text(run, step, style)
         )
@@ -159,7 +163,7 @@ def _previous(store: app.Store, run: Run) -> Run:
     Raises:
         NoSuchRun: it is the first.
     """
-    where = "project = ? and entry_point = ? and (started_at, id) < (?, ?)"
+    where = "project = ? and entry_point = ? and (started_at, id) < (?, ?) and perturbed = '[]'"
     values = (run.project, run.entry_point, run.started_at, run.id)
     found = store.runs.summaries(where, values, 1)
     if not found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from runproj.engine import perturbation
 from runproj.engine.audit import NOTHING, likely
 from runproj.engine.decide import Judged
 from runproj.engine.judge import Judge
@@ -19,6 +20,7 @@ from runproj.engine.observe import (
     violations,
     words,
 )
+from runproj.engine.perturbation import Trial
 from runproj.engine.prepare import Prepared
 from runproj.engine.schedule import Schedule
 from runproj.engine.undeclared import undeclared
@@ -115,7 +117,9 @@ class Runner:
 
     ``clock`` returns seconds since 1970; ``parse_metrics`` reads numbers out of a file's text.
     Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
-    of steps that succeeded too.
+    of steps that succeeded too. In a ``trial`` what must not matter is perturbed, and what comes
+    out is taken by no other run. ``unstable`` returns what is said against the outputs of
+    ``RUN/STEP``.
     """
 
     objects: ObjectStore
@@ -132,6 +136,8 @@ class Runner:
     keep_going: bool = False
     keep_workspace: bool = False
     limit: int = 1
+    trial: Trial | None = None
+    unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
@@ -279,9 +285,18 @@ class Runner:
     def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
         """Answer a step by an earlier step run."""
         taken = known.replace(name=step.name, status="cached", reasons=reasons)
+        if self.trial is None:
+            taken = self._warned(taken)
         self._steps[step.name] = taken
         self.journal.finished(taken)
         self.reporter.report(StepFinished(taken))
+
+    def _warned(self, taken: StepRun) -> StepRun:
+        """Tell that outputs that are taken are known to be unstable."""
+        said = self.unstable(taken.cached_from or "")
+        for warning in said:
+            self.reporter.report(Warned(f"{taken.name}: {warning}"))
+        return taken.replace(warnings=(*taken.warnings, *said)) if said else taken
 
     def _start(self, step: PlannedStep, judged: Judged) -> None:
         reasons = judged.decision.reasons
@@ -333,7 +348,8 @@ class Runner:
                 on_output=self._listener(step.name, log),
                 stdin=None if step.stdin is None else _joined(workspace.project, step.stdin),
                 stdout=None if step.stdout is None else _joined(workspace.project, step.stdout),
-                timeout_s=step.timeout_s,
+                timeout_s=perturbation.timeout_s(self.trial, step),
+                cpus=perturbation.cpus(self.trial, step),
                 trace=watch,
                 confinement=surroundings.confinement(
                     hermetic=step.hermetic, network=step.networked
@@ -414,6 +430,7 @@ class Runner:
             about=about,
             run_id=self.header.id,
             workspace=workspace.root,
+            perturbed=perturbation.variables(self.trial, step),
         )
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
@@ -425,6 +442,8 @@ class Runner:
             outputs, metrics = self._results(running, outcome)
             update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
             update["warnings"] = tuple(warning.text for warning in running.warnings)
+            if self.trial is not None:
+                update["reusable"] = False
             for warning in running.warnings:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
         except _StepFailedError as failure:
@@ -434,15 +453,17 @@ class Runner:
             }  # fmt: skip
         if running.seen is not None:
             update["trace"] = running.seen.trace
-        if self.keep_workspace:
+        failed = update["status"] == "failed"
+        # in a trial nobody looks at what is left
+        keep = self.keep_workspace or (failed and self.trial is None)
+        if keep:
             update["workspace"] = running.workspace.root
         finished = record.replace(**update)
         if running.taken is not None and finished.done:
             finished = finished.replace(audited=self._audited(step, running.taken, finished))
         self._steps[step.name] = finished
         del self._running[step.name]
-        failed = finished.status == "failed"
-        running.workspace.close(keep=failed or self.keep_workspace)
+        running.workspace.close(keep=keep)
         self.journal.finished(finished)
         tail = running.log.tail(_SHOWN_TAIL) if failed else ""
         self.reporter.report(StepFinished(finished, running.log.path, tail))

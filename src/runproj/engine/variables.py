@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from runproj.model import EMPTY
 from runproj.plan.command import resolve_symbols
 from runproj.plan.plan import PlannedStep
 
@@ -32,6 +33,7 @@ def process_variables(
     about: Mapping[str, str],
     run_id: str,
     workspace: str,
+    perturbed: Mapping[str, str] = EMPTY,
 ) -> dict[str, str]:
     """Return all variables of a step's process; what is declared for the step wins.
 
@@ -42,11 +44,13 @@ def process_variables(
         about: what tells the process about the run (``RUNPROJ_…``, ``TMPDIR``).
         run_id: replaces the symbol in declared values.
         workspace: replaces the symbol in declared values.
+        perturbed: other values of what must not matter.
     """
     variables = {name: caller[name] for name in PASSED if name in caller}
     variables |= REPEATABLE
     variables |= environment
     variables |= about
+    variables |= perturbed
     for name, text in step.pass_env.items():
         if text is not None:
             # an environment's own programs come first, whatever the caller's PATH is

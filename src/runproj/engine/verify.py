@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from runproj.engine.judge import Judge
-from runproj.errors import CannotRerun, EnvironmentFailed, UsageError
+from runproj.errors import CannotRerun, EnvironmentFailed, RunprojError, UsageError
 from runproj.ports import Annotations, ObjectStore
 from runproj.record.compare import worst
 from runproj.record.run import Run
@@ -29,34 +29,34 @@ class Verifier(NamedTuple):
         Raises:
             UsageError: the run did not succeed, so there is nothing to compare with.
         """
-        verdict = self.judge(past)
+        verdict = self.verdict(past)
         self.annotations.annotate(past.id, Annotation(kind="verdict", verdict=verdict))
         return verdict
 
-    def judge(self, past: Run) -> Verdict:
+    def verdict(self, past: Run) -> Verdict:
         """Do a run again and judge what came out; the verdict is not kept.
 
         Raises:
             UsageError: the run did not succeed, so there is nothing to compare with.
         """
-        if past.status != "succeeded":
-            raise UsageError(
-                f"the run {past.id} is {past.status}: only what succeeded can be verified",
-                hint=f"runproj rerun {past.id}",
-            )
         try:
-            again = self.rerun(past)
+            again = self.rerun(checked(past))
         except (CannotRerun, EnvironmentFailed) as error:
-            notes = tuple(
-                one.message if one.where is None else f"{one.message} ({one.where})"
-                for one in error.problems
-            )
-            return Verdict(
-                word="cannot rerun", at=self.now(), runproj_version=self.version, notes=notes
-            )
-        return self._judged(past, again)
+            return self.cannot(error)
+        return self.judge(past, again)
 
-    def _judged(self, past: Run, again: Run) -> Verdict:
+    def cannot(self, error: RunprojError) -> Verdict:
+        """Return the verdict on a run that cannot be done again."""
+        notes = tuple(
+            one.message if one.where is None else f"{one.message} ({one.where})"
+            for one in error.problems
+        )
+        return Verdict(
+            word="cannot rerun", at=self.now(), runproj_version=self.version, notes=notes
+        )
+
+    def judge(self, past: Run, again: Run) -> Verdict:
+        """Return the verdict on a run that was done again."""
         judge = Judge(self.objects)
         judgements = tuple(
             judgement
@@ -75,6 +75,20 @@ class Verifier(NamedTuple):
             first_different=next(different, None),
             notes=notes,
         )
+
+
+def checked(past: Run) -> Run:
+    """Return a run that can be verified.
+
+    Raises:
+        UsageError: it did not succeed, so there is nothing to compare with.
+    """
+    if past.status != "succeeded":
+        raise UsageError(
+            f"the run {past.id} is {past.status}: only what succeeded can be verified",
+            hint=f"runproj rerun {past.id}",
+        )
+    return past
 
 
 def _other_interpreters(past: Run, again: Run) -> Iterator[str]:

@@ -74,9 +74,10 @@ class StepRun(Model):
     ``argv`` is what was executed, ``variables`` the whole environment of the process. Times are
     ISO 8601 in UTC. ``cached_from`` is ``RUN/STEP`` of the step run whose outputs were taken.
     ``error`` says in words why it failed. ``workspace`` is a folder that was kept. ``reusable``
-    tells whether other runs may take its outputs: not when its environment was changed meanwhile.
-    ``denied`` is what a hermetic step did that it must not, in words. ``audited`` is how it
-    compares with the step run that would have been taken.
+    tells whether other runs may take its outputs: not when its environment was changed meanwhile,
+    or when it only shows whether its outputs are stable. ``denied`` is what a
+    hermetic step did that it must not, in words. ``audited`` is how it compares with the step run
+    that would have been taken.
     """
 
     name: str
@@ -118,9 +119,9 @@ class Run(Model):
     """One execution of an entry point. It holds its plan, so that it can be done again.
 
     ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
-    repeats, ``variation`` the names of the values that differ from it; ``current_code`` tells that
-    it was done with the code of its own day instead. ``inputs`` are the files from outside of the
-    source, as they were given.
+    repeats, ``variation`` the names of the values that differ from it, ``perturbed`` what was
+    changed that must not matter; ``current_code`` tells that it was done with the code of its own
+    day instead. ``inputs`` are the files from outside of the source, as they were given.
     """
 
     format: Literal[0] = 0
@@ -139,6 +140,7 @@ class Run(Model):
     rerun_of: str | None = None
     audit: Audit | None = None
     variation: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
     current_code: bool = False
     command: tuple[str, ...] = ()
     runproj_version: str

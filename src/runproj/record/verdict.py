@@ -6,6 +6,7 @@ from runproj.model import Model
 
 OutputLikeness: TypeAlias = Literal["identical", "equivalent", "different", "ignored"]
 VerdictWord: TypeAlias = Literal["identical", "equivalent", "different", "cannot rerun"]
+StabilityWord: TypeAlias = Literal["stable", "stable within rtol", "unstable"]
 
 
 class Judgement(Model):
@@ -38,8 +39,56 @@ class Verdict(Model):
     notes: tuple[str, ...] = ()
 
 
-class Annotation(Model):
-    """Something that is said of a run after it ended: a line of ``annotations.jsonl``."""
+class Repeat(Model):
+    """A run that repeated another one, or one step of it, and what was perturbed in it."""
 
-    kind: Literal["verdict"]
-    verdict: Verdict
+    run: str
+    perturbed: tuple[str, ...]
+    word: VerdictWord
+    step: str | None = None
+
+
+class OutputLabel(Model):
+    """What repeats say of one output (or the metrics, or the step itself: ``path`` is None).
+
+    ``cause`` names what makes it unstable: a perturbation such as ``hash seed``, ``from STEP``
+    where its inputs differ, or words. ``difference`` says where it differs first.
+    """
+
+    step: str
+    path: str | None
+    label: StabilityWord
+    cause: str | None = None
+    difference: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The label of an unstable output in words.
+
+        >>> OutputLabel(step="train", path="m.json", label="unstable", cause="hash seed").text
+        'train m.json is unstable: hash seed'
+        """
+        return f"{self.step} {self.path or 'metrics'} is {self.label}: {self.cause}"
+
+
+class Stability(Model):
+    """What repeats of a run under perturbation say of its outputs.
+
+    ``unperturbed`` are sentences: what was not perturbed, and why.
+    """
+
+    labels: tuple[OutputLabel, ...]
+    repeats: tuple[Repeat, ...] = ()
+    unperturbed: tuple[str, ...] = ()
+
+
+class Annotation(Model):
+    """Something that is said of a run after it ended: a line of ``annotations.jsonl``.
+
+    ``stability`` comes with the verdict that was found along with it; without one in a run whose
+    outputs another run had taken.
+    """
+
+    kind: Literal["verdict", "stability"]
+    verdict: Verdict | None = None
+    stability: Stability | None = None

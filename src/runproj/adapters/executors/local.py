@@ -312,7 +312,7 @@ def start_message(number: int, execution: Execution, timeout_grace_s: float) -> 
             path and os.fsencode(path)
             for path in (execution.directory, execution.stdin, execution.stdout)
         ),
-        (execution.timeout_s, timeout_grace_s),
+        (execution.timeout_s, timeout_grace_s, execution.cpus),
         watch_of(execution),
     )
 

@@ -388,6 +388,12 @@ def confine(folder: bytes, arguments: tuple[Any, ...]) -> None:
     confinement.confine(*arguments)
 
 
+def bind_to(cpus: int | None) -> None:
+    """Let this process, and what it starts, run on some of the CPUs only, where that can be had."""
+    if cpus is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+
+
 def candidates(command: bytes, variables: Mapping[bytes, bytes]) -> list[bytes]:
     """Return where a command may be, by the PATH of the step and not that of the supervisor."""
     if b"/" in command:
@@ -488,27 +494,29 @@ class Supervisor:
         argv: list[bytes],
         variables: dict[bytes, bytes],
         places: tuple[bytes, bytes | None, bytes | None],
-        limits: tuple[float | None, float],
+        limits: tuple[float | None, float, int | None],
         watch: tuple[list[bytes] | None, tuple[bytes, tuple[Any, ...]] | None],
     ) -> None:
         """Start a step, as a message asks for it.
 
         ``number`` names it in its report, ``mark`` in its environment. ``places`` are its folder,
         its stdin (None: ``/dev/null``) and its stdout (None: a pipe); the pipes for stdout and
-        stderr came along with the message. ``limits`` are the timeout, counted from now, and the
-        time from SIGTERM to SIGKILL after it, in seconds. ``watch`` is the command line of a
+        stderr came along with the message. ``limits`` are the timeout, counted from now, the time
+        from SIGTERM to SIGKILL after it, in seconds, and on how many CPUs it may run (None: on
+        all). ``watch`` is the command line of a
         tracer, and the folder of the module ``confinement`` with the arguments of its ``confine``.
         """
         count = 2 if places[2] is None else 1
         pipes, self._pipes = self._pipes[:count], self._pipes[count:]
-        step = self._steps[number] = Step(number, mark, *limits)
+        timeout_s, grace_s, cpus = limits
+        step = self._steps[number] = Step(number, mark, timeout_s, grace_s)
         step.traced = watch[0] is not None
         reading, writing = os.pipe()
         try:
             step.pid = os.fork()
             if step.pid == 0:
                 variables[MARK] = mark
-                self._become(writing, argv, variables, (pipes, places), watch)
+                self._become(writing, argv, variables, (pipes, places), (cpus, *watch))
         except OSError as error:  # too many processes
             os.write(writing, f"cannot start a process: {error.strerror}".encode())
         for pipe in (*pipes, writing):
@@ -541,7 +549,7 @@ class Supervisor:
         argv: list[bytes],
         variables: dict[bytes, bytes],
         streams: tuple[list[int], tuple[bytes, bytes | None, bytes | None]],
-        watch: tuple[list[bytes] | None, tuple[bytes, tuple[Any, ...]] | None],
+        limits: tuple[int | None, list[bytes] | None, tuple[bytes, tuple[Any, ...]] | None],
     ) -> NoReturn:
         """Turn this process, a new child, into the step; say why if that fails."""
         try:
@@ -550,9 +558,10 @@ class Supervisor:
             pipes, (directory, stdin, stdout) = streams
             redirect(pipes, stdin, stdout)
             enter(directory)
-            tracer, limits = watch
-            if limits is not None:
-                confine(*limits)
+            cpus, tracer, confinement = limits
+            bind_to(cpus)
+            if confinement is not None:
+                confine(*confinement)
             execute(argv, variables, tracer)
         except BaseException as error:  # noqa: BLE001 -- nothing may get out of a forked process
             os.write(report, str(error).encode("utf-8", "replace")[:ANSWER])

@@ -94,6 +94,17 @@ class GitSource:
             self._manifests[tree] = dict(_entries(out))
         return self._manifests[tree]
 
+    def size(self, tree: str) -> int:
+        """Return how many bytes the files of a tree have.
+
+        Raises:
+            StoreError: the tree is not in the store, or not whole.
+        """
+        with self._reading(tree):
+            out = run(self._store.command("ls-tree", "-r", "-l", "-z", "--full-tree", tree))
+        sizes = (entry.partition(b"\t")[0].split()[-1] for entry in out.split(b"\0") if entry)
+        return sum(int(size) for size in sizes if size.isdigit())
+
     def checkout(self, tree: str, folder: str, paths: Iterable[str] | None = None) -> None:
         """Write the files of a tree (or some of them) into an empty folder.
 

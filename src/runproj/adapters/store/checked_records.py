@@ -151,7 +151,8 @@ class CheckedRecords:
             said = self._runs.annotations(run.id)
         except StoreError:
             return None
-        return said[-1].verdict.word if said else None
+        words = [one.verdict.word for one in said if one.verdict is not None]
+        return words[-1] if words else None
 
     def reindex(self) -> int:
         """Make the index anew, see :class:`~runproj.ports.RecordChecks`."""

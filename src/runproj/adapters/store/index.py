@@ -12,12 +12,12 @@ from runproj.model import from_json, to_json
 from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
-    source_commit text, rerun_of text, variation text, current_code integer,
+    source_commit text, rerun_of text, variation text, perturbed text, current_code integer,
     params text, metrics text, tags text, error text, verdict text
 ) strict;
 create index run_started on run (started_at desc);
@@ -35,8 +35,8 @@ create table last (
 """
 _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
-    "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "current_code",
-    "params", "metrics", "tags", "error", "verdict",
+    "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "perturbed",
+    "current_code",     "params", "metrics", "tags", "error", "verdict",
 )  # fmt: skip
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
@@ -181,6 +181,11 @@ class Index:
         """Note the latest verdict on a run."""
         self._write("update run set verdict = ? where id = ?", [(word, run_id)])
 
+    def rerun_of(self, run_id: str) -> str | None:
+        """Return the id of the run that a run repeats."""
+        rows = self._read("select rerun_of from run where id = ?", (run_id,))
+        return rows[0][0] if rows else None
+
     def drop_step(self, run_id: str, name: str) -> None:
         """Let a step run no longer be found."""
         self._write("delete from step where run_id = ? and name = ?", [(run_id, name)])
@@ -238,8 +243,10 @@ class Index:
         return [row[0] for row in rows]
 
     def latest(self, back: int) -> str | None:
-        """Return the id of the latest run, or of one some runs before it."""
-        query = f"select id from run order by {_LATEST_FIRST} limit 1 offset ?"  # noqa: S608 -- our own names
+        """Return the id of the latest run, or of one before it; perturbed ones do not count."""
+        query = (
+            f"select id from run where perturbed = '[]' order by {_LATEST_FIRST} limit 1 offset ?"  # noqa: S608 -- our own names
+        )
         rows = self._read(query, (min(back, _MANY),))
         return rows[0][0] if rows else None
 
@@ -259,7 +266,7 @@ class Index:
             query += f" limit {int(limit)}"
         found = [dict(zip(_COLUMNS, row, strict=True)) for row in self._read(query, values)]
         for row in found:
-            for name in ("variation", "params", "metrics", "tags"):
+            for name in ("variation", "perturbed", "params", "metrics", "tags"):
                 row[name] = json.loads(row[name])
             row["current_code"] = bool(row["current_code"])
             row["dirty"] = None if row["dirty"] is None else bool(row["dirty"])
@@ -271,6 +278,6 @@ def row_of(run: Run) -> tuple[object, ...]:
     return (
         run.id, run.name, run.project, run.entry_point, run.experiment, run.status, run.started_at,
         run.finished_at, run.duration_s, run.exit_code, run.source.dirty, run.source.commit,
-        run.rerun_of, json.dumps(run.variation), run.current_code,
+        run.rerun_of, json.dumps(run.variation), json.dumps(run.perturbed), run.current_code,
         json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags), run.error,
     )  # fmt: skip

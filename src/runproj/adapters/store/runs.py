@@ -148,7 +148,12 @@ class FolderRuns:
         place = self.runs / run_id / "annotations.jsonl"
         with _translated("the record cannot be written", place), place.open("ab", 0) as file:
             append(file, f"{to_json(annotation)}\n".encode())
-        self.index.put_verdict(run_id, annotation.verdict.word)
+        if annotation.verdict is not None:
+            self.index.put_verdict(run_id, annotation.verdict.word)
+
+    def rerun_of(self, run_id: str) -> str | None:
+        """Return the id of the run that a run repeats, None when it repeats none."""
+        return self.index.rerun_of(run_id)
 
     def annotations(self, run_id: str) -> Sequence[Annotation]:
         """Return what was said of a run, see :class:`~runproj.ports.Annotations`."""
@@ -195,7 +200,8 @@ class FolderRuns:
                 self._index.put_last(run, [step for step in run.steps if step.done])
                 with contextlib.suppress(StoreError):
                     for annotation in self.annotations(run.id):
-                        self._index.put_verdict(run.id, annotation.verdict.word)
+                        if annotation.verdict is not None:
+                            self._index.put_verdict(run.id, annotation.verdict.word)
         return count
 
     def _all(self) -> Iterator[Run]:

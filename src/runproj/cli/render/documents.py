@@ -10,7 +10,14 @@ from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
 from runproj.record.run import Run, StepRun
-from runproj.record.verdict import OutputLikeness, Verdict, VerdictWord
+from runproj.record.verdict import (
+    OutputLabel,
+    OutputLikeness,
+    Stability,
+    StabilityWord,
+    Verdict,
+    VerdictWord,
+)
 
 
 class ReasonDocument(Model):
@@ -96,6 +103,36 @@ class JudgementDocument(Model):
     difference: str | None
 
 
+class LabelDocument(Model):
+    """What repeats say of an output; ``path`` is null for the step or its metrics.
+
+    ``cause`` is what makes it unstable: the name of a perturbation, or words.
+    """
+
+    step: str
+    path: str | None
+    label: StabilityWord
+    cause: str | None
+    difference: str | None
+
+
+class RepeatDocument(Model):
+    """A run that repeated another one (``step``: only that step), and what was perturbed in it."""
+
+    run: str
+    step: str | None
+    perturbed: list[str]
+    verdict: VerdictWord
+
+
+class StabilityDocument(Model):
+    """What repeats say of a run's outputs; ``unperturbed`` is what was not perturbed, and why."""
+
+    outputs: list[LabelDocument]
+    repeats: list[RepeatDocument]
+    unperturbed: list[str]
+
+
 class VerdictDocument(Model):
     """Whether a run came out as it was when it was done again; ``at`` in UTC.
 
@@ -110,6 +147,7 @@ class VerdictDocument(Model):
     first_different: str | None
     notes: list[str]
     outputs: list[JudgementDocument]
+    stability: StabilityDocument | None
 
 
 class VerifyResult(Model):
@@ -164,6 +202,7 @@ class RunFacts(Model):
     rerun_of: str | None
     variation: list[str]
     current_code: bool
+    perturbed: list[str]
     verdict: VerdictWord | None
 
 
@@ -171,6 +210,7 @@ class RunDocument(RunFacts):
     """A run."""
 
     source: SourceDocument
+    stability: list[LabelDocument]
     steps: list[StepDocument]
 
 
@@ -436,15 +476,29 @@ Result: TypeAlias = (
 """Every document that a command prints."""
 
 
-def verify_result(run: Run, verdict: Verdict, *, current_code: bool = False) -> VerifyResult:
+def verify_result(
+    run: Run, verdict: Verdict, stability: Stability | None = None, *, current_code: bool = False
+) -> VerifyResult:
     """Return a verdict as a document."""
     return VerifyResult(
         verify=VerdictDocument(
             verdict=verdict.word, current_code=current_code, run=run.id, rerun=verdict.rerun,
             at=verdict.at, first_different=verdict.first_different, notes=list(verdict.notes),
             outputs=[JudgementDocument.of(one) for one in verdict.judgements],
+            stability=None if stability is None else _stability(stability),
         )
     )  # fmt: skip
+
+
+def _stability(found: Stability) -> StabilityDocument:
+    return StabilityDocument(
+        outputs=[LabelDocument.of(one) for one in found.labels],
+        repeats=[
+            RepeatDocument.of(one, perturbed=list(one.perturbed), verdict=one.word)
+            for one in found.repeats
+        ],
+        unperturbed=list(found.unperturbed),
+    )
 
 
 def fsck_result(health: Health) -> FsckResult:
@@ -471,12 +525,16 @@ def _trace(step: StepRun) -> TraceDocument | None:
     )  # fmt: skip
 
 
-def run_result(run: Run, verdict: VerdictWord | None = None) -> RunResult:
-    """Return a run as a document, with the latest verdict on it."""
+def run_result(
+    run: Run, verdict: VerdictWord | None = None, labels: Sequence[OutputLabel] = ()
+) -> RunResult:
+    """Return a run as a document, with the latest verdict on it and the labels of its outputs."""
     return RunResult(
         run=RunDocument.of(
             run,
             verdict=verdict,
+            perturbed=list(run.perturbed),
+            stability=[LabelDocument.of(one) for one in labels],
             source=SourceDocument.of(run.source),
             steps=[step_document(step) for step in run.steps],
         )

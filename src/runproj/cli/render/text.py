@@ -9,7 +9,7 @@ from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.relation import changes, relation_of
 from runproj.record.run import Run, StepRun
-from runproj.record.verdict import Verdict
+from runproj.record.verdict import OutputLabel, Verdict
 
 _ACTION = {"run": "green", "cached": "dim", "pending": "yellow"}
 _STATUS = {
@@ -147,9 +147,10 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
     ][:4]
     verdict = ["verdict"] if any(row["verdict"] for row in rows) else []
     repeats = ["repeats"] if any(row["rerun_of"] for row in rows) else []
+    perturbed = ["perturbed"] if any(row["perturbed"] for row in rows) else []
     head = [
         "run", "status", "started", "took", "entry point", *params, *metrics, *verdict, *repeats,
-        "name",
+        *perturbed, "name",
     ]  # fmt: skip
     body = [
         [
@@ -162,6 +163,7 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
             *(number(row["metrics"][name]) if name in row["metrics"] else "" for name in metrics),
             *([row["verdict"] or ""] if verdict else []),
             *([_repeats(row)] if repeats else []),
+            *([", ".join(row["perturbed"])] if perturbed else []),
             _quiet(row["name"] or ""),
         ]
         for row in rows
@@ -189,7 +191,11 @@ def _with_error(word: str, error: str | None) -> str:
 
 
 def run_text(
-    run: Run, style: Style, verdict: Verdict | None = None, parent: Run | None = None
+    run: Run,
+    style: Style,
+    verdict: Verdict | None = None,
+    labels: Sequence[OutputLabel] = (),
+    parent: Run | None = None,
 ) -> str:
     """Return everything about a run that a person wants to see first.
 
@@ -209,10 +215,17 @@ def run_text(
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
         ("experiment", _quiet(run.experiment)),
         *_relation_row(run, parent),
+        *([("perturbed", ", ".join(run.perturbed))] if run.perturbed else []),
         *(
             [("verified", f"{verdict.word}, {verdict.at[:16].replace('T', ' ')}")]
             if verdict
             else []
+        ),
+        *(("unstable", _quiet(one.text)) for one in labels if one.label == "unstable"),
+        *(
+            ("warning", _quiet(f"{step.name}: {text}"))
+            for step in run.steps
+            for text in step.warnings
         ),
         ("code", code),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
@@ -231,11 +244,15 @@ def run_text(
         )
         for step in run.steps
     )  # fmt: skip
+    words = {(one.step, one.path): one.label for one in labels}
     outputs = table(
-        (output.path, size(output.size), step.name, style.dim(output.sha256[:12]))
+        (
+            output.path, size(output.size), step.name, style.dim(output.sha256[:12]),
+            words.get((step.name, output.path), ""),
+        )
         for step in run.steps
         for output in step.outputs
-    )
+    )  # fmt: skip
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
 
 
@@ -273,6 +290,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         *([("hint", _quiet(step.hint))] if step.hint else []),
         ("reason", _quiet(", ".join(reason.text for reason in step.reasons))),
         *([("cached from", step.cached_from)] if step.cached_from else []),
+        *(("warning", _quiet(text)) for text in step.warnings),
         ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
         *([("fingerprint", step.fingerprint.digest[:12])] if step.fingerprint else []),
