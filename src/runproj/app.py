@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         SourceControl,
         Stream,
     )
+    from runproj.record.artifact import Artifact
     from runproj.record.run import Output, Run, StepRun
     from runproj.record.verdict import Verdict
     from runproj.spec import place
@@ -61,6 +62,13 @@ def cache_folder() -> Path:
     import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
 
     return Path(platformdirs.user_cache_dir("runproj"))
+
+
+def archive_folder() -> Path:
+    """Return the user's folder of package archives, which all projects share."""
+    import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
+
+    return Path(platformdirs.user_data_dir("runproj")) / "archives"
 
 
 def state_folder() -> Path:
@@ -255,7 +263,7 @@ class OpenProject(NamedTuple):
             store.objects,
             store.runs,
             Pinner(
-                backends(caller), FolderLocks(str(store.folder / "locks")), store.objects,
+                backends(caller, store), FolderLocks(str(store.folder / "locks")), store.objects,
                 reporter, policy,
             ),
             caller,
@@ -376,9 +384,17 @@ def read_metrics(path: str, text: str) -> Mapping[str, float]:
     return parse_metrics(path, text)
 
 
-def backends(caller: Mapping[str, str]) -> "Mapping[Kind, EnvironmentBackend]":
-    """Return the kinds of environment that can be built."""
-    return _Backends(caller)
+def backends(
+    caller: Mapping[str, str], store: Store | None = None, packages: "Sequence[Artifact]" = ()
+) -> "Mapping[Kind, EnvironmentBackend]":
+    """Return the kinds of environment that can be built.
+
+    Args:
+        caller: the caller's environment variables.
+        store: may hold archives of packages that the user's folder of archives lacks.
+        packages: the folders of archives that a run kept in it.
+    """
+    return _Backends(caller, store, packages)
 
 
 @dataclass(frozen=True)
@@ -386,6 +402,8 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
     """Makes a backend when it is first asked for."""
 
     caller: Mapping[str, str]
+    store: Store | None = None
+    packages: "Sequence[Artifact]" = ()
     made: dict[str, "EnvironmentBackend"] = field(default_factory=dict)
 
     def __getitem__(self, kind: "Kind") -> "EnvironmentBackend":
@@ -399,9 +417,12 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
 
             return SystemBackend(self.caller)
         if kind == "venv":
+            from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
             from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
 
-            return VenvBackend(str(cache_folder()), self.caller)
+            objects = None if self.store is None else self.store.objects
+            archives = FolderArchives(str(archive_folder()), objects, self.packages)
+            return VenvBackend(str(cache_folder()), archives, self.caller)
         raise KeyError(kind)
 
     def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
@@ -420,6 +441,7 @@ class Options(NamedTuple):
     keep_going: bool = False
     keep_workspace: bool = False
     command: Sequence[str] = ()
+    keep_packages: bool = False
 
 
 def execute(
@@ -448,7 +470,7 @@ def execute(
             str(cache_folder() / "workspaces"), store.source, store.objects
         ),
         executor=local_executor(),
-        backends=backends(caller),
+        backends=backends(caller, store, tuple(prepared.packages.values())),
         files=FolderFiles(folder),
         reporter=reporter,
         caller=caller,
@@ -456,6 +478,7 @@ def execute(
         parse_metrics=read_metrics,
         keep_going=options.keep_going,
         keep_workspace=options.keep_workspace,
+        keep_packages=options.keep_packages,
     )
     return runner.execute(prepared, _header(prepared, options, rerun_of))
 
@@ -532,7 +555,42 @@ def _header(prepared: "Prepared", options: Options, rerun_of: str | None) -> "Ru
         project_file=prepared.project_file,
         plan=prepared.plan,
         inputs=tuple(dict(prepared.files).values()),
+        packages=dict(prepared.packages),
     )
+
+
+class KeptPackages(NamedTuple):
+    """The archives from which a run's environments are installed: how many there are, and where.
+
+    ``size`` is in bytes. ``in_store`` tells whether they are kept with the run.
+    """
+
+    count: int
+    size: int
+    folder: str
+    in_store: bool
+
+
+def kept_packages(store: Store, run: "Run") -> KeptPackages | None:
+    """Return which archives of a run's packages are kept; None when it needs none."""
+    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
+
+    if run.packages:
+        kept = {
+            member.sha256: member.size
+            for folder in run.packages.values()
+            for member in store.objects.members(folder.sha256)
+            if not member.path.endswith(".json")
+        }
+        return KeptPackages(len(kept), sum(kept.values()), str(store.folder), in_store=True)
+    from runproj.adapters.environments.archives import kept as kept_in  # noqa: PLC0415 -- lazy
+
+    locks = {pin.lock for pin in run.plan.environments if pin.kind == "venv"}
+    digests = {
+        one for lock in locks for one in pylock.archives(store.objects.read(lock).decode())
+    }
+    count, size = kept_in(str(archive_folder()), tuple(digests))
+    return KeptPackages(count, size, str(archive_folder()), in_store=False) if digests else None
 
 
 def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepared":

@@ -19,15 +19,18 @@ import pytest
 from tests.wheels import build_index, build_wheel
 
 from runproj.adapters.environments import interpreters
+from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.built import BuildLock, BuiltEnvironments, Slot
 from runproj.adapters.environments.discovery import discover
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.adapters.environments.own_package import shebang
 from runproj.adapters.environments.venv import PreparedVenv, VenvBackend
+from runproj.adapters.store.objects import FolderObjects
 from runproj.errors import EnvironmentFailed, LockStale, NotSupported
 from runproj.lock import pylock
 from runproj.lock.declaration import declare
 from runproj.lock.lock import Declaration, Lock
+from runproj.record.artifact import Artifact
 from runproj.spec.environment import VenvEnvironment
 from runproj.spec.fields import validated
 
@@ -46,6 +49,8 @@ class Machine:
     folder: Path
     more: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    objects: FolderObjects | None = None
+    packages: tuple[Artifact, ...] = ()
 
     @property
     def wheels(self) -> Path:
@@ -62,7 +67,12 @@ class Machine:
 
     @property
     def backend(self) -> VenvBackend:
-        return VenvBackend(str(self.folder / "cache"), self.caller)
+        archives = FolderArchives(str(self.archives), self.objects, self.packages)
+        return VenvBackend(str(self.folder / "cache"), archives, self.caller)
+
+    @property
+    def archives(self) -> Path:
+        return self.folder / "data" / "archives"
 
     @property
     def built(self) -> BuiltEnvironments:
@@ -575,18 +585,24 @@ def test_a_file_in_the_place_of_the_cache_is_told_with_its_path(machine: Machine
 
 BUILDER = """
 import json, sys
+from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.venv import VenvBackend
 from runproj.lock.lock import Declaration, Lock
-cache, caller, content = json.loads(sys.argv[1])
+cache, data, caller, content = json.loads(sys.argv[1])
 declaration = Declaration(kind="venv", packages=("tiny",))
-VenvBackend(cache, caller).prepare(declaration, Lock(kind="venv", content=content), print)
+backend = VenvBackend(cache, FolderArchives(data), caller)
+backend.prepare(declaration, Lock(kind="venv", content=content), print)
 """
 
 
+def builder_arguments(machine: Machine, lock: Lock) -> str:
+    places = [str(machine.folder / "cache"), str(machine.archives)]
+    return json.dumps([*places, machine.caller, lock.content])
+
+
 def start_builder(machine: Machine, lock: Lock) -> "subprocess.Popen[str]":
-    given = json.dumps([str(machine.folder / "cache"), machine.caller, lock.content])
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", BUILDER, given], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-u", "-c", BUILDER, builder_arguments(machine, lock)], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
 
@@ -818,9 +834,8 @@ def test_what_is_there_already_is_answered_without_heavy_imports(machine: Machin
         "heavy = {'virtualenv', 'python_discovery', 'subprocess', 'uv', 'packaging'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    given = json.dumps([str(machine.folder / "cache"), machine.caller, lock.content])
     done = subprocess.run(
-        [sys.executable, "-c", code, given], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code, builder_arguments(machine, lock)], capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
 

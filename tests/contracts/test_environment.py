@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.environment import FakeEnvironments
 from tests.wheels import build_wheel
 
+from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.system import SystemBackend
 from runproj.adapters.environments.venv import VenvBackend
 from runproj.errors import EnvironmentFailed
@@ -33,7 +34,7 @@ def venv(folder: Path) -> EnvironmentBackend:
         "UV_DEFAULT_INDEX": folder.as_uri(), "UV_FIND_LINKS": str(folder / "wheels"),
         "UV_CACHE_DIR": str(folder / "uv"),
     }  # fmt: skip
-    return VenvBackend(str(folder / "cache"), caller)
+    return VenvBackend(str(folder / "cache"), FolderArchives(str(folder / "data")), caller)
 
 
 def system(_: Path) -> EnvironmentBackend:

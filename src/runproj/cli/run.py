@@ -129,6 +129,7 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
     "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
 )
 @click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--keep-packages", is_flag=True, help="Keep the packages with the run.")
 @click.option("--name", help="A name for the run.")
 @click.option("--experiment", default="default", help="The experiment that it belongs to.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")
@@ -157,7 +158,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
         return 0
     how = app.Options(
         options["name"], options["experiment"], tags, options["keep_going"],
-        options["keep_workspace"], sys.argv,
+        options["keep_workspace"], sys.argv, options["keep_packages"],
     )  # fmt: skip
     done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
     if options["destination"]:

@@ -68,6 +68,7 @@ class Rerunner(NamedTuple):
             run.project, run.project_file, run.source, plan,
             {name: one for name, one in pinned.items() if one is not None},
             files, decider, judged,
+            {name: one for name, one in run.packages.items() if name in pinned},
         )  # fmt: skip
 
     def _made(self, run: Run, name: str, problems: list[Problem]) -> StepRun | None:

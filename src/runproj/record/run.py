@@ -95,7 +95,8 @@ class Run(Model):
 
     ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
     repeats, ``variation`` the names of the values that differ from it. ``inputs`` are the files
-    from outside of the source, as they were given.
+    from outside of the source, as they were given. ``packages`` maps environments to the archives
+    that they are installed from, as a folder that is kept in the store; only where that was wished.
     """
 
     format: Literal[0] = 0
@@ -121,6 +122,7 @@ class Run(Model):
     project_file: str = "runproj.yaml"
     plan: Plan
     inputs: tuple[Artifact, ...] = ()
+    packages: dict[str, Artifact] = field(default_factory=dict)
     steps: tuple[StepRun, ...] = ()
 
     @property

@@ -1,13 +1,13 @@
 """Whatever is on PATH: nothing is locked or built, and nothing is promised."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runproj.adapters.environments.interpreters import state
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import digest_of
-from runproj.ports import Say
+from runproj.ports import Archive, Say
 
 _FORMAT = 1
 _PASSED = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION")
@@ -69,6 +69,15 @@ class SystemBackend:
     ) -> SystemPrograms:
         """Return the system; there is nothing to build."""
         return SystemPrograms(_key(self.caller), dict(self.caller))
+
+    def archives(
+        self,
+        declaration: Declaration,  # noqa: ARG002 -- a port's
+        lock: Lock,  # noqa: ARG002 -- a port's
+        say: Say,  # noqa: ARG002 -- a port's
+    ) -> Sequence[Archive]:
+        """Return nothing: the system is what it is."""
+        return ()
 
 
 def _key(caller: Mapping[str, str]) -> str:

@@ -175,8 +175,13 @@ def _with_error(word: str, error: str | None) -> str:
     return f"{word}: {_quiet(error)}" if error else word
 
 
-def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
-    """Return everything about a run that a person wants to see first."""
+def run_text(
+    run: Run, style: Style, verdict: Verdict | None = None, packages: str | None = None
+) -> str:
+    """Return everything about a run that a person wants to see first.
+
+    ``packages`` says which archives of packages are kept, and where.
+    """
     source = run.source
     code = source.tree[:12]
     if source.commit:
@@ -197,6 +202,7 @@ def run_text(run: Run, style: Style, verdict: Verdict | None = None) -> str:
             else []
         ),
         ("code", code),
+        *([("packages", packages)] if packages else []),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
         *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),
         *(
