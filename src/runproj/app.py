@@ -25,6 +25,7 @@ from runproj.errors import (
     NotSupported,
     Problem,
     ProjectError,
+    StoreError,
     UsageError,
 )
 from runproj.model import EMPTY
@@ -565,7 +566,7 @@ class KeptPackages(NamedTuple):
     ``size`` is in bytes. ``in_store`` tells whether they are kept with the run.
     """
 
-    count: int
+    archives: int
     size: int
     folder: str
     in_store: bool
@@ -573,24 +574,32 @@ class KeptPackages(NamedTuple):
 
 def kept_packages(store: Store, run: "Run") -> KeptPackages | None:
     """Return which archives of a run's packages are kept; None when it needs none."""
+    try:
+        return _packages_in_store(store, run) if run.packages else _packages_of_user(store, run)
+    except (StoreError, EnvironmentFailed):
+        return None  # a list or a lock is damaged: rerun tells about it
+
+
+def _packages_in_store(store: Store, run: "Run") -> KeptPackages:
+    kept = {
+        member.path: member.size
+        for folder in run.packages.values()
+        for member in store.objects.members(folder.sha256)
+        if not member.path.endswith(".json")
+    }
+    return KeptPackages(len(kept), sum(kept.values()), str(store.folder), in_store=True)
+
+
+def _packages_of_user(store: Store, run: "Run") -> KeptPackages | None:
+    from runproj.adapters.environments.archives import kept  # noqa: PLC0415 -- lazy
     from runproj.lock import pylock  # noqa: PLC0415 -- lazy
 
-    if run.packages:
-        kept = {
-            member.sha256: member.size
-            for folder in run.packages.values()
-            for member in store.objects.members(folder.sha256)
-            if not member.path.endswith(".json")
-        }
-        return KeptPackages(len(kept), sum(kept.values()), str(store.folder), in_store=True)
-    from runproj.adapters.environments.archives import kept as kept_in  # noqa: PLC0415 -- lazy
-
     locks = {pin.lock for pin in run.plan.environments if pin.kind == "venv"}
-    digests = {
-        one for lock in locks for one in pylock.archives(store.objects.read(lock).decode())
-    }
-    count, size = kept_in(str(archive_folder()), tuple(digests))
-    return KeptPackages(count, size, str(archive_folder()), in_store=False) if digests else None
+    digests = {one for lock in locks for one in pylock.archives(store.objects.read(lock).decode())}
+    if not digests:
+        return None
+    folder = str(archive_folder())
+    return KeptPackages(*kept(folder, tuple(digests)), folder, in_store=False)
 
 
 def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepared":

@@ -208,7 +208,7 @@ def _close(done: Run, store: app.Store, *, as_json: bool) -> int:
     if as_json:
         from runproj.cli.render.documents import as_text, run_result  # noqa: PLC0415 -- lazy
 
-        print(as_text(run_result(done)))
+        print(as_text(run_result(done, app.kept_packages(store, done))))
     else:
         from runproj.cli.render.text import closing  # noqa: PLC0415 -- lazy
 

@@ -12,7 +12,7 @@ from runproj import app
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
 from runproj.engine.lookup import find_outputs
-from runproj.errors import EnvironmentFailed, NoSuchRun, StoreError, UsageError
+from runproj.errors import NoSuchRun, UsageError
 from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
 
@@ -93,7 +93,9 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
         shown = (
-            documents.run_result(run, verdicts[-1].word if verdicts else None)
+            documents.run_result(
+                run, app.kept_packages(opened, run), verdicts[-1].word if verdicts else None
+            )
             if step is None
             else documents.StepResult(step=documents.step_document(step))
         )
@@ -104,25 +106,10 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
         style = stdout_style()
         latest = verdicts[-1] if verdicts else None
         if step is None:
-            print(run_text(run, style, latest, _packages(opened, run)), end="")
+            print(run_text(run, style, latest, app.kept_packages(opened, run)), end="")
         else:
             print(step_text(run, step, style), end="")
     return 0
-
-
-def _packages(store: app.Store, run: Run) -> str | None:
-    """Return where the packages of a run are kept, in a line."""
-    from runproj.cli.render.text import size  # noqa: PLC0415 -- lazy
-
-    try:
-        kept = app.kept_packages(store, run)
-    except (StoreError, EnvironmentFailed):
-        return None  # a damaged lock; rerun and fsck tell
-    if kept is None:
-        return None
-    return (
-        f"{kept.count} archive{'s' * (kept.count != 1)}, {size(kept.size)}, in {kept.folder}"
-    )
 
 
 @click.command("diff")

@@ -177,9 +177,7 @@ class FolderArchives:
                     FolderManifest, self._objects.read(folder.sha256) if self._objects else b"{}"
                 )
                 for member in manifest.members:
-                    yield Artifact(
-                        path=member.path, sha256=member.sha256 or "", size=member.size
-                    )
+                    yield Artifact(path=member.path, sha256=member.sha256 or "", size=member.size)
 
     def _archive(self, wanted: Wanted) -> Archive:
         return Archive(wanted.path, str(self.root / wanted.path), wanted.sha256)

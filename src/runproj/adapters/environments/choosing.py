@@ -88,7 +88,9 @@ def choose(content: str, interpreter: Interpreter, tags: Sequence[str]) -> list[
     parsed: list[Tag] = [tag for text in tags for tag in parse_tag(text)]
     try:
         lock = Pylock.from_dict({"created-by": "?", **read})
-        tables = {id(one): table for one, table in zip(lock.packages, read["packages"], strict=True)}
+        tables = {
+            id(one): table for one, table in zip(lock.packages, read["packages"], strict=True)
+        }
         chosen = list(lock.select(environment=environment, tags=parsed))
     except PylockValidationError as error:
         raise EnvironmentFailed(
@@ -142,5 +144,3 @@ def _local(choice: Choice, wanted: Wanted | None, place: str) -> dict[str, Any]:
     if "archive" in choice.table and choice.is_wheel:
         return {**table, "archive": file}
     return {**table, "wheels": [file]}
-
-

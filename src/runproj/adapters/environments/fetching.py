@@ -6,8 +6,8 @@ https://docs.astral.sh/uv/reference/environment/
 
 import base64
 import http.client
+import itertools
 import netrc
-import os
 import re
 import ssl
 import tomllib
@@ -108,7 +108,7 @@ class Fetcher:
             raise http.client.IncompleteRead(b"")
 
     def authorised(self, request: urllib.request.Request) -> urllib.request.Request:
-        """Add user and password for the request's address; a redirect elsewhere does not get them."""
+        """Add user and password for an address; a redirect elsewhere does not get them."""
         parts = urllib.parse.urlsplit(request.full_url)
         found = self._user_of(request.full_url, parts)
         if parts.username is not None:
@@ -126,7 +126,7 @@ class Fetcher:
             return _unquoted(parts)
         same = [one for one in self.credentials if _origin(one.below) == _origin(url)]
         if same:
-            best = max(same, key=lambda one: len(os.path.commonprefix([one.below, url])))
+            best = max(same, key=lambda one: _shared(one.below, url))
             return best.user, best.password
         known = self.netrc.authenticators(parts.hostname or "") if self.netrc else None
         return (known[0], known[2] or "") if known else None
@@ -140,9 +140,13 @@ class _Proxies(urllib.request.ProxyHandler):
         self.excepted = excepted
 
     def proxy_open(
-        self, req: urllib.request.Request, proxy: str, type: str  # noqa: A002 -- the library's own
+        self,
+        req: urllib.request.Request,
+        proxy: str,
+        type: str,  # noqa: A002 -- the library's own
     ) -> Any:  # noqa: ANN401 -- the library's own
-        if urllib.request.proxy_bypass_environment(req.host, {"no": self.excepted}):
+        excepted = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined] # it is there
+        if excepted(req.host, {"no": self.excepted}):
             return None
         return super().proxy_open(req, proxy, type)
 
@@ -153,7 +157,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, fetcher: Fetcher) -> None:
         self.fetcher = fetcher
 
-    def redirect_request(  # noqa: PLR0913, PLR0917 -- the library's own
+    def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str,
         headers: http.client.HTTPMessage, newurl: str,
     ) -> urllib.request.Request | None:  # fmt: skip
@@ -253,6 +257,12 @@ def _number(text: str | None, default: int) -> int:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _shared(a: str, b: str) -> int:
+    """Return how many parts two addresses have in common."""
+    pairs = zip(a.split("/"), b.split("/"), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _bare(parts: urllib.parse.SplitResult) -> str:

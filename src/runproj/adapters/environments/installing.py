@@ -1,7 +1,7 @@
 """Installing what a lock says from archives: chosen for the interpreter, checked, never looked up.
 
-uv takes the packages from files of this machine; the network is for fetching them before, and for what has
-no archive: git repositories, and what building from source needs.
+uv takes the packages from files of this machine. The network is for fetching them before, and for
+what has no archive: git repositories, and what building from source needs.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,6 +55,8 @@ class Installer(NamedTuple):
             EnvironmentFailed: a package is to be had nowhere, or cannot be installed.
         """
         provided = self.provide(content, folder)
+        if not provided:
+            return
         local = local_lockfile(content, [one[:3] for one in provided])
         (folder / _FROM_ARCHIVES).write_text(local, encoding="utf-8")
         whole = all(one.place.endswith(".whl") for one in provided)

@@ -20,7 +20,9 @@ _TURNING = re.compile(
     r"|VIRTUAL_ENV|CONDA_PREFIX|CONDA_DEFAULT_ENV|PYTHONPATH|PYTHONHOME|PYTHONSTARTUP"
 )
 # Variables that say where packages come from.
-_CHOOSING = re.compile(r"UV_(NO_BINARY|NO_BUILD|INDEX|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|NO_INDEX|CONFIG)")
+_CHOOSING = re.compile(
+    r"UV_(NO_BINARY|NO_BUILD|INDEX|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|NO_INDEX|CONFIG)"
+)
 _ALWAYS = (
     "--color", "never", "--no-progress", "--no-python-downloads", "--preview-features", "pylock"
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from runproj.model import Key, Model, plain
 from runproj.plan.plan import Action, Reason
@@ -10,6 +10,9 @@ from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import OutputLikeness, Verdict, VerdictWord
+
+if TYPE_CHECKING:
+    from runproj.app import KeptPackages
 
 
 class ReasonDocument(Model):
@@ -141,10 +144,23 @@ class RunFacts(Model):
     verdict: VerdictWord | None
 
 
+class PackagesDocument(Model):
+    """The archives of a run's packages that are kept, and where; ``size`` in bytes.
+
+    ``in_store`` tells whether they are kept with the run, by ``--keep-packages``.
+    """
+
+    archives: int
+    size: int
+    folder: str
+    in_store: bool
+
+
 class RunDocument(RunFacts):
-    """A run."""
+    """A run; ``packages`` is null when its environments need none."""
 
     source: SourceDocument
+    packages: PackagesDocument | None
     steps: list[StepDocument]
 
 
@@ -377,13 +393,16 @@ def diff_result(found: Difference, patch: str | None) -> DiffResult:
     return DiffResult(diff=DiffDocument.of(found, patch=patch))
 
 
-def run_result(run: Run, verdict: VerdictWord | None = None) -> RunResult:
-    """Return a run as a document, with the latest verdict on it."""
+def run_result(
+    run: Run, packages: "KeptPackages | None", verdict: VerdictWord | None = None
+) -> RunResult:
+    """Return a run as a document, with its packages and the latest verdict on it."""
     return RunResult(
         run=RunDocument.of(
             run,
             verdict=verdict,
             source=SourceDocument.of(run.source),
+            packages=None if packages is None else PackagesDocument(**packages._asdict()),
             steps=[step_document(step) for step in run.steps],
         )
     )  # fmt: skip

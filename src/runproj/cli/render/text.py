@@ -2,13 +2,16 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runproj.cli.render.style import Style, visible
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Verdict
+
+if TYPE_CHECKING:
+    from runproj.app import KeptPackages
 
 _ACTION = {"run": "green", "cached": "dim", "pending": "yellow"}
 _STATUS = {
@@ -176,11 +179,11 @@ def _with_error(word: str, error: str | None) -> str:
 
 
 def run_text(
-    run: Run, style: Style, verdict: Verdict | None = None, packages: str | None = None
+    run: Run, style: Style, verdict: Verdict | None = None, packages: "KeptPackages | None" = None
 ) -> str:
     """Return everything about a run that a person wants to see first.
 
-    ``packages`` says which archives of packages are kept, and where.
+    ``packages`` are the archives of packages that are kept.
     """
     source = run.source
     code = source.tree[:12]
@@ -202,7 +205,7 @@ def run_text(
             else []
         ),
         ("code", code),
-        *([("packages", packages)] if packages else []),
+        *([("packages", _packages(packages))] if packages else []),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
         *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),
         *(
@@ -225,6 +228,11 @@ def run_text(
         for output in step.outputs
     )
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
+
+
+def _packages(kept: "KeptPackages") -> str:
+    count = kept.archives
+    return f"{count} archive{'s' * (count != 1)}, {size(kept.size)}, in {kept.folder}"
 
 
 def step_text(run: Run, step: StepRun, style: Style) -> str:
