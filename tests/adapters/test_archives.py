@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -261,6 +262,67 @@ def test_two_processes_fetch_an_archive_once(tmp_path: Path) -> None:
     assert len(places) == 1
     assert Path(places.pop()).read_bytes() == data
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", ["tiny-2.0-py3-none-any.whl", "rocky-1.0.tar.gz"])
+def test_an_archive_at_an_address_of_its_own_comes_back(
+    machine: Machine, index: str, name: str
+) -> None:
+    package = name.partition("-")[0]
+    declaration = Declaration(
+        kind="venv", packages=(f"{package} @ {index}/simple/{package}/{name}",)
+    )
+    lock = machine.lock(declaration)
+    assert "archive = " in lock.content
+    machine.prepare(declaration, lock)
+    forget_all_but_the_archives(machine)
+
+    ready = machine.prepare(declaration, lock)
+
+    assert run(ready, "python", "-c", f"import {package}; print({package}.version)") in "2.0 1.0"
+
+
+def test_a_lock_may_name_files_of_this_machine(machine: Machine) -> None:
+    lock = machine.lock(TINY)
+    place = next(machine.wheels.glob("tiny-*"))
+    local = Lock(
+        kind="venv", content=lock.content.replace(f'url = "{place.as_uri()}"', f'path = "{place}"')
+    )
+    assert local.content != lock.content
+
+    assert versions(machine, local, TINY) == "2.0"
+
+
+def test_a_git_repository_is_installed_as_before(machine: Machine) -> None:
+    repository = machine.folder / "repository"
+    with tarfile.open(next(machine.wheels.glob("rocky-*"))) as source:
+        source.extractall(machine.folder, filter="data")
+    (machine.folder / "rocky-1.0").rename(repository)
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    declaration = Declaration(kind="venv", packages=("tiny", f"rocky @ git+{repository.as_uri()}"))
+    lock = machine.lock(declaration)
+
+    ready = machine.prepare(declaration, lock)
+
+    assert run(ready, "python", "-c", "import rocky, tiny; print(rocky.version)") == "1.0"
+    assert set(archives_of(machine)) == {"tiny-2.0-py3-none-any.whl"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_is_no_trouble_of_the_network(tmp_path: Path) -> None:
+    def much(_: Wanted, incoming: Incoming) -> None:
+        with Path("/dev/full").open("wb") as full:
+            incoming._file = full
+            incoming.write(b"x" * 1_000_000)
+
+    wanted = Wanted("x==1", "x.whl", "0" * 64, "http://nowhere")
+    with pytest.raises(EnvironmentFailed, match="x==1 cannot be kept: No space left"):
+        FolderArchives(str(tmp_path)).provide([wanted], much, lambda _: None)
 
 
 # Fetching

@@ -1,5 +1,6 @@
 """The environment comes back: past runs are done again although their packages vanished."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -54,14 +55,15 @@ def past(computer: Computer, tmp_path: Path) -> Iterator[Past]:
         build_sdist(tmp_path / "made", "rocky", "1.0"),
     ]
     build_index(tmp_path / "index" / "simple", files)
-    with serving(tmp_path / "index") as address:
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(serving(tmp_path / "index"))
         project = computer.project({"runproj.yaml": PROJECT}, git=True)
         more = {
             "UV_DEFAULT_INDEX": f"{address}/simple", "UV_HTTP_RETRIES": "0",
             "UV_CACHE_DIR": str(tmp_path / "uv"), "NO_PROXY": "127.0.0.1",
         }  # fmt: skip
         folder = tmp_path / "index"
-        yield Past(project, folder, lambda: None, more)
+        yield Past(project, folder, stack.close, more)
 
 
 def test_a_run_is_verified_when_its_packages_vanished_and_all_caches_are_empty(past: Past) -> None:

@@ -1,5 +1,6 @@
 """What every kind of environment promises, the fake one included."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -100,6 +101,14 @@ def test_what_is_there_is_taken_as_it_is(backend: EnvironmentBackend) -> None:
 
     assert second.key == first.key
     assert lines == []
+
+
+def test_archives_are_there_with_the_bytes_of_their_digests(backend: EnvironmentBackend) -> None:
+    archives = backend.archives(WANTED, backend.lock(WANTED, None, quiet), quiet)
+
+    for one in archives:
+        assert one.place.endswith(one.path)
+        assert hashlib.sha256(Path(one.place).read_bytes()).hexdigest() == one.sha256
 
 
 @pytest.mark.parametrize("make", [fake, venv], ids=["fake", "venv"])

@@ -53,7 +53,8 @@ def local(content: str) -> list[str]:
     return [
         package["name"]
         for package in _packages(content)
-        if "directory" in package or any("path" in one for one in _files(package))
+        if "directory" in package
+        or any(not str(one.get("path", "/")).startswith("/") for one in _files(package))
     ]
 
 

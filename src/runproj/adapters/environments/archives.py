@@ -225,16 +225,12 @@ class _Visit:
                 if not self.archives.from_store(wanted, place):
                     self._fetch(wanted, place)
         except OSError as error:
-            raise EnvironmentFailed(
-                f"the archive of {wanted.package} cannot be kept: {error.strerror or error}",
-                where=str(error.filename or place),
-                hint="make room, or set XDG_DATA_HOME to a folder that can be written",
-            ) from error
+            raise _not_kept(wanted.package, error, str(place)) from error
 
     def _fetch(self, wanted: Wanted, place: Path) -> None:
         self.fetching.append(wanted.name)
         with _incoming(place) as file:
-            incoming = Incoming(file, self)
+            incoming = Incoming(wanted.package, file, self)
             self.fetch(wanted, incoming)
             got = incoming.digest.hexdigest()
             if got != wanted.sha256:
@@ -249,8 +245,9 @@ class _Visit:
 class Incoming:
     """Takes the bytes of an archive as they come."""
 
-    def __init__(self, file: BinaryIO, visit: _Visit) -> None:
+    def __init__(self, package: str, file: BinaryIO, visit: _Visit) -> None:
         """Write into ``file``; ``visit`` is told how much."""
+        self._package = package
         self.written = 0
         self.digest = hashlib.sha256()
         self._file = file
@@ -267,7 +264,10 @@ class Incoming:
         self.digest.update(data)
         self.written += len(data)
         self._visit.received += len(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:  # no trouble of the network
+            raise _not_kept(self._package, error, self._file.name) from error
 
     def restart(self) -> None:
         """Forget what came."""
@@ -280,6 +280,14 @@ class Incoming:
     def pause(self, seconds: float) -> None:
         """Wait, unless nobody waits for us any more."""
         self._visit.stop.wait(seconds)
+
+
+def _not_kept(package: str, error: OSError, place: str) -> EnvironmentFailed:
+    return EnvironmentFailed(
+        f"the archive of {package} cannot be kept: {error.strerror or error}",
+        where=str(error.filename or place),
+        hint="make room, or set XDG_DATA_HOME to a folder that can be written",
+    )
 
 
 def _digest(place: Path) -> str | None:

@@ -105,6 +105,8 @@ def choose(content: str, interpreter: Interpreter, tags: Sequence[str]) -> list[
 
 def _choice(table: Mapping[str, Any], file: Any) -> Choice:  # noqa: ANN401 -- any of five classes
     url, hashes = getattr(file, "url", None), getattr(file, "hashes", {})
+    if url is None and getattr(file, "path", None) is not None:
+        url = Path(file.path).as_uri()  # an absolute one: others were refused
     if url is None or "sha256" not in hashes or "vcs" in table:
         return Choice(table, None, is_wheel=False)
     version = f"=={table['version']}" if "version" in table else ""

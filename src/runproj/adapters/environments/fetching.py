@@ -29,6 +29,11 @@ _GONE = frozenset({404, 410})
 _WITH_USER = re.compile(r"https?://[^/\s\"'@]+@[^\s\"'\]]+")
 _LONGEST_S = 10.0
 _CHUNK = 1 << 18
+# Where systems have their certificates, for a Python that was built elsewhere.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+)  # fmt: skip
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _SHOWN_INDEX = re.compile(r"UV_(?:DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS)")
 
@@ -238,6 +243,9 @@ def _proxies(caller: Mapping[str, str]) -> dict[str, str]:
 
 def _context(caller: Mapping[str, str]) -> ssl.SSLContext:
     file, folder = caller.get("SSL_CERT_FILE"), caller.get("SSL_CERT_DIR")
+    known = ssl.get_default_verify_paths()
+    if not (file or folder or known.cafile or known.capath):
+        file = next((one for one in _BUNDLES if Path(one).exists()), None)
     try:
         context = ssl.create_default_context(cafile=file or None, capath=folder or None)
         if caller.get("SSL_CLIENT_CERT"):
