@@ -73,16 +73,15 @@ class Fetcher:
         Raises:
             EnvironmentFailed: it is gone, nobody lets us in, or nobody answers.
         """
-        if wanted.url is None:
-            raise EnvironmentFailed(f"a file that was built here is gone: {_named(wanted)}")
-        remote = not wanted.url.startswith("file:")
+        url = wanted.url or ""
+        remote = not url.startswith("file:")
         if self.offline and remote:
             raise _unreachable(wanted, "UV_OFFLINE is set")
         for attempt in range(1, self.attempts + 1):
             wait_s = min(0.5 * 2**attempt, _LONGEST_S)
             try:
                 incoming.restart()
-                self._fetch_once(wanted.url, incoming)
+                self._fetch_once(url, incoming)
             except urllib.error.HTTPError as error:
                 error.close()
                 if error.code in _TRANSIENT and attempt < self.attempts:

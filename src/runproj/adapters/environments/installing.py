@@ -4,17 +4,20 @@ uv takes the packages from files of this machine. The network is for fetching th
 what has no archive: git repositories, and what building from source needs.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runproj.adapters.environments import uv as installer
-from runproj.adapters.environments.archives import FolderArchives, Wanted
+from runproj.adapters.environments.archives import FolderArchives, Incoming, Wanted
 from runproj.adapters.environments.choosing import Choice, choose, local_lockfile, tags_of
-from runproj.adapters.environments.fetching import Fetcher
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
 from runproj.ports import Archive
+
+if TYPE_CHECKING:
+    from runproj.adapters.environments.fetching import Fetcher
 
 _FROM_ARCHIVES = "pylock.archives.toml"
 
@@ -78,7 +81,7 @@ class Installer(NamedTuple):
         tags = tags_of(self.interpreter)
         choices = choose(content, self.interpreter, tags)
         kept = [one.wanted for one in choices if one.wanted is not None]
-        fetch = Fetcher(self.uv.variables, self.declared).fetch
+        fetch = _LazyFetch(self.uv.variables, self.declared)
         there = {one.sha256: one for one in self.archives.provide(kept, fetch, self.say)}
         return [self._provided(one, there, tags, folder) for one in choices]
 
@@ -117,8 +120,7 @@ class Installer(NamedTuple):
         if wheel is None:
             return None
         try:
-            fetch = Fetcher(self.uv.variables, self.declared).fetch
-            return self.archives.provide([wheel], fetch, self.say)[0]
+            return self.archives.provide([wheel], _never, self.say)[0]
         except EnvironmentFailed:
             return None  # it is gone or damaged: it is built again
 
@@ -127,3 +129,25 @@ class Installer(NamedTuple):
         target = folder / "built" / sdist.sha256[:20]
         wheel = installer.built(self.uv, place, self.interpreter.executable, target)
         return self.archives.keep_built(sdist, tag, wheel)
+
+
+class _LazyFetch:
+    """Fetches; reads certificates and settings when the first archive is missing."""
+
+    def __init__(self, caller: Mapping[str, str], declared: Mapping[str, str]) -> None:
+        self._given = caller, declared
+        self._alone = threading.Lock()
+        self._fetcher: Fetcher | None = None
+
+    def __call__(self, wanted: Wanted, incoming: Incoming) -> None:
+        with self._alone:
+            if self._fetcher is None:
+                from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy
+
+                self._fetcher = Fetcher(*self._given)
+        self._fetcher.fetch(wanted, incoming)
+
+
+def _never(wanted: Wanted, _: Incoming) -> None:
+    """Fetch nothing: what was built here is nowhere else."""
+    raise EnvironmentFailed(f"a wheel that was built here is gone: {wanted.name}")
