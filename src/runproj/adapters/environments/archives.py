@@ -123,7 +123,8 @@ class FolderArchives:
             if tag in notes:
                 try:
                     note = json.loads(notes[tag])
-                    return Wanted(sdist.package, note["name"], note["sha256"], None)
+                    name = os.path.basename(note["name"])  # noqa: PTH119 -- a name, no path
+                    return Wanted(sdist.package, name, note["sha256"], None)
                 except (ValueError, KeyError, TypeError):
                     return None  # damaged: it is built again
         return None
@@ -156,17 +157,18 @@ class FolderArchives:
         write_atomically(folder / f"{tag}.json", data)
 
     def _notes(self, sdist: Wanted) -> dict[str, bytes]:
-        """Return tag → note of the wheels that were built from a source archive."""
-        folder = f"{folder_of(sdist.sha256)}/built"
-        found = {}
+        """Return tag → note of the wheels that were built from a source archive.
+
+        What the run itself kept comes first, and serves this run only: others trust what was built
+        here.
+        """
+        folder = f"{folder_of(sdist.sha256)}/built/"
+        found = {place.stem: place.read_bytes() for place in (self.root / folder).glob("*.json")}
         for artifact in self._kept():
-            if artifact.path.startswith(folder + "/") and self._objects is not None:
+            if artifact.path.startswith(folder) and self._objects is not None:
                 with contextlib.suppress(StoreError):
-                    tag = artifact.path[len(folder) + 1 :].removesuffix(".json")
+                    tag = artifact.path.removeprefix(folder).removesuffix(".json")
                     found[tag] = self._objects.read(artifact.sha256)
-                    self._write_note(sdist, tag, found[tag])
-        for place in (self.root / folder).glob("*.json"):
-            found[place.stem] = place.read_bytes()
         return found
 
     def _kept(self) -> Iterator[Artifact]:
