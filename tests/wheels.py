@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import io
+import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +34,43 @@ def build_wheel(
     return wheel
 
 
+BACKEND = """\
+import pathlib, zipfile
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    MEANWHILE
+    name, info = "NAME-VERSION-py3-none-any.whl", "NAME-VERSION.dist-info"
+    content = {
+        "NAME/__init__.py": "version = 'VERSION'",
+        f"{info}/METADATA": pathlib.Path("PKG-INFO").read_text(),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    content[f"{info}/RECORD"] = "".join(f"{path},,\\n" for path in [*content, f"{info}/RECORD"])
+    with zipfile.ZipFile(pathlib.Path(wheel_directory, name), "w") as archive:
+        for path, text in content.items():
+            archive.writestr(path, text)
+    return name
+"""
+
+
+def build_sdist(folder: Path, name: str, version: str, *, meanwhile: str = "pass") -> Path:
+    """Write a source archive that builds itself, and executes ``meanwhile`` when it does."""
+    backend = BACKEND.replace("NAME", name).replace("VERSION", version)
+    content = {
+        "PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n",
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\n'
+        f'backend-path = ["."]\n[project]\nname = "{name}"\nversion = "{version}"\n',
+        "backend.py": backend.replace("MEANWHILE", meanwhile),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / f"{name}-{version}.tar.gz"
+    with tarfile.open(source, "w:gz") as archive:
+        for path, text in content.items():
+            about = tarfile.TarInfo(f"{name}-{version}/{path}")
+            about.size = len(text.encode())
+            archive.addfile(about, io.BytesIO(text.encode()))
+    return source
+
+
 def _digest(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
@@ -45,6 +84,7 @@ def build_index(folder: Path, wheels: Sequence[Path]) -> None:
         page = "".join(
             f'<a href="{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">'
             f"{path.name}</a>\n"
-            for path in sorted(place.glob("*.whl"))
+            for path in sorted(place.iterdir())
+            if path.name != "index.html"
         )
         (place / "index.html").write_text(page)

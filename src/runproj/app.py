@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Watcher,
         Workspaces,
     )
+    from runproj.record.artifact import Artifact
     from runproj.record.run import Output, Run, StepRun
     from runproj.record.verdict import Annotation, Verdict
     from runproj.spec import place
@@ -69,6 +70,13 @@ def cache_folder() -> Path:
     import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
 
     return Path(platformdirs.user_cache_dir("runproj"))
+
+
+def archive_folder() -> Path:
+    """Return the user's folder of package archives, which all projects share."""
+    import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
+
+    return Path(platformdirs.user_data_dir("runproj")) / "archives"
 
 
 def state_folder() -> Path:
@@ -409,9 +417,17 @@ def read_metrics(path: str, text: str) -> Mapping[str, float]:
     return parse_metrics(path, text)
 
 
-def backends(caller: Mapping[str, str]) -> "Mapping[Kind, EnvironmentBackend]":
-    """Return the kinds of environment that can be built."""
-    return _Backends(caller)
+def backends(
+    caller: Mapping[str, str], store: Store | None = None, packages: "Sequence[Artifact]" = ()
+) -> "Mapping[Kind, EnvironmentBackend]":
+    """Return the kinds of environment that can be built.
+
+    Args:
+        caller: the caller's environment variables.
+        store: may hold archives of packages that the user's folder of archives lacks.
+        packages: the folders of archives that a run kept in it.
+    """
+    return _Backends(caller, store, packages)
 
 
 @dataclass(frozen=True)
@@ -419,6 +435,8 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
     """Makes a backend when it is first asked for."""
 
     caller: Mapping[str, str]
+    store: Store | None = None
+    packages: "Sequence[Artifact]" = ()
     made: dict[str, "EnvironmentBackend"] = field(default_factory=dict)
 
     def __getitem__(self, kind: "Kind") -> "EnvironmentBackend":
@@ -432,9 +450,12 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
 
             return SystemBackend(self.caller)
         if kind == "venv":
+            from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
             from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
 
-            return VenvBackend(str(cache_folder()), self.caller)
+            objects = None if self.store is None else self.store.objects
+            archives = FolderArchives(str(archive_folder()), objects, self.packages)
+            return VenvBackend(str(cache_folder()), archives, self.caller)
         raise KeyError(kind)
 
     def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
@@ -453,6 +474,7 @@ class Options(NamedTuple):
     keep_going: bool = False
     keep_workspace: bool = False
     command: Sequence[str] = ()
+    keep_packages: bool = False
     trial: "Trial | None" = None
     workspaces: "Workspaces | None" = None
 
@@ -495,7 +517,7 @@ def execute(
         or FolderWorkspaces(str(cache_folder() / "workspaces"), store.source, store.objects),
         executor=local_executor(),
         watcher=store.watcher,
-        backends=backends(caller),
+        backends=backends(caller, store, tuple(prepared.packages.values())),
         files=FolderFiles(folder),
         reporter=reporter,
         caller=caller,
@@ -505,6 +527,7 @@ def execute(
         keep_workspace=options.keep_workspace,
         trial=options.trial,
         unstable=Known(store.runs, store.runs.rerun_of).unstable,
+        keep_packages=options.keep_packages,
     )
     return runner.execute(prepared, _header(prepared, options, relation))
 
@@ -836,7 +859,50 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         plan=prepared.plan,
         inputs=tuple(dict(prepared.files).values()),
         audit=prepared.decider.audit,
+        packages=dict(prepared.packages),
     )
+
+
+class KeptPackages(NamedTuple):
+    """The archives from which a run's environments are installed: how many there are, and where.
+
+    ``size`` is in bytes. ``in_store`` tells whether they are kept with the run.
+    """
+
+    archives: int
+    size: int
+    folder: str
+    in_store: bool
+
+
+def kept_packages(store: Store, run: "Run") -> KeptPackages | None:
+    """Return which archives of a run's packages are kept; None when it needs none."""
+    try:
+        return _packages_in_store(store, run) if run.packages else _packages_of_user(store, run)
+    except (StoreError, EnvironmentFailed):
+        return None  # a list or a lock is damaged: rerun tells about it
+
+
+def _packages_in_store(store: Store, run: "Run") -> KeptPackages:
+    kept = {
+        member.path: member.size
+        for folder in run.packages.values()
+        for member in store.objects.members(folder.sha256)
+        if not member.path.endswith(".json")
+    }
+    return KeptPackages(len(kept), sum(kept.values()), str(store.folder), in_store=True)
+
+
+def _packages_of_user(store: Store, run: "Run") -> KeptPackages | None:
+    from runproj.adapters.environments.archives import kept  # noqa: PLC0415 -- lazy
+    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
+
+    locks = {pin.lock for pin in run.plan.environments if pin.kind == "venv"}
+    digests = {one for lock in locks for one in pylock.archives(store.objects.read(lock).decode())}
+    if not digests:
+        return None
+    folder = str(archive_folder())
+    return KeptPackages(*kept(folder, tuple(digests)), folder, in_store=False)
 
 
 def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepared":

@@ -68,6 +68,17 @@ class PreparedEnvironment(Protocol):
         """Tell whether it is as it was when it was built; if not, it is not used again."""
 
 
+class Archive(NamedTuple):
+    """The archive of a package: a file that an environment is installed from.
+
+    ``path`` is where it stands among all archives, ``place`` its absolute path.
+    """
+
+    path: str
+    place: str
+    sha256: str
+
+
 class EnvironmentBackend(Protocol):
     """One kind of environment."""
 
@@ -92,6 +103,13 @@ class EnvironmentBackend(Protocol):
 
         Raises:
             EnvironmentFailed: it cannot be built.
+        """
+
+    def archives(self, declaration: Declaration, lock: Lock, say: Say) -> Sequence[Archive]:
+        """Return all that the environment of a lock is installed from; what is missing is fetched.
+
+        Raises:
+            EnvironmentFailed: something of it is to be had nowhere.
         """
 
 

@@ -1,8 +1,6 @@
 """Virtual environments with the real uv and virtualenv; all packages are made here."""
 
-import functools
 import hashlib
-import http.server
 import json
 import os
 import shutil
@@ -12,18 +10,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.wheels import build_index, build_wheel
+from tests.adapters.machine import Machine, Quiet, run, serving
+from tests.cli.commandline import until
+from tests.wheels import build_index, build_sdist, build_wheel
 
 from runproj.adapters.environments import interpreters
-from runproj.adapters.environments.built import BuildLock, BuiltEnvironments, Slot
+from runproj.adapters.environments.built import BuildLock, Slot
 from runproj.adapters.environments.discovery import discover
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.adapters.environments.own_package import shebang
-from runproj.adapters.environments.venv import PreparedVenv, VenvBackend
+from runproj.adapters.environments.venv import PreparedVenv
 from runproj.errors import EnvironmentFailed, LockStale, NotSupported
 from runproj.lock import pylock
 from runproj.lock.declaration import declare
@@ -39,59 +39,6 @@ def declared(files: Mapping[str, str], **fields: object) -> Declaration:
     return declare(validated(VenvEnvironment, {"kind": "venv", **fields}), files.get)
 
 
-@dataclass
-class Machine:
-    """A user's machine with an index of tiny wheels, and no network."""
-
-    folder: Path
-    more: dict[str, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def wheels(self) -> Path:
-        return self.folder / "wheels"
-
-    @property
-    def caller(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"], "HOME": str(self.folder),
-            "UV_DEFAULT_INDEX": self.folder.as_uri(), "UV_FIND_LINKS": str(self.wheels),
-            "UV_CACHE_DIR": str(self.folder / "uv"),
-            "UV_HTTP_RETRIES": "0", **self.more,
-        }  # fmt: skip
-
-    @property
-    def backend(self) -> VenvBackend:
-        return VenvBackend(str(self.folder / "cache"), self.caller)
-
-    @property
-    def built(self) -> BuiltEnvironments:
-        return BuiltEnvironments(self.folder / "cache" / "environments")
-
-    def lock(self, declaration: Declaration, previous: Lock | None = None) -> Lock:
-        return self.backend.lock(declaration, previous, self.said.append)
-
-    def prepare(self, declaration: Declaration, lock: Lock | None = None) -> PreparedVenv:
-        return self.backend.prepare(declaration, lock or self.lock(declaration), self.said.append)
-
-    def reach(self, index: str) -> None:
-        self.more = {"UV_DEFAULT_INDEX": index, "UV_FIND_LINKS": ""}
-
-
-def run(ready: PreparedVenv, *argv: str, folder: Path | str = "/") -> str:
-    variables = {**ready.variables(str(folder)), "PYTHONDONTWRITEBYTECODE": ""}
-    done = subprocess.run(
-        ["/usr/bin/env", *argv],
-        env=variables,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     for version in ("1.0", "2.0"):
@@ -103,33 +50,26 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.fixture
 def index(machine: Machine) -> Iterator[str]:
     """An index on this machine; returns its address."""
-    build_index(machine.folder / "index" / "simple", sorted(machine.wheels.glob("*.whl")))
-    handler = functools.partial(Quiet, directory=str(machine.folder / "index"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/simple"
-        server.shutdown()
+    with serving(machine.fill_index()) as address:
+        yield f"{address}/simple"
 
 
 @pytest.fixture
 def slow_index(machine: Machine) -> Iterator["SlowIndex"]:
     """An index that gives no file before it is allowed to."""
-    build_index(machine.folder / "index" / "simple", sorted(machine.wheels.glob("*.whl")))
+    folder = machine.fill_index()
     asked, allowed = threading.Event(), threading.Event()
 
     class Slow(Quiet):
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 -- the library's name
             if self.path.endswith(".whl"):
                 asked.set()
                 allowed.wait()
             super().do_GET()
 
-    handler = functools.partial(Slow, directory=str(machine.folder / "index"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield SlowIndex(f"http://127.0.0.1:{server.server_port}/simple", asked, allowed)
+    with serving(folder, Slow) as address:
+        yield SlowIndex(f"{address}/simple", asked, allowed)
         allowed.set()
-        server.shutdown()
 
 
 @dataclass
@@ -137,11 +77,6 @@ class SlowIndex:
     address: str
     asked: threading.Event
     allowed: threading.Event
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
-        """Print nothing."""
 
 
 # Locking
@@ -575,18 +510,24 @@ def test_a_file_in_the_place_of_the_cache_is_told_with_its_path(machine: Machine
 
 BUILDER = """
 import json, sys
+from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.venv import VenvBackend
 from runproj.lock.lock import Declaration, Lock
-cache, caller, content = json.loads(sys.argv[1])
+cache, data, caller, content = json.loads(sys.argv[1])
 declaration = Declaration(kind="venv", packages=("tiny",))
-VenvBackend(cache, caller).prepare(declaration, Lock(kind="venv", content=content), print)
+backend = VenvBackend(cache, FolderArchives(data), caller)
+backend.prepare(declaration, Lock(kind="venv", content=content), print)
 """
 
 
+def builder_arguments(machine: Machine, lock: Lock) -> str:
+    places = [str(machine.folder / "cache"), str(machine.archives)]
+    return json.dumps([*places, machine.caller, lock.content])
+
+
 def start_builder(machine: Machine, lock: Lock) -> "subprocess.Popen[str]":
-    given = json.dumps([str(machine.folder / "cache"), machine.caller, lock.content])
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", BUILDER, given], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-u", "-c", BUILDER, builder_arguments(machine, lock)], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
 
@@ -629,13 +570,12 @@ def test_a_killed_builder_leaves_nothing_that_is_used(machine: Machine) -> None:
     assert run(machine.prepare(TINY, lock), "python", "-c", "import tiny") == ""
 
 
-def test_a_builder_that_is_killed_while_packages_come_is_waited_for_to_the_last_writer(
+def test_a_builder_that_is_killed_while_packages_come_leaves_nothing_of_them(
     machine: Machine, slow_index: SlowIndex
 ) -> None:
     machine.reach(slow_index.address)
     slow_index.allowed.set()
     lock = machine.lock(TINY)
-    shutil.rmtree(machine.folder / "uv")
     slow_index.allowed.clear()
     slow_index.asked.clear()
 
@@ -644,15 +584,36 @@ def test_a_builder_that_is_killed_while_packages_come_is_waited_for_to_the_last_
     builder.send_signal(signal.SIGKILL)
     builder.communicate()
     assert machine.built.all() == []
+    assert list(machine.archives.rglob("incoming-*"))
+    slow_index.allowed.set()
+
+    assert run(machine.prepare(TINY, lock), "python", "-c", "import tiny") == ""
+    assert not list(machine.archives.rglob("incoming-*"))
+
+
+def test_a_builder_that_is_killed_while_uv_works_is_waited_for_to_the_last_writer(
+    machine: Machine,
+) -> None:
+    begun, allowed = machine.folder / "begun", machine.folder / "allowed"
+    build_sdist(
+        machine.wheels, "rocky", "1.0",
+        meanwhile=f"import time; open({str(begun)!r}, 'w').close()\n"
+        f"    while not pathlib.Path({str(allowed)!r}).exists(): time.sleep(0.01)",
+    )  # fmt: skip
+    lock = machine.lock(Declaration(kind="venv", packages=("rocky",)))
+
+    builder = start_builder(machine, lock)
+    until(begun.exists, "the build begins")
+    builder.send_signal(signal.SIGKILL)
+    builder.communicate()
     second = start_builder(machine, lock)
     assert second.stdout is not None
     assert second.stdout.readline().startswith("waiting for another runproj")
-    slow_index.allowed.set()
+    allowed.touch()
     said = second.communicate(timeout=60)[0]
 
     assert second.returncode == 0
     assert "built: 1 package" in said
-    assert run(machine.prepare(TINY, lock), "python", "-c", "import tiny") == ""
 
 
 # The project's own package
@@ -818,9 +779,8 @@ def test_what_is_there_already_is_answered_without_heavy_imports(machine: Machin
         "heavy = {'virtualenv', 'python_discovery', 'subprocess', 'uv', 'packaging'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    given = json.dumps([str(machine.folder / "cache"), machine.caller, lock.content])
     done = subprocess.run(
-        [sys.executable, "-c", code, given], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code, builder_arguments(machine, lock)], capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What every kind of environment promises, the fake one included."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 from tests.fakes.environment import FakeEnvironments
 from tests.wheels import build_wheel
 
+from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.system import SystemBackend
 from runproj.adapters.environments.venv import VenvBackend
 from runproj.errors import EnvironmentFailed
@@ -33,7 +35,7 @@ def venv(folder: Path) -> EnvironmentBackend:
         "UV_DEFAULT_INDEX": folder.as_uri(), "UV_FIND_LINKS": str(folder / "wheels"),
         "UV_CACHE_DIR": str(folder / "uv"),
     }  # fmt: skip
-    return VenvBackend(str(folder / "cache"), caller)
+    return VenvBackend(str(folder / "cache"), FolderArchives(str(folder / "data")), caller)
 
 
 def system(_: Path) -> EnvironmentBackend:
@@ -99,6 +101,14 @@ def test_what_is_there_is_taken_as_it_is(backend: EnvironmentBackend) -> None:
 
     assert second.key == first.key
     assert lines == []
+
+
+def test_archives_are_there_with_the_bytes_of_their_digests(backend: EnvironmentBackend) -> None:
+    archives = backend.archives(WANTED, backend.lock(WANTED, None, quiet), quiet)
+
+    for one in archives:
+        assert one.place.endswith(one.path)
+        assert hashlib.sha256(Path(one.place).read_bytes()).hexdigest() == one.sha256
 
 
 @pytest.mark.parametrize("make", [fake, venv], ids=["fake", "venv"])

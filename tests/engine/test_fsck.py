@@ -102,6 +102,16 @@ def test_an_output_that_runs_share_names_all_of_them_the_latest_first(store: Sto
     assert damage.hint == "'runproj fsck --repair' sets it aside; 'runproj rerun r2' makes it again"
 
 
+def test_packages_that_were_kept_are_needed(store: Store) -> None:
+    run = store.add()
+    kept = store.objects.folder("default", wheel=b"wheel")
+    store.records.runs["r1"] = run.replace(packages={"default": kept})
+    store.lose(b"wheel")
+    damage = store.the_damage()
+    assert words(damage) == {"r1 packages default"}
+    assert "--keep-packages" in damage.hint
+
+
 def test_what_was_observed_of_a_step_is_needed(store: Store) -> None:
     seen = store.objects.keep(b"seen")
     run = store.add()

@@ -749,3 +749,59 @@ def test_what_is_made_and_cannot_be_kept_is_told() -> None:
     (warning,) = run.steps[0].warnings
     assert warning.startswith("dangling is not kept: ")
     assert [one.text for one in world.reporter.of(Warned)] == [f"main: {warning}"]
+
+
+# ── packages ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def packaged() -> World:
+    w = World(
+        "runproj: 1\nenvironments:\n  default: {kind: venv, packages: [a, b]}\n"
+        "  aside: {kind: system}\nentry_points:\n  main:\n    steps:\n"
+        "      one: {command: [go], outputs: [m]}\n"
+        "      two: {command: [go], outputs: [n], environment: aside}\n",
+        {"one": lambda p: p.write("m"), "two": lambda p: p.write("n")},
+    )
+    for name in "ab":
+        w.disk.write(f"/archives/{name}.whl", f"archive of {name}".encode())
+    return w
+
+
+def test_packages_are_kept_where_that_is_wished() -> None:
+    w = packaged()
+    plain = w.run()
+    assert plain.packages == {}
+    assert b"archive of a" not in w.objects.contents.values()
+
+    run = w.execute(w.prepare(), keep_packages=True)
+
+    assert set(statuses(run).values()) == {"cached"}
+    kept = run.packages["default"]
+    assert list(run.packages) == ["default"]
+    assert w.objects.has(kept)
+    assert kept.size == 2 * len("archive of a")
+    w.objects.give(kept, "/given")
+    assert w.disk.find("/given/packages/default/a.whl") is not None
+    assert w.runs.load(run.id).packages == run.packages
+
+
+def test_a_rerun_has_the_packages_of_its_run() -> None:
+    w = packaged()
+    run = w.execute(w.prepare(), keep_packages=True)
+    assert w.rerun(run).packages == run.packages
+    assert w.rerun(run, "two").packages == {}
+
+
+def test_an_archive_that_changes_while_it_is_kept_is_told() -> None:
+    w = packaged()
+    w.disk.write("/archives/b.whl", b"?")
+    with pytest.raises(EnvironmentFailed, match="was changed while it was kept"):
+        w.execute(w.prepare(), keep_packages=True)
+
+
+def test_a_package_that_vanished_is_told_with_its_environment() -> None:
+    w = packaged()
+    w.venv.vanished = "a file that the lock names is gone: a==1"
+    with pytest.raises(EnvironmentFailed) as raised:
+        w.execute(w.prepare(), keep_packages=True)
+    assert raised.value.problems[0].where == "environment 'default'"

@@ -1,8 +1,9 @@
 """A world without processes and files, in which the engine does not notice the difference."""
 
+import hashlib
 import itertools
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import dedent
 
@@ -31,7 +32,7 @@ from runproj.lock import pylock
 from runproj.lock.lock import Declaration, Kind, Lock
 from runproj.model import digest_of
 from runproj.plan.binding import Folders, Given
-from runproj.ports import Accesses, EnvironmentBackend, Execution, Say
+from runproj.ports import Accesses, Archive, EnvironmentBackend, Execution, Say
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.metrics import parse_metrics
@@ -67,7 +68,7 @@ class FakeBackend:
     """Locks and builds nothing, and remembers how often.
 
     ``unlockable`` is why it cannot lock, ``outdated`` why a lock of another tool does not serve, ``keyless`` what is wrong with a lock,
-    ``broken`` why it cannot build.
+    ``broken`` why it cannot build, ``vanished`` why it has no archives.
     """
 
     kind: Kind
@@ -79,6 +80,7 @@ class FakeBackend:
     unlockable: str | None = None
     outdated: str | None = None
     keyless: str | None = None
+    vanished: str | None = None
     python: str = "3.0"
     intact: bool = True
 
@@ -116,6 +118,17 @@ class FakeBackend:
         say("building")
         self.built.append(self.key(declaration, lock))
         return FakePrepared(self.built[-1], intact=self.intact)
+
+    def archives(self, declaration: Declaration, lock: Lock, say: Say) -> Sequence[Archive]:
+        if self.vanished is not None:
+            raise EnvironmentFailed(self.vanished)
+        say("fetching packages")
+        return [
+            Archive(f"{name}.whl", f"/archives/{name}.whl", sha256)
+            for name in declaration.packages
+            for sha256 in (hashlib.sha256(f"archive of {name}".encode()).hexdigest(),)
+            if lock.content
+        ]
 
 
 @dataclass
@@ -301,6 +314,7 @@ class World:
         keep_going: bool = False,
         keep_workspace: bool = False,
         trial: Trial | None = None,
+        keep_packages: bool = False,
     ) -> Run:
         """Execute what was prepared; events are those of this run."""
         self.reporter = FakeReporter()
@@ -309,7 +323,7 @@ class World:
         runner = Runner(
             self.objects, self.runs, self.workspaces, self.executor, self.watcher, self.backends,
             self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going,
-            keep_workspace, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable,
+            keep_workspace, keep_packages=keep_packages, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable,
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared))
 
@@ -353,6 +367,7 @@ class World:
             entry_point=prepared.plan.entry_point, started_at=timestamp(self._clock()),
             runproj_version="0", python_version="3.12.1", host=HOST, source=prepared.snapshot,
             plan=prepared.plan, inputs=tuple(dict(prepared.files).values()),
+            packages=dict(prepared.packages),
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from runproj.errors import EnvironmentFailed
 from runproj.lock import pylock
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import digest_of
-from runproj.ports import Say
+from runproj.ports import Archive, Say
 
 
 @dataclass
@@ -82,6 +82,10 @@ class FakeEnvironments:
         self.built.append(key)
         self.there[key] = FakeEnvironment(key)
         return self.there[key]
+
+    def archives(self, declaration: Declaration, lock: Lock, say: Say) -> Sequence[Archive]:
+        del declaration, lock, say
+        return ()
 
     @staticmethod
     def _wanted(declaration: Declaration) -> set[str]:

@@ -183,3 +183,7 @@ def test_demanded_hashes_that_no_file_has_are_named() -> None:
     known, other = f"sha256:{'a' * 64}", f"sha256:{'c' * 64}"
     assert pylock.missing_hashes(LOCK, {"numpy": {known, other}, "nothing": {other}}) == []
     assert pylock.missing_hashes(LOCK, {"numpy": {other}}) == ["NumPy 2.0.1"]
+
+
+def test_the_digests_of_all_files_are_told_for_each_package() -> None:
+    assert pylock.archives(LOCK) == [frozenset({"a" * 64}), frozenset({"b" * 64})]

@@ -172,6 +172,7 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
     help="Execute some steps that could be skipped, and compare: 5%, 100%.",
 )
 @click.option("--audit-seed", type=int, metavar="N", help="Choose the same steps again.")
+@click.option("--keep-packages", is_flag=True, help="Keep the packages with the run.")
 @click.option("--name", help="A name for the run.")
 @click.option("--experiment", default="default", help="The experiment that it belongs to.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")
@@ -200,7 +201,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
         return 0
     how = app.Options(
         options["name"], options["experiment"], tags, options["keep_going"],
-        options["keep_workspace"], sys.argv,
+        options["keep_workspace"], sys.argv, options["keep_packages"],
     )  # fmt: skip
     done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
     if options["destination"]:
@@ -250,7 +251,7 @@ def _close(done: Run, store: app.Store, *, as_json: bool, parent: Run | None = N
     if as_json:
         from runproj.cli.render.documents import as_text, run_result  # noqa: PLC0415 -- lazy
 
-        print(as_text(run_result(done)))
+        print(as_text(run_result(done, app.kept_packages(store, done))))
     else:
         from runproj.cli.render.text import closing  # noqa: PLC0415 -- lazy
 

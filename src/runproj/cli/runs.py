@@ -97,7 +97,12 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
         shown = (
-            documents.run_result(run, verdicts[-1].word if verdicts else None, labels)
+            documents.run_result(
+                run,
+                app.kept_packages(opened, run),
+                verdicts[-1].word if verdicts else None,
+                labels,
+            )
             if step is None
             else documents.StepResult(step=documents.step_document(step))
         )
@@ -107,12 +112,11 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
 
         style = stdout_style()
         latest = verdicts[-1] if verdicts else None
-        text = (
-            run_text(run, style, latest, labels, _parent(opened, run))
-            if step is None
-            else step_text(run, step, style)
-        )
-        print(text, end="")
+        if step is None:
+            kept = app.kept_packages(opened, run)
+            print(run_text(run, style, latest, labels, _parent(opened, run), kept), end="")
+        else:
+            print(step_text(run, step, style), end="")
     return 0
 
 

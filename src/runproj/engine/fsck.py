@@ -20,6 +20,7 @@ _AGAIN: Mapping[Role, str] = {
     "input": "a run that gets the same file as an input keeps it again",
     "lock": "a run with the same lock keeps it again",
     "declaration": "a run with the same environment keeps it again",
+    "packages": "'runproj run --keep-packages' keeps them again",
     "observation": "without it, the step is executed again when anything changed",
 }
 
@@ -173,14 +174,15 @@ def _needs(runs: Iterable[Run], *, outputs: bool) -> _Needs:
 
     for run in runs:
         needs.trees[run.source.tree].append(Use(run=run.id, role="source"))
-        for pin in run.plan.environments:
-            add(pin.declaration, Use(run=run.id, role="declaration", path=pin.name))
-            add(pin.lock, Use(run=run.id, role="lock", path=pin.name))
+        for sha256, use in _of_run(run):
+            add(sha256, use)
         for artifact in run.inputs:
             add_artifact(artifact, "input", run, None)
+        for artifact in run.packages.values():
+            add_artifact(artifact, "packages", run, None)
         for step in run.steps if outputs else ():
-            for sha256, role, path in _of_step(step):
-                add(sha256, Use(run=run.id, step=step.name, role=role, path=path))
+            for sha256, use in _of_step(run, step):
+                add(sha256, use)
             for artifact in step.inputs:
                 add_artifact(artifact, "input", run, step.name)
             for output in step.outputs:
@@ -188,12 +190,20 @@ def _needs(runs: Iterable[Run], *, outputs: bool) -> _Needs:
     return needs
 
 
-def _of_step(step: StepRun) -> Iterator[tuple[str, Role, str | None]]:
-    """Yield digest, role and name of what a step run refers to besides inputs and outputs."""
+def _of_run(run: Run) -> Iterator[tuple[str, Use]]:
+    """Yield digest and use of what a run refers to besides its artifacts."""
+    for pin in run.plan.environments:
+        yield pin.declaration, Use(run=run.id, role="declaration", path=pin.name)
+        yield pin.lock, Use(run=run.id, role="lock", path=pin.name)
+
+
+def _of_step(run: Run, step: StepRun) -> Iterator[tuple[str, Use]]:
+    """Yield digest and use of what a step run refers to besides its artifacts."""
     if step.environment is not None:
-        yield step.environment.lock, "lock", step.environment.name
+        name = step.environment.name
+        yield step.environment.lock, Use(run=run.id, step=step.name, role="lock", path=name)
     if step.trace is not None:
-        yield step.trace.observation, "observation", None
+        yield step.trace.observation, Use(run=run.id, step=step.name, role="observation")
 
 
 def _uses(

@@ -8,6 +8,7 @@ from runproj.engine.lookup import Lookup
 from runproj.engine.pin import Pinned, Pinner, Read, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
+from runproj.model import EMPTY
 from runproj.plan.binding import BoundValue, Folders, Given, Recorded, bind
 from runproj.plan.plan import Plan, PlannedStep
 from runproj.plan.planner import Facts, Planner
@@ -41,7 +42,10 @@ class Request(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A plan, everything that it needs to be executed, and what was decided about its steps."""
+    """A plan, everything that it needs to be executed, and what was decided about its steps.
+
+    ``packages`` maps environments to the folders of archives that are kept in the store.
+    """
 
     project: str
     project_file: str
@@ -51,6 +55,7 @@ class Prepared(NamedTuple):
     files: Mapping[str, Artifact]
     decider: Decider
     judged: Mapping[str, Judged]
+    packages: Mapping[str, Artifact] = EMPTY
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

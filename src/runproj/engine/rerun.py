@@ -65,6 +65,7 @@ class Rerunner(NamedTuple):
         return Prepared(
             run.project, run.project_file, run.source, plan,
             pinned, files, decider, judged,
+            {name: one for name, one in run.packages.items() if name in pinned},
         )  # fmt: skip
 
     def _made(self, run: Run, name: str, problems: list[Problem]) -> StepRun | None:

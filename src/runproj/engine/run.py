@@ -2,7 +2,7 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from runproj.plan.fingerprint import visible
 from runproj.plan.plan import PlannedStep, Reason
 from runproj.ports import (
     Accesses,
+    Archive,
     Confinement,
     Denial,
     EnvironmentBackend,
@@ -51,7 +52,7 @@ from runproj.ports import (
     Workspace,
     Workspaces,
 )
-from runproj.record.artifact import Artifact
+from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 from runproj.record.audit import Audited
 from runproj.record.compare import worst
 from runproj.record.events import (
@@ -120,6 +121,7 @@ class Runner:
     of steps that succeeded too. In a ``trial`` what must not matter is perturbed, and what comes
     out is taken by no other run. ``unstable`` returns what is said against the outputs of
     ``RUN/STEP``.
+    ``keep_packages`` keeps the archives of packages in the store.
     """
 
     objects: ObjectStore
@@ -135,6 +137,7 @@ class Runner:
     parse_metrics: Callable[[str, str], Mapping[str, float]]
     keep_going: bool = False
     keep_workspace: bool = False
+    keep_packages: bool = False
     limit: int = 1
     trial: Trial | None = None
     unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
@@ -161,6 +164,8 @@ class Runner:
         try:
             self.reporter.report(Planned(prepared.decisions))
             self._build_environments()
+            if self.keep_packages:
+                self._keep_packages()
             self._loop()
             self._check_environments()
         except RunprojError as error:
@@ -214,16 +219,40 @@ class Runner:
 
     def _built(self, name: str) -> PreparedEnvironment:
         pinned = self.prepared.pinned[name]
-        try:
+        with _naming(name):
             return self.backends[pinned.pin.kind].prepare(
                 pinned.declaration,
                 pinned.lock,
                 lambda text: self.reporter.report(Progress(name, text)),
             )
-        except EnvironmentFailed as error:
-            where = f"environment {name!r}"
-            problems = [one._replace(where=one.where or where) for one in error.problems]
-            raise type(error).of(problems) from error
+
+    def _keep_packages(self) -> None:
+        """Keep what the environments are installed from, those of cached steps too."""
+        packages = dict(self.header.packages)
+        for name, pinned in self.prepared.pinned.items():
+            with _naming(name):
+                archives = self.backends[pinned.pin.kind].archives(
+                    pinned.declaration,
+                    pinned.lock,
+                    lambda text, name=name: self.reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
+                )
+                members = tuple(self._keep_archive(archive) for archive in archives)
+            if members:
+                packages[name] = Artifact(
+                    path=f"packages/{name}",
+                    kind="folder",
+                    sha256=self.objects.keep(canonical(FolderManifest(members=members))),
+                    size=sum(member.size for member in members),
+                )
+        self.header = self.header.replace(packages=packages)
+
+    def _keep_archive(self, archive: Archive) -> FolderMember:
+        artifact = self.objects.put(archive.place, archive.path)
+        if artifact.sha256 != archive.sha256:
+            raise EnvironmentFailed(
+                "the archive of a package was changed while it was kept", where=archive.place
+            )
+        return FolderMember(path=archive.path, sha256=artifact.sha256, size=artifact.size)
 
     def _check_environments(self) -> None:
         """Notice that somebody wrote into an environment: what ran in it is not used again."""
@@ -681,6 +710,17 @@ class Runner:
         )
         self.journal.close(run)
         return run
+
+
+@contextlib.contextmanager
+def _naming(environment: str) -> Iterator[None]:
+    """Let what goes wrong with an environment name it."""
+    try:
+        yield
+    except EnvironmentFailed as error:
+        where = f"environment {environment!r}"
+        problems = [one._replace(where=one.where or where) for one in error.problems]
+        raise type(error).of(problems) from error
 
 
 class _StepFailedError(Exception):

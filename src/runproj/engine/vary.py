@@ -100,7 +100,7 @@ class Varier(NamedTuple):
             trace=all(step.trace for step in run.plan.steps),
             hermetic=all(step.hermetic for step in run.plan.steps),
         )  # fmt: skip
-        prepared = preparer.prepare(wanted, keep=True)
+        prepared = _with_packages(preparer.prepare(wanted, keep=True), run)
         return Variation(prepared, changed(run, prepared))
 
     def with_current_code(
@@ -140,7 +140,7 @@ class Varier(NamedTuple):
             trace=all(step.trace for step in run.plan.steps),
             hermetic=all(step.hermetic for step in run.plan.steps),
         )  # fmt: skip
-        prepared = today.prepare(wanted, keep=True)
+        prepared = _with_packages(today.prepare(wanted, keep=True), run)
         bound = {value.name for value in prepared.plan.values}
         notes += [
             f"today's project has no parameter {value.name!r}: its value is not used"
@@ -150,6 +150,12 @@ class Varier(NamedTuple):
         if prepared.snapshot.tree == run.source.tree:
             notes.append("the code is the same as then")
         return prepared
+
+
+def _with_packages(prepared: Prepared, run: Run) -> Prepared:
+    """Let what a run kept of its packages be kept on."""
+    kept = {name: one for name, one in run.packages.items() if name in prepared.pinned}
+    return prepared._replace(packages=kept)
 
 
 def names_of(given: Given) -> set[str]:

@@ -53,8 +53,15 @@ def local(content: str) -> list[str]:
     return [
         package["name"]
         for package in _packages(content)
-        if "directory" in package or any("path" in one for one in _files(package))
+        if "directory" in package
+        or any(not str(one.get("path", "/")).startswith("/") for one in _files(package))
     ]
+
+
+def archives(content: str) -> list[frozenset[str]]:
+    """Return, for each package that has any, the sha256 of all its files."""
+    found = (_sha256s(package) for package in _packages(content))
+    return [digests for digests in found if digests]
 
 
 def identity(content: str) -> list[Any]:
@@ -237,6 +244,11 @@ def _basics(package: Mapping[str, Any]) -> list[str]:
 def _digests(package: Mapping[str, Any]) -> list[str]:
     files = _files(package)
     return [f"{name}:{digest}" for one in files for name, digest in one.get("hashes", {}).items()]
+
+
+def _sha256s(package: Mapping[str, Any]) -> frozenset[str]:
+    hashes = (one.get("hashes", {}) for one in _files(package))
+    return frozenset(one["sha256"].lower() for one in hashes if "sha256" in one)
 
 
 def _files(package: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ DamageKind: TypeAlias = Literal[
     "object", "source", "record", "events", "annotations", "log", "lock", "index"
 ]
 Role: TypeAlias = Literal[
-    "source", "declaration", "lock", "input", "output", "log", "record", "observation"
+    "source", "declaration", "lock", "input", "output", "log", "record", "observation", "packages"
 ]
 
 

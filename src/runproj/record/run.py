@@ -122,6 +122,8 @@ class Run(Model):
     repeats, ``variation`` the names of the values that differ from it, ``perturbed`` what was
     changed that must not matter; ``current_code`` tells that it was done with the code of its own
     day instead. ``inputs`` are the files from outside of the source, as they were given.
+    ``packages`` maps environments to the archives that they are installed from, as a folder that is
+    kept in the store; only where that was wished.
     """
 
     format: Literal[0] = 0
@@ -150,6 +152,7 @@ class Run(Model):
     project_file: str = "runproj.yaml"
     plan: Plan
     inputs: tuple[Artifact, ...] = ()
+    packages: dict[str, Artifact] = field(default_factory=dict)
     steps: tuple[StepRun, ...] = ()
 
     @property

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from runproj.adapters.environments import uv as installer
 from runproj.adapters.environments.built import (
     BuildLock,
     Marker,
@@ -18,6 +17,7 @@ from runproj.adapters.environments.built import (
     add_bytecode_folders,
     damage,
 )
+from runproj.adapters.environments.installing import Installer
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed, NotSupported
 from runproj.lock import pylock
@@ -40,7 +40,7 @@ class Blueprint(NamedTuple):
 class Builder(NamedTuple):
     """Builds environments into their slots, one builder a slot at a time."""
 
-    uv: installer.Uv
+    installer: Installer
     caller: Mapping[str, str]
     data: Path
     say: Callable[[str], None]
@@ -68,9 +68,7 @@ class Builder(NamedTuple):
 
     def _built(self, slot: Slot, blueprint: Blueprint, lock: BuildLock) -> Marker:
         start = time.monotonic()
-        local = pylock.local(blueprint.content)
-        if local:
-            raise NotSupported(f"the lock has packages at local paths: {', '.join(local)}")
+        check_local(blueprint.content)
         count = len(pylock.packages(blueprint.content))
         self.say(f"building: Python {blueprint.interpreter.version}, {_packages(count)}")
         slot.forget()
@@ -90,15 +88,22 @@ class Builder(NamedTuple):
         return marker
 
     def _install(self, slot: Slot, blueprint: Blueprint, lock: BuildLock) -> None:
-        """Install without the network when everything is at hand, else with it."""
         (slot.folder / "pylock.toml").write_text(blueprint.content, encoding="utf-8")
         # an own (empty) configuration: what lies in folders above does not count
         (slot.folder / "uv.toml").touch()
-        uv = self.uv.holding(lock.descriptor)
-        python = str(slot.venv / "bin/python")
-        if installer.installed(uv, python, slot.folder, offline=True) is not None:
-            self.say("fetching packages")
-            installer.installed(uv, python, slot.folder, offline=False)
+        holding = self.installer._replace(uv=self.installer.uv.holding(lock.descriptor))
+        holding.install(blueprint.content, slot.folder, str(slot.venv / "bin/python"))
+
+
+def check_local(content: str) -> None:
+    """Make sure that a lock has no packages at paths of its own project.
+
+    Raises:
+        NotSupported: it has.
+    """
+    local = pylock.local(content)
+    if local:
+        raise NotSupported(f"the lock has packages at local paths: {', '.join(local)}")
 
 
 def _packages(count: int) -> str:

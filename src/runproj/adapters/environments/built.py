@@ -6,7 +6,8 @@
       <20 digits of the key>/   one environment; it counts only when ready.json is in it
         ready.json              the marker, written last: what it is, and how it looked when built
         used                    its time is when it was used last
-        pylock.toml             what it was installed from
+        pylock.toml             the lock that it was built for
+        pylock.archives.toml    the same with the archives that it was installed from
         venv/                   the environment itself
       <20 digits>.lock          held by who builds or removes it
 """

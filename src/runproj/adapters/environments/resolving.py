@@ -74,12 +74,12 @@ class Resolver(NamedTuple):
         return pylock.narrowed(content, _marker_test(self.interpreter))
 
 
-def _marker_test(interpreter: Interpreter) -> Callable[[str], bool]:
-    """Return what tells whether a marker (PEP 508) holds for an interpreter of this machine."""
-    from packaging.markers import Marker, default_environment  # noqa: PLC0415 -- lazy
+def marker_environment(interpreter: Interpreter) -> dict[str, str]:
+    """Return what markers (PEP 508) ask for, of an interpreter of this machine."""
+    from packaging.markers import default_environment  # noqa: PLC0415 -- lazy
 
     implementation = interpreter.implementation.removesuffix("t")
-    environment: dict[str, str] = {
+    return {
         **cast("dict[str, str]", default_environment()),
         "python_version": interpreter.minor,
         "python_full_version": interpreter.version,
@@ -87,6 +87,13 @@ def _marker_test(interpreter: Interpreter) -> Callable[[str], bool]:
         "implementation_name": implementation.lower(),
         "platform_python_implementation": implementation,
     }
+
+
+def _marker_test(interpreter: Interpreter) -> Callable[[str], bool]:
+    """Return what tells whether a marker (PEP 508) holds for an interpreter of this machine."""
+    from packaging.markers import Marker  # noqa: PLC0415 -- lazy
+
+    environment = marker_environment(interpreter)
     return lambda text: Marker(text).evaluate(environment)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from runproj.adapters.environments.interpreters import state
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import digest_of
-from runproj.ports import Say
+from runproj.ports import Archive, Say
 
 _FORMAT = 1
 _PASSED = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION")
@@ -95,6 +95,15 @@ class SystemBackend:
     ) -> SystemPrograms:
         """Return the system; there is nothing to build."""
         return SystemPrograms(_key(self.caller), dict(self.caller))
+
+    def archives(
+        self,
+        declaration: Declaration,  # noqa: ARG002 -- a port's
+        lock: Lock,  # noqa: ARG002 -- a port's
+        say: Say,  # noqa: ARG002 -- a port's
+    ) -> Sequence[Archive]:
+        """Return nothing: the system is what it is."""
+        return ()
 
 
 def _key(caller: Mapping[str, str]) -> str:

@@ -19,6 +19,10 @@ _TURNING = re.compile(
     r"|BREAK_SYSTEM_PACKAGES|NO_BUILD_ISOLATION)"
     r"|VIRTUAL_ENV|CONDA_PREFIX|CONDA_DEFAULT_ENV|PYTHONPATH|PYTHONHOME|PYTHONSTARTUP"
 )
+# Variables that say where packages come from.
+_CHOOSING = re.compile(
+    r"UV_(NO_BINARY|NO_BUILD|INDEX|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|NO_INDEX|CONFIG)"
+)
 _ALWAYS = (
     "--color", "never", "--no-progress", "--no-python-downloads", "--preview-features", "pylock"
 )  # fmt: skip
@@ -170,22 +174,42 @@ def exported(uv: Uv, chosen: Sequence[str], python: str, folder: Path, *, check:
     return (folder / "pylock.toml").read_text(encoding="utf-8")
 
 
-def installed(uv: Uv, python: str, folder: Path, *, offline: bool) -> str | None:
-    """Install what ``pylock.toml`` of a folder says; return why not, or None.
+def installed(
+    uv: Uv, python: str, folder: Path, lockfile: str, *, offline: bool, own: bool
+) -> "subprocess.CompletedProcess[str]":
+    """Install what a lockfile in a folder says; return how it ended.
 
     Files are copied (cloned where the file system can), never linked: what a step writes into its
-    environment does not reach uv's cache. Digests are verified.
+    environment does not reach uv's cache. Digests are verified. ``own`` leaves out the settings of
+    the user: all that is installed is at hand.
     """
-    done = uv.run(
-        "pip", "sync", "pylock.toml", "--python", python, "--link-mode", "copy",
+    if own:
+        kept = {name: text for name, text in uv.variables.items() if not _CHOOSING.match(name)}
+        uv = uv._replace(variables=kept)
+    return uv.run(
+        "pip", "sync", lockfile, "--python", python, "--link-mode", "copy",
         "--allow-empty-requirements", "--quiet", *(("--offline",) if offline else ()),
-        folder=folder,
+        *(("--no-config", "--no-index") if own else ()), folder=folder,
     )  # fmt: skip
-    if done.returncode == 0:
-        return None
-    if not offline:
-        fail(done, "the environment cannot be installed")
-    return done.stderr
+
+
+def built(uv: Uv, source: Path, python: str, target: Path) -> Path:
+    """Build a wheel from a source archive into a folder; return it.
+
+    Raises:
+        EnvironmentFailed: with uv's explanation.
+    """
+    command = ("build", "--wheel", str(source), "--out-dir", str(target), "--python", python)
+    target.mkdir(parents=True, exist_ok=True)
+    # an own (empty) configuration: what lies in folders above does not count
+    (target / "uv.toml").touch()
+    done = uv.run(*command, "--quiet", "--offline", folder=target)
+    if done.returncode != 0:
+        done = uv.run(*command, "--quiet", folder=target)
+    wheels = sorted(target.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        fail(done, f"{source.name} cannot be built")
+    return wheels[0]
 
 
 def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:

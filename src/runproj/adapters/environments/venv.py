@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runproj.adapters.disk import write_atomically
 from runproj.adapters.environments import built, interpreters, own_package
+from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.built import Marker, Slot
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
 from runproj.lock import package, pylock
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import digest_of
-from runproj.ports import Say
+from runproj.ports import Archive, Say
 
 if TYPE_CHECKING:
+    from runproj.adapters.environments.installing import Installer
     from runproj.adapters.environments.uv import Uv
 
 _FORMAT = 1
@@ -85,12 +87,14 @@ class PreparedVenv(NamedTuple):
 class VenvBackend:
     """Locks and builds virtual environments, see :class:`runproj.ports.EnvironmentBackend`."""
 
-    def __init__(self, cache: str, caller: Mapping[str, str]) -> None:
+    def __init__(self, cache: str, archives: FolderArchives, caller: Mapping[str, str]) -> None:
         """Build below ``cache``, the user's folder for what can be made again.
 
-        ``caller`` are the caller's variables: PATH for interpreters, settings of uv, proxies.
+        Packages are installed from ``archives``. ``caller`` are the caller's variables: PATH for
+        interpreters, settings of uv, proxies.
         """
         self.cache = Path(cache)
+        self.archive_folder = archives
         self.caller = caller
         self.root = self.cache / "environments"
 
@@ -124,18 +128,40 @@ class VenvBackend:
         slot = Slot(self.root, self._content_key(lock, interpreter))
         marker = slot.marker()
         if marker is None or built.damage(slot, marker) is not None:
-            marker = self._build(slot, interpreter, lock, say)
+            marker = self._build(slot, interpreter, declaration, lock, say)
         slot.touch()
         tables = json.loads(declaration.package or "{}")
         shown = self._show(tables, slot)
         return PreparedVenv(_combined(slot.key, declaration), slot, marker, tables, shown)
 
-    def _build(self, slot: Slot, interpreter: Interpreter, lock: Lock, say: Say) -> Marker:
+    def archives(self, declaration: Declaration, lock: Lock, say: Say) -> Sequence[Archive]:
+        """Return all that a lock is installed from; what is missing is fetched."""
+        import tempfile  # noqa: PLC0415 -- lazy
+
+        from runproj.adapters.environments.building import check_local  # noqa: PLC0415 -- lazy
+
+        content = pylock.body_of(lock.content)
+        check_local(content)
+        installer = self._installer(self._interpreter(declaration), declaration, say)
+        with tempfile.TemporaryDirectory(prefix="runproj-archives-") as folder:
+            return installer.all_archives(content, Path(folder))
+
+    def _build(
+        self, slot: Slot, interpreter: Interpreter, declaration: Declaration, lock: Lock, say: Say
+    ) -> Marker:
         from runproj.adapters.environments.building import Blueprint, Builder  # noqa: PLC0415 -- lazy
 
         blueprint = Blueprint(interpreter, pylock.body_of(lock.content))
-        builder = Builder(self._uv(), self.caller, self.cache / "virtualenv", say)
+        installer = self._installer(interpreter, declaration, say)
+        builder = Builder(installer, self.caller, self.cache / "virtualenv", say)
         return builder.build(slot, blueprint)
+
+    def _installer(
+        self, interpreter: Interpreter, declaration: Declaration, say: Say
+    ) -> "Installer":
+        from runproj.adapters.environments.installing import Installer  # noqa: PLC0415 -- lazy
+
+        return Installer(self._uv(), self.archive_folder, interpreter, declaration.files, say)
 
     def _uv(self) -> "Uv":
         from runproj.adapters.environments.uv import find_uv  # noqa: PLC0415 -- lazy

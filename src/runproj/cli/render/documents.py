@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from runproj.model import Key, Model, plain
 from runproj.plan.plan import Action, Reason
@@ -18,6 +18,9 @@ from runproj.record.verdict import (
     Verdict,
     VerdictWord,
 )
+
+if TYPE_CHECKING:
+    from runproj.app import KeptPackages
 
 
 class ReasonDocument(Model):
@@ -206,11 +209,24 @@ class RunFacts(Model):
     verdict: VerdictWord | None
 
 
+class PackagesDocument(Model):
+    """The archives of a run's packages that are kept, and where; ``size`` in bytes.
+
+    ``in_store`` tells whether they are kept with the run, by ``--keep-packages``.
+    """
+
+    archives: int
+    size: int
+    folder: str
+    in_store: bool
+
+
 class RunDocument(RunFacts):
-    """A run."""
+    """A run; ``packages`` is null when its environments need none."""
 
     source: SourceDocument
     stability: list[LabelDocument]
+    packages: PackagesDocument | None
     steps: list[StepDocument]
 
 
@@ -526,9 +542,12 @@ def _trace(step: StepRun) -> TraceDocument | None:
 
 
 def run_result(
-    run: Run, verdict: VerdictWord | None = None, labels: Sequence[OutputLabel] = ()
+    run: Run,
+    packages: "KeptPackages | None",
+    verdict: VerdictWord | None = None,
+    labels: Sequence[OutputLabel] = (),
 ) -> RunResult:
-    """Return a run as a document, with the latest verdict on it and the labels of its outputs."""
+    """Return a run as a document, with its packages, the latest verdict and its outputs' labels."""
     return RunResult(
         run=RunDocument.of(
             run,
@@ -536,6 +555,7 @@ def run_result(
             perturbed=list(run.perturbed),
             stability=[LabelDocument.of(one) for one in labels],
             source=SourceDocument.of(run.source),
+            packages=None if packages is None else PackagesDocument(**packages._asdict()),
             steps=[step_document(step) for step in run.steps],
         )
     )  # fmt: skip

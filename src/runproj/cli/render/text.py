@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runproj.cli.render.style import Style, visible
 from runproj.record.difference import Change, Difference
@@ -10,6 +10,9 @@ from runproj.record.events import Decision
 from runproj.record.relation import changes, relation_of
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import OutputLabel, Verdict
+
+if TYPE_CHECKING:
+    from runproj.app import KeptPackages
 
 _ACTION = {"run": "green", "cached": "dim", "pending": "yellow"}
 _STATUS = {
@@ -196,10 +199,12 @@ def run_text(
     verdict: Verdict | None = None,
     labels: Sequence[OutputLabel] = (),
     parent: Run | None = None,
+    packages: "KeptPackages | None" = None,
 ) -> str:
     """Return everything about a run that a person wants to see first.
 
-    ``parent`` is the run that it repeats, if that is still there.
+    ``parent`` is the run that it repeats, if that is still there; ``packages`` are the archives
+    of packages that are kept.
     """
     source = run.source
     code = source.tree[:12]
@@ -228,6 +233,7 @@ def run_text(
             for text in step.warnings
         ),
         ("code", code),
+        *([("packages", _packages(packages))] if packages else []),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
         *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),
         *(
@@ -279,6 +285,11 @@ def _relation_row(run: Run, parent: Run | None) -> list[tuple[str, str]]:
         return [("variation of", _quiet(f"{run.rerun_of}: {said}"))]
     how = ", with current code" if run.current_code else ""
     return [("rerun of", run.rerun_of + how)]
+
+
+def _packages(kept: "KeptPackages") -> str:
+    count = kept.archives
+    return f"{count} archive{'s' * (count != 1)}, {size(kept.size)}, in {kept.folder}"
 
 
 def step_text(run: Run, step: StepRun, style: Style) -> str:

@@ -1,0 +1,153 @@
+"""Installing what a lock says from archives: chosen for the interpreter, checked, never looked up.
+
+uv takes the packages from files of this machine. The network is for fetching them before, and for
+what has no archive: git repositories, and what building from source needs.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from runproj.adapters.environments import uv as installer
+from runproj.adapters.environments.archives import FolderArchives, Incoming, Wanted
+from runproj.adapters.environments.choosing import Choice, choose, local_lockfile, tags_of
+from runproj.adapters.environments.interpreters import Interpreter
+from runproj.errors import EnvironmentFailed
+from runproj.ports import Archive
+
+if TYPE_CHECKING:
+    from runproj.adapters.environments.fetching import Fetcher
+
+_FROM_ARCHIVES = "pylock.archives.toml"
+
+
+class Provided(NamedTuple):
+    """A package, and what is installed for it; None stands for what has no archive.
+
+    ``sources`` are the archives from which that was built.
+    """
+
+    choice: Choice
+    wanted: Wanted | None
+    place: str
+    sources: tuple[Archive, ...] = ()
+
+
+class Installer(NamedTuple):
+    """Installs into the environments of one interpreter.
+
+    ``declared`` is path → text of the declared files: they may name indexes.
+    """
+
+    uv: installer.Uv
+    archives: FolderArchives
+    interpreter: Interpreter
+    declared: Mapping[str, str]
+    say: Callable[[str], None]
+
+    def install(self, content: str, folder: Path, python: str) -> None:
+        """Install the packages of a lockfile.
+
+        Args:
+            content: the lockfile.
+            folder: for what is needed on the way.
+            python: the interpreter of the environment.
+
+        Raises:
+            EnvironmentFailed: a package is to be had nowhere, or cannot be installed.
+        """
+        provided = self.provide(content, folder)
+        if not provided:
+            return
+        local = local_lockfile(content, [one[:3] for one in provided])
+        (folder / _FROM_ARCHIVES).write_text(local, encoding="utf-8")
+        whole = all(one.place.endswith(".whl") for one in provided)
+        done = installer.installed(self.uv, python, folder, _FROM_ARCHIVES, offline=True, own=whole)
+        if done.returncode != 0 and not whole:
+            self.say("fetching packages")
+            done = installer.installed(
+                self.uv, python, folder, _FROM_ARCHIVES, offline=False, own=False
+            )
+        if done.returncode != 0:
+            installer.fail(done, "the environment cannot be installed")
+
+    def provide(self, content: str, folder: Path) -> list[Provided]:
+        """Let everything that is installed be there, wheels of source archives included.
+
+        Raises:
+            EnvironmentFailed: an archive is to be had nowhere; all are named.
+        """
+        tags = tags_of(self.interpreter)
+        choices = choose(content, self.interpreter, tags)
+        kept = [one.wanted for one in choices if one.wanted is not None]
+        fetch = _LazyFetch(self.uv.variables, self.declared)
+        there = {one.sha256: one for one in self.archives.provide(kept, fetch, self.say)}
+        return [self._provided(one, there, tags, folder) for one in choices]
+
+    def all_archives(self, content: str, folder: Path) -> list[Archive]:
+        """Return all that a lockfile is installed from, and what was built from it.
+
+        Raises:
+            EnvironmentFailed: an archive is to be had nowhere; all are named.
+        """
+        found: dict[str, Archive] = {}
+        for one in self.provide(content, folder):
+            archives = list(one.sources)
+            if one.wanted is not None:
+                archives.append(Archive(one.wanted.path, one.place, one.wanted.sha256))
+            found |= {archive.path: archive for archive in archives}
+        return [found[path] for path in sorted(found)]
+
+    def _provided(
+        self, choice: Choice, there: Mapping[str, Archive], tags: list[str], folder: Path
+    ) -> Provided:
+        if choice.wanted is None:
+            return Provided(choice, None, "")
+        archive = there[choice.wanted.sha256]
+        if not choice.is_buildable:
+            return Provided(choice, choice.wanted, archive.place)
+        wheel = self._built_before(choice.wanted, tags)
+        if wheel is None:
+            wheel = self._built(choice.wanted, Path(archive.place), tags[0], folder)
+        name = Path(wheel.place).name
+        wanted = Wanted(choice.wanted.package, name, wheel.sha256, None)
+        note = self.archives.note_of(choice.wanted, wanted)
+        return Provided(choice, wanted, wheel.place, (archive, *((note,) if note else ())))
+
+    def _built_before(self, sdist: Wanted, tags: list[str]) -> Archive | None:
+        wheel = self.archives.built(sdist, tags)
+        if wheel is None:
+            return None
+        try:
+            return self.archives.provide([wheel], _never, self.say)[0]
+        except EnvironmentFailed:
+            return None  # it is gone or damaged: it is built again
+
+    def _built(self, sdist: Wanted, place: Path, tag: str, folder: Path) -> Archive:
+        self.say(f"building {sdist.package} from source")
+        target = folder / "built" / sdist.sha256[:20]
+        wheel = installer.built(self.uv, place, self.interpreter.executable, target)
+        return self.archives.keep_built(sdist, tag, wheel)
+
+
+class _LazyFetch:
+    """Fetches; reads certificates and settings when the first archive is missing."""
+
+    def __init__(self, caller: Mapping[str, str], declared: Mapping[str, str]) -> None:
+        self._given = caller, declared
+        self._alone = threading.Lock()
+        self._fetcher: Fetcher | None = None
+
+    def __call__(self, wanted: Wanted, incoming: Incoming) -> None:
+        with self._alone:
+            if self._fetcher is None:
+                from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy
+
+                self._fetcher = Fetcher(*self._given)
+        self._fetcher.fetch(wanted, incoming)
+
+
+def _never(wanted: Wanted, _: Incoming) -> None:
+    """Fetch nothing: what was built here is nowhere else."""
+    raise EnvironmentFailed(f"a wheel that was built here is gone: {wanted.name}")
