@@ -2,15 +2,19 @@
 
 import pytest
 from tests.engine.world import THREE, Process, World, both, copies, fails, told, writes
-from tests.fakes.records import HOST, a_run, a_step
+from tests.fakes.disk import FakeDisk
+from tests.fakes.objects import FakeObjects
+from tests.fakes.records import HOST, a_step
 from tests.fakes.reporter import FakeReporter
 
-from runproj.engine.audit import NOTHING, likely
+from runproj.engine.audit import NOTHING, Detective
 from runproj.errors import StoreError
+from runproj.model import canonical
 from runproj.ports import Accesses
 from runproj.record.audit import Audit
 from runproj.record.events import Warned
-from runproj.record.run import Run, Trace
+from runproj.record.observation import Observation
+from runproj.record.run import Host, Run, StepRun, Trace
 
 ALL = Audit(share=1.0, seed=7)
 
@@ -147,18 +151,45 @@ def test_metrics_count_too() -> None:
     ]  # fmt: skip
 
 
+def causes(old: StepRun, new: StepRun, then: Host | None = None, now: Host = HOST) -> list[str]:
+    return list(Detective(FakeObjects(FakeDisk())).likely(old, new, then, now))
+
+
 def test_variables_and_machines_are_compared() -> None:
     old = a_step(variables={"HOME": "/a", "RUNPROJ_RUN_ID": "1", "LANG": "C"})
     new = a_step(variables={"HOME": "/b", "RUNPROJ_RUN_ID": "2", "LANG": "C", "X": "1"})
-    assert list(likely(old, new, None, HOST)) == [
-        "the variable HOME: /a → /b", "the variable X: not set → 1",
-    ]  # fmt: skip
-    assert list(likely(old, old, HOST, HOST)) == []
-    assert list(likely(old, old, HOST, HOST.replace(cpu="new"))) == [
-        "the machine's cpu: None → new"
-    ]
+    assert causes(old, new) == ["the variable HOME: /a → /b", "the variable X: not set → 1"]
+    assert causes(old, old, HOST) == []
+    assert causes(old, old, HOST, HOST.replace(cpu="new")) == ["the machine's cpu: None → new"]
 
 
-def test_what_was_traced_without_finding_anything_names_nothing() -> None:
+def test_an_observation_that_is_gone_explains_nothing() -> None:
     step = a_step(trace=Trace(observation="0", files=1))
-    assert list(likely(step, step, a_run().host, HOST)) == []
+    assert causes(step, step, HOST) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (None, {"/x": "1"}, ["it reads /x, which it does not declare"]),
+        (None, {"/x": None}, []),
+        ({"/x": "1"}, {"/x": "1"}, []),
+        ({"/x": "1"}, {"/x": "2"},
+         ["it reads /x, which it does not declare, and which has changed"]),
+        ({"/x": None}, {"/x": "2"},
+         ["it reads /x, which it does not declare, and which has changed"]),
+        ({}, {"/x": "2"}, []),
+    ],
+)  # fmt: skip
+def test_what_was_read_outside_is_compared(
+    before: dict[str, str | None] | None, after: dict[str, str | None], said: list[str]
+) -> None:
+    objects = FakeObjects(FakeDisk())
+
+    def seen(outside: dict[str, str | None] | None) -> StepRun:
+        if outside is None:
+            return a_step()
+        kept = objects.keep(canonical(Observation(outside=outside)))
+        return a_step(trace=Trace(observation=kept, files=0))
+
+    assert list(Detective(objects).likely(seen(before), seen(after), None, HOST)) == said

@@ -1,11 +1,12 @@
 """Verdicts: a run done again, judged against what it was."""
 
 import pytest
-from tests.engine.world import Program, World, both, fails, statuses, writes
+from tests.engine.world import Process, Program, World, both, fails, statuses, writes
 
 from runproj.engine import judge
 from runproj.engine.verify import Verifier
 from runproj.errors import UsageError
+from runproj.ports import Accesses
 from runproj.record.run import Run
 from runproj.record.verdict import Annotation, Verdict
 
@@ -211,3 +212,25 @@ def test_a_verdict_about_other_code_is_not_kept() -> None:
     verifier = Verifier(w.objects, w.runs, w.rerun, lambda: "2026-01-01T00:00:00.000Z", "1")
     assert verifier.verdict(run).word == "identical"
     assert w.runs.annotations(run.id) == []
+
+
+def test_what_may_have_made_the_difference_is_said() -> None:
+    def reads(process: Process) -> None:
+        process.is_seen(Accesses(present=("/data/x.csv",)))
+
+    w = world(both(reads, writes(o="1")))
+    w.disk.write("/data/x.csv", b"1")
+    run = w.execute(w.prepare(trace=True))
+    w.disk.write("/data/x.csv", b"2")
+    w.programs["first"] = both(reads, writes(o="2"))
+    assert verified(w, run).notes == (
+        "likely in first: it reads /data/x.csv, which it does not declare, and which has changed",
+    )
+
+
+def test_a_step_that_is_not_in_the_record_explains_nothing() -> None:
+    w = world(writes(o="1"))
+    run = w.run()
+    verifier = Verifier(w.objects, w.runs, w.rerun, lambda: "t", "1")
+    found = verifier.judge(run, run.replace(steps=()))
+    assert (found.word, found.first_different, found.notes) == ("different", "first", ())

@@ -167,27 +167,31 @@ def _needs(runs: Iterable[Run], *, outputs: bool) -> _Needs:
         if use not in needs.objects[sha256]:
             needs.objects[sha256].append(use)
 
-    def add_artifact(artifact: Artifact, role: Role, run: Run, step: str | None) -> None:
-        if artifact.kind == "folder":
-            needs.folders[artifact.sha256] = None
-        add(artifact.sha256, Use(run=run.id, step=step, role=role, path=artifact.path))
-
     for run in runs:
         needs.trees[run.source.tree].append(Use(run=run.id, role="source"))
         for sha256, use in _of_run(run):
             add(sha256, use)
-        for artifact in run.inputs:
-            add_artifact(artifact, "input", run, None)
-        for artifact in run.packages.values():
-            add_artifact(artifact, "packages", run, None)
+        for artifact, use in _artifacts(run, outputs=outputs):
+            if artifact.kind == "folder":
+                needs.folders[artifact.sha256] = None
+            add(artifact.sha256, use)
         for step in run.steps if outputs else ():
             for sha256, use in _of_step(run, step):
                 add(sha256, use)
-            for artifact in step.inputs:
-                add_artifact(artifact, "input", run, step.name)
-            for output in step.outputs:
-                add_artifact(output, "output", run, step.name)
     return needs
+
+
+def _artifacts(run: Run, *, outputs: bool) -> Iterator[tuple[Artifact, Use]]:
+    """Yield the artifacts of a run with their uses."""
+
+    def use(artifact: Artifact, role: Role, step: str | None = None) -> tuple[Artifact, Use]:
+        return artifact, Use(run=run.id, step=step, role=role, path=artifact.path)
+
+    yield from (use(artifact, "input") for artifact in run.inputs)
+    yield from (use(artifact, "packages") for artifact in run.packages.values())
+    for step in run.steps if outputs else ():
+        yield from (use(artifact, "input", step.name) for artifact in step.inputs)
+        yield from (use(output, "output", step.name) for output in step.outputs)
 
 
 def _of_run(run: Run) -> Iterator[tuple[str, Use]]:

@@ -56,7 +56,9 @@ class Surroundings(NamedTuple):
 
     def is_known(self, path: str) -> bool:
         """Tell whether what stands at a path belongs to the step or to what it runs on."""
-        return _within(path, (*self.own, *SYSTEM, *self.environment, "/dev")) and not _within(
+        if _within(path, self.own):
+            return True
+        return _within(path, (*SYSTEM, *self.environment, "/dev")) and not _within(
             path, (SHARED_MEMORY,)
         )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from runproj.engine import perturbation
-from runproj.engine.audit import NOTHING, likely
+from runproj.engine.audit import NOTHING, Detective
 from runproj.engine.decide import Judged
 from runproj.engine.judge import Judge
 from runproj.engine.observe import (
@@ -649,7 +649,8 @@ class Runner:
         if differences:
             with contextlib.suppress(RunprojError):
                 then = self.runs.load(run_id).host
-                causes = tuple(likely(taken, new, then, self.header.host))
+                found = Detective(self.objects).likely(taken, new, then, self.header.host)
+                causes = tuple(found)
             self.reporter.report(
                 Warned(
                     f"audit: {step.name} does not give what {run_id} gave: {differences[0]}",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from runproj.engine.audit import Detective
 from runproj.engine.judge import Judge
 from runproj.errors import CannotRerun, EnvironmentFailed, RunprojError, UsageError
 from runproj.ports import Annotations, ObjectStore
@@ -65,16 +66,26 @@ class Verifier(NamedTuple):
         )
         word = worst(one.likeness for one in judgements if one.likeness != "ignored")
         different = (one.step for one in judgements if one.likeness == "different")
+        first = next(different, None)
         notes = tuple(_other_interpreters(past, again))
+        causes = () if first is None or again.perturbed else self._causes(past, again, first)
         return Verdict(
             word="equivalent" if word == "identical" and notes else word,
             at=self.now(),
             runproj_version=self.version,
             rerun=again.id,
             judgements=judgements,
-            first_different=next(different, None),
-            notes=notes,
+            first_different=first,
+            notes=(*notes, *causes),
         )
+
+    def _causes(self, past: Run, again: Run, name: str) -> tuple[str, ...]:
+        """Return what may have made a step differ, as far as it can be seen."""
+        old, new = past.step(name), again.step(name)
+        if old is None or new is None:
+            return ()
+        found = Detective(self.objects).likely(old, new, past.host, again.host)
+        return tuple(f"likely in {name}: {cause}" for cause in found)
 
 
 def checked(past: Run) -> Run:

@@ -51,6 +51,22 @@ class FileDocument(Model):
     name: str | None = None
 
 
+class AuditedDocument(Model):
+    """How a step run compares with ``taken``, which could have been taken instead."""
+
+    taken: str
+    verdict: str
+    differences: list[str]
+    likely: list[str]
+
+
+class AuditDocument(Model):
+    """Which share of the steps that could be skipped was executed; the seed chose them."""
+
+    share: float
+    seed: int
+
+
 class TraceDocument(Model):
     """What was observed of a step: how many files, what it did not declare, what it did not read.
 
@@ -85,6 +101,7 @@ class StepDocument(Model):
     hermetic: bool
     denied: list[str]
     trace: TraceDocument | None
+    audited: AuditedDocument | None
 
 
 class SourceDocument(Model):
@@ -226,6 +243,7 @@ class RunDocument(RunFacts):
 
     source: SourceDocument
     stability: list[LabelDocument]
+    audit: AuditDocument | None
     packages: PackagesDocument | None
     steps: list[StepDocument]
 
@@ -555,6 +573,7 @@ def run_result(
             perturbed=list(run.perturbed),
             stability=[LabelDocument.of(one) for one in labels],
             source=SourceDocument.of(run.source),
+            audit=None if run.audit is None else AuditDocument.of(run.audit),
             packages=None if packages is None else PackagesDocument(**packages._asdict()),
             steps=[step_document(step) for step in run.steps],
         )
@@ -578,6 +597,10 @@ def step_document(step: StepRun) -> StepDocument:
         outputs=[FileDocument.of(one) for one in step.outputs],
         metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
         hermetic=step.hermetic, denied=list(step.denied), trace=_trace(step),
+        audited=None if step.audited is None else AuditedDocument.of(
+            step.audited, differences=list(step.audited.differences),
+            likely=list(step.audited.likely),
+        ),
     )  # fmt: skip
 
 

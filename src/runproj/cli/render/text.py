@@ -130,12 +130,25 @@ def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> st
     ]
     rows += _relation_row(run, parent) if run.variation else []
     rows += [("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()]
+    rows += _audit_rows(run)
     outputs = [output.path for step in run.steps if step.done for output in step.outputs]
     if outputs:
         more = f" and {len(outputs) - 4} more" if len(outputs) > 4 else ""  # noqa: PLR2004 -- a line's worth
         rows.append(("outputs", f"runproj get {run.id}{place}  ({', '.join(outputs[:4])}{more})"))
     rows.append(("rerun", f"runproj rerun {run.id}{place}"))
     return table([(style.dim(name), text) for name, text in rows], indent="")
+
+
+def _audit_rows(run: Run) -> list[tuple[str, str]]:
+    """Return what came of an audit."""
+    if run.audit is None:
+        return []
+    done = [step for step in run.steps if step.audited is not None]
+    skipped = len(done) + sum(step.status == "cached" for step in run.steps)
+    differ = [step.name for step in done if step.audited and step.audited.differences]
+    said = f"{', '.join(differ)} gave something else" if differ else "nothing gave anything else"
+    share = f"{len(done)} of {skipped} steps that could be skipped were executed"
+    return [("audit", f"{share}: {said if done else 'none'} (seed {run.audit.seed})")]
 
 
 def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
@@ -240,6 +253,7 @@ def run_text(
             ("parameter", f"{value.name} = {_value(value.value)}" + style.dim(f"  {value.origin}"))
             for value in run.plan.values
         ),
+        *_audit_rows(run),
         *(("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()),
     ]
     text = table([(style.dim(name), value) for name, value in rows], indent="")
@@ -273,6 +287,16 @@ def _observed(step: StepRun) -> Iterator[tuple[str, str]]:
         yield "undeclared", _quiet(path)
     for path in seen.unused:
         yield "not read", _quiet(path)
+
+
+def _audited(step: StepRun) -> Iterator[tuple[str, str]]:
+    """Yield rows about how a step run compares with the one that could have been taken."""
+    if step.audited is not None:
+        yield "audited", f"{step.audited.verdict}, beside {step.audited.taken}"
+        for text in step.audited.differences:
+            yield "difference", _quiet(text)
+        for text in step.audited.likely:
+            yield "likely", _quiet(text)
 
 
 def _relation_row(run: Run, parent: Run | None) -> list[tuple[str, str]]:
@@ -313,6 +337,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         ),
         *(("denied", _quiet(text)) for text in step.denied),
         *_observed(step),
+        *_audited(step),
     ]
     if outcome is not None:
         ended = (
