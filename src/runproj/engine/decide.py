@@ -89,7 +89,7 @@ class Decider:
             obstacle = self._obstacle(step, known)
             if obstacle is None:
                 reason = Reason(kind="unchanged" if same else "unread", name=run_id)
-                taken = known.replace(cached_from=f"{run_id}/{known.name}")
+                taken = known.replace(cached_from=f"{run_id}/{known.name}", audited=None)
                 if self.audit is not None and self.audit.takes(step.name):
                     reason = Reason(kind="audit", name=run_id)
                     return Judged(Decision(step.name, "run", (reason,)), now, taken)
