@@ -285,9 +285,6 @@ NOT_YET = {
     "secrets": not_yet(steps("a: {command: ls, secrets: [X]}"), "yaml:6:33"),
     "resources": not_yet(steps("a: {command: ls, resources: {cpus: 1}}"), "yaml:6:35"),
     "retries": not_yet(steps("a: {command: ls, retries: 1}"), "yaml:6:33"),
-    "tracing": not_yet(steps("a: {command: ls, trace: true}"), "yaml:6:31"),
-    "hermetic": not_yet(steps("a: {command: ls, hermetic: true}"), "yaml:6:34"),
-    "no network": not_yet(steps("a: {command: ls, network: false}"), "yaml:6:33"),
     "a folder that persists": not_yet(steps("a: {command: ls, persist: [x]}"), "yaml:6:33"),
     "a linked input": not_yet(
         steps("a: {command: ls, inputs: [{path: data.csv, link: true}]}"), "yaml:6:", DATA
