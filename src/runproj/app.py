@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
+        Accesses,
+        Confinement,
         EnvironmentBackend,
         Executor,
         ProjectFiles,
@@ -465,6 +467,21 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
         return 2
 
 
+class _LazyWatcher(NamedTuple):
+    """Makes the watcher when it is first asked: few steps are watched."""
+
+    store: Store
+
+    def check(self, confinement: "Confinement", *, trace: bool) -> None:
+        self.store.watcher.check(confinement, trace=trace)
+
+    def accesses(self, trace: str, directory: str) -> "Accesses":
+        return self.store.watcher.accesses(trace, directory)
+
+    def state(self, path: str) -> str | None:
+        return self.store.watcher.state(path)
+
+
 class Options(NamedTuple):
     """How to execute; see the command ``run``."""
 
@@ -516,7 +533,7 @@ def execute(
         workspaces=options.workspaces
         or FolderWorkspaces(str(cache_folder() / "workspaces"), store.source, store.objects),
         executor=local_executor(),
-        watcher=store.watcher,
+        watcher=_LazyWatcher(store),
         backends=backends(caller, store, tuple(prepared.packages.values())),
         files=FolderFiles(folder),
         reporter=reporter,

@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from runproj.engine import perturbation
-from runproj.engine.audit import NOTHING, Detective
 from runproj.engine.decide import Judged
-from runproj.engine.judge import Judge
 from runproj.engine.observe import (
     Surroundings,
     line_to_add,
@@ -54,7 +52,6 @@ from runproj.ports import (
 )
 from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 from runproj.record.audit import Audited
-from runproj.record.compare import worst
 from runproj.record.events import (
     Planned,
     Progress,
@@ -637,6 +634,10 @@ class Runner:
 
     def _audited(self, step: PlannedStep, taken: StepRun, new: StepRun) -> Audited:
         """Compare a step run with the one that would have been taken, and say what differs."""
+        from runproj.engine.audit import NOTHING, Detective  # noqa: PLC0415 -- lazy: few steps are
+        from runproj.engine.judge import Judge  # noqa: PLC0415 -- audited
+        from runproj.record.compare import worst  # noqa: PLC0415
+
         judgements = list(Judge(self.objects).step(step, taken, new))
         verdict = worst(one.likeness for one in judgements if one.likeness != "ignored")
         run_id = (taken.cached_from or "").partition("/")[0]
