@@ -160,6 +160,8 @@ def test_variables_and_machines_are_compared() -> None:
     new = a_step(variables={"HOME": "/b", "RUNPROJ_RUN_ID": "2", "LANG": "C", "X": "1"})
     assert causes(old, new) == ["the variable HOME: /a → /b", "the variable X: not set → 1"]
     assert causes(old, old, HOST) == []
+    hermetic = [a_step(variables={"HOME": name, "TMPDIR": name}) for name in ("/w1", "/w2")]
+    assert causes(hermetic[0], hermetic[1]) == []
     assert causes(old, old, HOST, HOST.replace(cpu="new")) == ["the machine's cpu: None → new"]
 
 

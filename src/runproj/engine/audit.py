@@ -67,5 +67,6 @@ def changed_variables(
     [('LANG', 'C', 'de')]
     """
     for name in sorted({**old, **new}):
-        if not name.startswith(_OURS) and old.get(name) != new.get(name):
+        own = (name in new and new[name] == new.get("TMPDIR")) or name.startswith(_OURS)
+        if not own and old.get(name) != new.get(name):
             yield name, old.get(name, "not set"), new.get(name, "not set")

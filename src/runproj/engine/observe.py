@@ -23,7 +23,11 @@ DEVICES = (
 )  # fmt: skip
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 -- what processes share, not a temporary file
 
-_COMMENTS = re.compile(r"/proc/[^/]+(/task/[^/]+)?/(comm|oom_score_adj|timerslack_ns)")
+# Writes of which programs do without: names of threads, and caches beside what they read.
+_HARMLESS = re.compile(
+    r"/proc/[^/]+(/task/[^/]+)?/(comm|oom_score_adj|timerslack_ns)"
+    r"|.*/__pycache__(/.*)?|/var/cache/fontconfig(/.*)?"
+)
 _NAME = re.compile(r"\W+")
 _SHOWN = 5
 
@@ -128,7 +132,7 @@ def _counts(denial: Denial, surroundings: Surroundings, network: bool) -> bool: 
         return not network and not _within(denial.place, surroundings.own)
     if denial.kind == "write":
         return not _within(denial.place, (*surroundings.own, *DEVICES, SHARED_MEMORY)) and (
-            _COMMENTS.fullmatch(denial.place) is None
+            _HARMLESS.fullmatch(denial.place) is None
         )
     return not surroundings.is_known(denial.place) and not _within(denial.place, (SHARED_MEMORY,))
 
@@ -171,14 +175,10 @@ def line_to_add(denial: Denial, step: str, project_file: str, users: str) -> str
     """Return what mends it, with the line for the project file."""
     place = denial.place
     if denial.kind == "write":
+        name = posixpath.basename(place)
         return (
-            "results are written into the workspace and declared, what is temporary below $TMPDIR; "
-            f'add to the step {step!r} in {project_file}: env: {{HOME: "{{workspace}}"}} when the '
-            "program wants a home to write to"
-            if "/." in place
-            else "results are written into the workspace and declared in "
-            f"{project_file}: outputs: [{posixpath.basename(place)}]; what is temporary belongs "
-            "below $TMPDIR"
+            f"what is a result is written into the workspace, and declared in {project_file}: "
+            f"outputs: [{name}]; what is temporary belongs below $TMPDIR"
         )
     if denial.kind in ("network", "socket"):
         return f"add to the step {step!r} in {project_file}: network: true"

@@ -449,6 +449,8 @@ class Runner:
             "TMPDIR": workspace.temporary,
             "GIT_CEILING_DIRECTORIES": workspace.root.rpartition("/")[0],
         }
+        if step.hermetic:  # what stands in the caller's home is not declared
+            about["HOME"] = workspace.temporary
         return process_variables(
             step,
             environment=environment.variables(workspace.project),
