@@ -91,6 +91,7 @@ _OF_THE_NAMESPACE = frozenset({
 """The kinds of sockets that a network namespace keeps within itself, or that reach nobody."""
 _PROCESS = re.compile(r"/proc/(self|thread-self|\d+)(?:/task/\d+)?/(\w+)(?:/(.*))?", re.DOTALL)
 _OF_A_PROCESS = ("/proc/", "/dev/fd/", "/dev/std")
+_DESCRIPTOR = re.compile(r"/(fd|map_files)/")
 _UP = re.compile(r"/\.\.(?=/|$)")
 _BYTECODE = re.compile(r".*/__pycache__(/[^/]*\.pyc(\.\d+)?)?")
 _SERVICES = (
@@ -232,7 +233,8 @@ class _Trace:
     ``start`` is the folder in which the first process began, ``near`` holds all that is the step's
     own. ``forks`` maps a process to who made it and whether they share the current folder, for each
     life: the system uses a number again. ``known`` are calls that tell nothing when they come
-    again. ``made`` is what the processes made, ``files`` what they opened for writing.
+    again. ``made`` is what the processes made, ``files`` what they wrote to; ``links`` they made
+    too, and may have removed since. ``parents`` and ``real`` keep where paths lead.
     """
 
     start: str
@@ -250,6 +252,7 @@ class _Trace:
     denied: dict[Denial, None] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     real: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
     alive: set[str] = field(default_factory=set)
     relative: bool = False
     gap: str | None = None
@@ -380,7 +383,7 @@ class _Trace:
             return path
         known = self.real.get(path)
         if known is None:
-            known = self.real[path] = _target(self._beside(path))
+            known = self.real[path] = _target(self._beside(self._unlinked(path)))
         return known
 
     def _beside(self, path: str) -> str:
@@ -390,8 +393,17 @@ class _Trace:
             return path
         known = self.parents.get(outer)
         if known is None:
-            known = self.parents[outer] = realpath(outer)
+            known = self.parents[outer] = realpath(self._unlinked(outer))
         return f"{known}/{name}" if known != "/" else f"/{name}"
+
+    def _unlinked(self, path: str) -> str:
+        """Follow the links that the processes made."""
+        for _ in self.links:
+            found = [link for link in self.links if f"{path}/".startswith(f"{link}/")]
+            if not found:
+                break
+            path = normpath(self.links[found[0]] + path[len(found[0]) :])
+        return path
 
     def _own(self, path: str) -> bool:
         """Tell whether the processes made something themselves, or a folder around it."""
@@ -409,7 +421,7 @@ class _Trace:
 
     def _there(self, path: str) -> None:
         """Note that something that was not made by the processes was found."""
-        if path not in self.present and not self._own(path):
+        if path not in self.present and path != "/" and not self._own(path):
             self.present[path] = None
 
     def _missing(self, path: str) -> None:
@@ -427,6 +439,8 @@ class _Trace:
         """Note what was denied, where it really is; that bytecode is not kept harms nobody."""
         if kind == "write" and _BYTECODE.fullmatch(path):
             return
+        if path.startswith(_OF_A_PROCESS) and _DESCRIPTOR.search(path):
+            self.missed(f"it was denied {_text(path)}")
         self.denied[Denial(self._followed(path), kind)] = None
 
     def opened(self, call: _Call) -> None:
@@ -543,10 +557,11 @@ class _Trace:
             self._new(self._beside(places[0]))
             self.made.add(places[0])
         else:
-            self._found(places[0], follow=call.name not in _REMOVING)
-            real = self._followed(places[0])
+            follow = call.name not in _REMOVING and call.name[0] != "l"
+            self._found(places[0], follow=follow)
+            real = (self._followed if follow else self._beside)(places[0])
             if not self._own(real) and not self._near(real):
-                self._refused(places[0], "write")  # no kernel forbids all of these
+                self._refused(real, "write")  # no kernel forbids all of these
 
     def _in_the_way(self, call: _Call, places: list[str]) -> None:
         """Take a change that what is there did not allow, such as names in a folder."""
@@ -577,13 +592,21 @@ class _Trace:
             self.missed("it exchanged two files")
         elif call.name in _RENAMING and not own and old not in self.files:
             self.missed(f"it renamed {_text(old)}, in which there may be files")
+        if old in self.links:
+            self._linked(new, self.links[old])
         self.made.update((new, self._beside(new)))
+
+    def _linked(self, link: str, path: str) -> None:
+        self.links[link] = path
+        self.real.clear()
+        self.parents.clear()
 
     def _links(self, call: _Call) -> None:
         """Note what a new link leads to: whoever follows it may be seen at the link only."""
         texts = _PLACE.findall(call.arguments)
         link = self._places(call)[-1]
         path = normpath(join(dirname(link), unescaped(texts[0][2])))
+        self._linked(link, path)
         self._there(path)
         if not self._own(path):
             self.absent[path] = None
