@@ -90,6 +90,17 @@ def tracer() -> str:
 
 
 @functools.cache
+def bond() -> list[str]:
+    """Return the command line that lets a program end with its tracer; nothing where it is not.
+
+    Whoever kills the supervisor kills the tracer, and what is traced would live on.
+    """
+    found = shutil.which("setpriv")
+    command = [] if found is None else [found, "--pdeathsig", "KILL", "--"]
+    return command if command and _run([*command, "/bin/sh", "-c", ":"]).returncode == 0 else []
+
+
+@functools.cache
 def network_means() -> str:
     """Return how this system can take the network from a process.
 
