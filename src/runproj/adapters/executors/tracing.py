@@ -93,7 +93,7 @@ _PROCESS = re.compile(r"/proc/(self|thread-self|\d+)(?:/task/\d+)?/(\w+)(?:/(.*)
 _OF_A_PROCESS = ("/proc/", "/dev/fd/", "/dev/std")
 _DESCRIPTOR = re.compile(r"/(fd|map_files)/")
 _UP = re.compile(r"/\.\.(?=/|$)")
-_BYTECODE = re.compile(r".*/__pycache__(/[^/]*\.pyc(\.\d+)?)?")
+_KEPT_ASIDE = re.compile(r".*/__pycache__(/[^/]*\.pyc(\.\d+)?)?|/var/cache/fontconfig/.*")
 _SERVICES = (
     "/run/nscd", "/var/run/nscd", "/run/systemd/userdb", "/run/systemd/journal", "/dev/log",
 )  # fmt: skip
@@ -436,8 +436,8 @@ class _Trace:
         self.made.add(path)
 
     def _refused(self, path: str, kind: Literal["read", "write"]) -> None:
-        """Note what was denied, where it really is; that bytecode is not kept harms nobody."""
-        if kind == "write" and _BYTECODE.fullmatch(path):
+        """Note what was denied, where it really is; what is kept for next time harms nobody."""
+        if kind == "write" and _KEPT_ASIDE.fullmatch(path):
             return
         if path.startswith(_OF_A_PROCESS) and _DESCRIPTOR.search(path):
             self.missed(f"it was denied {_text(path)}")
