@@ -47,7 +47,7 @@ def test_a_step_is_skipped_while_nothing_that_it_read_changes(project: MakeProje
     again = observed.run("run", ".", "--json").ok()
     assert again.steps() == {"one": "cached", "two": "cached"}
     assert again.step("one")["reason"] == f"nothing that it read changed since {first.run['id']}"
-    assert observed.run("status", ".", "--exit-code").ok()
+    observed.run("status", ".", "--exit-code").ok()
 
 
 def test_a_step_is_executed_again_when_a_module_changes_that_it_imported(
