@@ -236,6 +236,16 @@ def test_abstract_sockets_of_others_are_out_of_reach_of_a_namespace(place: Place
         assert place.run(script, means=confinement.NAMESPACE).returncode != 0
 
 
+def test_memory_of_system_v_is_not_shared(place: Place) -> None:
+    if place.run("", means=confinement.NAMESPACE, files=False).returncode != 0:
+        pytest.skip("no network namespace here")
+    key = os.getpid()
+    get = f"ctypes.CDLL(None).shmget({key}, 100, 0o1666)"  # IPC_CREAT
+    script = f"assert {get} >= 0\nprint(len(open('/proc/sysvipc/shm').readlines()))"
+    assert place.run(script, means=confinement.NAMESPACE).stdout == "2\n"
+    assert str(key) not in Path("/proc/sysvipc/shm").read_text().split()
+
+
 @pytest.mark.parametrize(
     "script",
     [

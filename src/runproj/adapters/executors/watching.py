@@ -96,7 +96,7 @@ def bond() -> list[str]:
     Whoever kills the supervisor kills the tracer, and what is traced would live on.
     """
     found = shutil.which("setpriv")
-    command = [] if found is None else [found, "--pdeathsig", "KILL", "--"]
+    command = [] if found is None else [os.path.realpath(found), "--pdeathsig", "KILL", "--"]
     return command if command and _run([*command, "/bin/sh", "-c", ":"]).returncode == 0 else []
 
 
