@@ -146,6 +146,7 @@ class Executor(Protocol):
 class Denial(NamedTuple):
     """Something that processes were kept from: reading or writing a path, or an address.
 
+    Changes that no kernel forbids, such as of a file's mode, are told though they were made.
     ``socket`` is a connection to a service of the machine, which nothing keeps them from.
     """
 

@@ -438,6 +438,16 @@ def test_what_make_reads_and_makes_is_told_apart(own: Path) -> None:
 
 
 @needs_strace
+def test_a_traced_program_does_without_io_uring(own: Path) -> None:
+    script = (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "assert libc.syscall(425, 8, ctypes.create_string_buffer(200)) == -1\n"
+        "assert ctypes.get_errno() == 38, ctypes.get_errno()\n"
+    )
+    assert traced(own, sys.executable, "-c", script).gap is None
+
+
+@needs_strace
 def test_what_a_step_makes_for_itself_is_no_input(own: Path) -> None:
     script = (
         "mkdir t; echo x > t/x; cat t/x; mv t u; cat u/x; ls u; ln -s a l; rm l; echo y > n; cat n"

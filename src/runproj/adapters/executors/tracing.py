@@ -31,6 +31,7 @@ COMMAND = (
         "--trace=%file,?getdents,?getdents64,fchdir,?fork,?vfork,clone,?clone3,connect,"
         "?io_uring_setup,?open_by_handle_at,setns,unshare{more}"
     ),
+    "--inject=?io_uring_setup:error=ENOSYS",  # it opens files unseen; who wants it can do without
     "--output={log}",
     "--",
 )
@@ -102,7 +103,8 @@ _DNS = "53"
 _LOCAL = ("127.", "::1", "::ffff:127.")
 _SHEBANG = b"#!"
 _LONGEST = 256  # bytes of a #! line that the kernel reads
-_LINKS = 4  # interpreters of interpreters that it follows
+_MOST_LINKS = 40  # that the kernel follows in one path
+_INTERPRETERS = 4  # interpreters of interpreters that it follows
 
 
 def traced(log: str, *, network: bool, filtered: bool) -> list[str]:
@@ -398,11 +400,13 @@ class _Trace:
 
     def _unlinked(self, path: str) -> str:
         """Follow the links that the processes made."""
-        for _ in self.links:
-            found = [link for link in self.links if f"{path}/".startswith(f"{link}/")]
-            if not found:
+        for _ in range(_MOST_LINKS if self.links else 0):
+            link = path
+            while link and link not in self.links:
+                link = link[: link.rfind("/")]
+            if not link:
                 break
-            path = normpath(self.links[found[0]] + path[len(found[0]) :])
+            path = normpath(self.links[link] + path[len(link) :])
         return path
 
     def _own(self, path: str) -> bool:
@@ -504,7 +508,7 @@ class _Trace:
 
     def _interpreted(self, call: _Call, path: str) -> None:
         """Note the interpreters of a script, which the kernel opens unseen."""
-        for _ in range(_LINKS):
+        for _ in range(_INTERPRETERS):
             try:
                 with Path(path).open("rb") as file:
                     first = file.read(_LONGEST).split(b"\n")[0]
