@@ -167,6 +167,7 @@ class Executor(Protocol):
 class Denial(NamedTuple):
     """Something that processes were kept from: reading or writing a path, or an address.
 
+    Changes that no kernel forbids, such as of a file's mode, are told though they were made.
     ``socket`` is a connection to a service of the machine, which nothing keeps them from.
     """
 
@@ -207,7 +208,10 @@ class Watcher(Protocol):
         """
 
     def state(self, path: str) -> str | None:
-        """Return the sha256 of a file, None where none is; of ``FOLDER/``, that of its names."""
+        """Return the sha256 of a file, ``folder`` for one, None for nothing.
+
+        Of a path that ends with ``/`` it returns the digest of the names in that folder.
+        """
 
 
 class ObjectStore(Protocol):

@@ -276,6 +276,16 @@ class TestHermetic:
         assert run(w, hermetic=True) == {"a": "succeeded: not hermetic yet"}
         assert run(w, trace=True) == {"a": "cached: unchanged since r2"}
 
+    def test_what_could_not_be_seen_in_full_is_not_hermetic(self) -> None:
+        w = world(sees(gap="the tracer lost sight of a process"))
+        done = w.execute(w.prepare(hermetic=True))
+        assert done.exit_code == 8
+        assert done.steps[0].error == (
+            "what it did is not known in full: the tracer lost sight of a process"
+        )
+        w.programs["a"] = both(sees(gap="the tracer lost sight of a process"), fails())
+        assert w.execute(w.prepare(hermetic=True)).exit_code == 1
+
     def test_what_cannot_be_forbidden_is_refused_before_anything_is_done(self) -> None:
         w = world(sees())
         w.watcher.unable = "the kernel has no Landlock"
@@ -313,6 +323,13 @@ def test_folders_outside_count_when_they_were_listed() -> None:
         lambda path: "1" if path == "/data/" else None,
     )  # fmt: skip
     assert seen.outside == {"/data/": "1"}
+
+
+def test_a_folder_that_was_looked_for_counts_unless_it_is_around_the_step() -> None:
+    accesses = Accesses(present=("/flag", "/w", "/w/1", "/"))
+    seen = observation(accesses, AROUND, SeenSource({}), lambda _: "folder")
+    assert seen.outside == {"/flag": "folder"}
+    assert seen.undeclared == ()
 
 
 def test_paths_are_relative_to_the_project_folder() -> None:

@@ -35,5 +35,5 @@ class FakeWatcher:
             return ",".join(sorted(names)) if names else None
         node = self.disk.find(path)
         if node is None or node.kind != "file":
-            return None
+            return "folder" if self.disk.below(path) else None
         return hashlib.sha256(node.content).hexdigest()

@@ -55,6 +55,13 @@ def test_a_file_that_goes_is_seen_by_its_path_and_by_its_folder() -> None:
     assert SeenSource(without).digest([], ["."]) == SeenSource(MANIFEST).digest([], ["."])
 
 
+@pytest.mark.parametrize(("mode", "seen"), [("100755", False), ("120000", True)])
+def test_of_a_listed_name_the_kind_is_seen(mode: str, *, seen: bool) -> None:
+    changed = {**MANIFEST, "lib/b.py": f"{mode} 2"}
+    before, after = (SeenSource(one).digest([], ["lib"]) for one in (MANIFEST, changed))
+    assert (before != after) is seen
+
+
 def test_the_names_in_a_folder_that_is_not_there_are_none() -> None:
     assert SeenSource({}).digest([], ["lib"]) == SeenSource({"a": "1"}).digest([], ["lib"])
 
@@ -74,5 +81,5 @@ def test_whether_a_change_could_have_been_noticed(
 
 
 def test_what_was_there_outside_is_undeclared() -> None:
-    seen = Observation(outside={"/data/x": "1", "/data/none": None})
+    seen = Observation(outside={"/data/x": "1", "/data/none": None, "/data": "folder"})
     assert seen.undeclared == ("/data/x",)

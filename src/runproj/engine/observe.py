@@ -66,6 +66,10 @@ class Surroundings(NamedTuple):
             path, (SHARED_MEMORY,)
         )
 
+    def is_around(self, path: str) -> bool:
+        """Tell whether a folder is around those of the step: who looks for these passes it."""
+        return any(_within(one, (path.rstrip("/"),)) for one in (*self.own, *self.environment))
+
     def relative(self, path: str) -> str:
         """Return a path of the workspace relative to the project folder."""
         return posixpath.relpath(path, self.project)
@@ -103,7 +107,7 @@ def _outside(
     accesses: Accesses, surroundings: Surroundings, state: Callable[[str], str | None]
 ) -> Iterator[tuple[str, str | None]]:
     for path in accesses.present:
-        if not surroundings.is_known(path):
+        if not surroundings.is_known(path) and not surroundings.is_around(path):
             content = state(path)
             if content is not None:
                 yield path, content

@@ -503,6 +503,8 @@ class Runner:
         running.seen = self._observed(running, outcome)
         if running.seen is not None and running.seen.violations:
             raise self._violation(step, outcome, running.seen.violations)
+        if running.seen is not None and step.hermetic and outcome.succeeded:
+            self._refuse_gap(running.seen.trace)
         if not outcome.succeeded:
             raise _StepFailedError(ended(outcome, step.timeout_s), self._explain(running, outcome))
         try:
@@ -570,6 +572,13 @@ class Runner:
     def _line(self, denial: Denial, step: PlannedStep) -> str:
         users = self.files.absolute(".")
         return line_to_add(denial, step.name, self.prepared.project_file, users)
+
+    def _refuse_gap(self, trace: Trace) -> None:
+        """Let a hermetic step of which not everything was seen not count as one."""
+        if trace.gap is not None:
+            failure = _StepFailedError(f"what it did is not known in full: {trace.gap}")
+            failure.denied = (str(failure),)
+            raise failure
 
     def _violation(
         self, step: PlannedStep, outcome: Outcome, found: list[Denial]

@@ -7,6 +7,9 @@ from functools import cached_property
 from runproj.model import Model, digest_of, field
 from runproj.spec.paths import above
 
+FOLDER = "folder"
+_KIND = 3  # of the six digits of a mode, as git writes it
+
 
 class Observation(Model):
     """What the processes of a step opened, looked for and listed.
@@ -14,9 +17,9 @@ class Observation(Model):
     ``paths`` and ``listings`` (folders whose names were read) are relative to the project folder;
     what the step itself made is among them. ``seen`` is the digest of what the source held there,
     see :meth:`SeenSource.digest`. ``outside`` maps absolute paths outside of the workspace, the
-    environment and the system to their content then: a sha256, None for nothing; a path that ends
-    with ``/`` stands for the names in a folder. ``gap`` says why something may be missing: such an
-    observation narrows nothing.
+    environment and the system to their content then: a sha256, ``folder``, None for nothing; a path
+    that ends with ``/`` stands for the names in a folder. ``gap`` says why something may be
+    missing: such an observation narrows nothing.
     """
 
     paths: tuple[str, ...] = ()
@@ -28,7 +31,8 @@ class Observation(Model):
     @property
     def undeclared(self) -> tuple[str, ...]:
         """What was read outside, and was there."""
-        return tuple(path for path, content in self.outside.items() if content is not None)
+        nothing = (None, FOLDER)
+        return tuple(path for path, content in self.outside.items() if content not in nothing)
 
     def covers(self, path: str, *, came_or_went: bool) -> bool:
         """Tell whether a change of a source file could have been noticed.
@@ -70,11 +74,17 @@ class SeenSource:
             entry = self._manifest.get(place)
             if entry is not None:
                 return entry if place == path else f"behind {entry}"
-        return "folder" if path in self._folders else ""
+        return FOLDER if path in self._folders else ""
 
     def digest(self, paths: Iterable[str], listings: Iterable[str]) -> str:
-        """Return the digest of what stands at some paths, and of the names in some folders."""
+        """Return the digest of what stands at paths, and of names and kinds in listed folders."""
         return digest_of([
             [[path, self.at(path)] for path in paths],
-            [[folder, sorted(self._folders.get(folder, ()))] for folder in listings],
+            [[folder, self._listed(folder)] for folder in listings],
         ])  # fmt: skip
+
+    def _listed(self, folder: str) -> list[tuple[str, str]]:
+        """Return names and kinds (the mode, without what is executable) of what is in a folder."""
+        prefix = "" if folder == "." else f"{folder}/"
+        names = sorted(self._folders.get(folder, ()))
+        return [(name, self._manifest.get(prefix + name, "")[:_KIND]) for name in names]

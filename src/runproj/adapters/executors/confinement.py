@@ -20,7 +20,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
 _PATH_BENEATH = 1
 _NO_NEW_PRIVS, _SECCOMP = 38, 22
-_NEWUSER, _NEWNET = 0x10000000, 0x40000000
+_NEWUSER, _NEWNET, _NEWIPC = 0x10000000, 0x40000000, 0x08000000
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _TRUNCATE, _REFER = 1 << 14, 1 << 13
 _ALL = (1 << 13) - 1  # what the first version knows
@@ -68,7 +68,7 @@ def confine(
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if network == NAMESPACE:
-        _leave_network(libc)
+        _leave_network(libc, alone=readable is not None)
     if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise CannotConfineError(f"no_new_privs: {_reason()}")
     if readable is not None:
@@ -115,11 +115,15 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: bytes, allowed: int) -> None:
         os.close(place)
 
 
-def _leave_network(libc: ctypes.CDLL) -> None:
-    """Go into a network namespace of its own; who is not root needs a user namespace for it."""
+def _leave_network(libc: ctypes.CDLL, *, alone: bool) -> None:
+    """Go into a network namespace of its own; who is not root needs a user namespace for it.
+
+    ``alone``: share no memory of System V with others either, where the kernel can do so.
+    """
     uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(_NEWNET) != 0:
-        if libc.unshare(_NEWUSER | _NEWNET) != 0:
+    kinds = [_NEWNET | _NEWIPC, _NEWNET] if alone else [_NEWNET]
+    if all(libc.unshare(kind) != 0 for kind in kinds):
+        if all(libc.unshare(_NEWUSER | kind) != 0 for kind in kinds):
             raise CannotConfineError(f"a network namespace: {_reason()}")
         try:
             _write(b"/proc/self/setgroups", b"deny")

@@ -334,7 +334,8 @@ def watch_of(execution: Execution) -> tuple[Any, Any]:
     if execution.trace is not None:
         filtered = means == limits.FILTER
         command = tracing.traced(execution.trace, network=confinement.network, filtered=filtered)
-        tracer = [os.fsencode(part) for part in [watching.tracer(), *command[1:]]]
+        whole = [watching.tracer(), *command[1:], *watching.bond()]
+        tracer = [os.fsencode(part) for part in whole]
     if confinement == Confinement():
         return tracer, None
     places = tuple(

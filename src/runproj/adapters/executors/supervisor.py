@@ -52,6 +52,9 @@ TICK_S = 0.05
 FORMAT, REGULAR = 0o170000, 0o100000
 """The part of a file's mode that says what it is, and a regular file's (inode(7))."""
 
+SHEBANG = 256
+"""How many bytes of a script tell its interpreter."""
+
 TRACER_S = 1.0
 """After this time a tracer has started its program."""
 
@@ -434,10 +437,22 @@ def can_start(path: bytes) -> bool:
     Raises:
         FileNotFoundError: it is not there.
         PermissionError: it may not be executed.
+        OSError: it is text, and does not say who understands it.
     """
     mode = os.stat(path).st_mode  # noqa: PTH116 -- pathlib is not here
     if mode & FORMAT != REGULAR or not os.access(path, os.X_OK):
         raise PermissionError
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except PermissionError:  # who may execute it need not be able to read it
+        return True
+    first = os.read(file, SHEBANG)
+    os.close(file)
+    words = first.removeprefix(b"#!").split(b"\n")[0].split()
+    if first.startswith(b"#!") and words and not os.path.exists(words[0]):
+        raise FileNotFoundError
+    if not first.startswith(b"#!") and b"\0" not in first:
+        raise OSError(ENOEXEC, os.strerror(ENOEXEC))
     return True
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from runproj.adapters.executors import confinement as limits
 from runproj.adapters.executors import tracing
-from runproj.errors import Refused, StoreError
+from runproj.errors import Refused, RunprojError, StoreError
 from runproj.ports import Accesses, Confinement
+from runproj.record.observation import FOLDER
 
 _INSTALL = "install strace: it is a package of that name on every Linux distribution"
 _OLD = "Landlock needs Linux 6.2 or newer, and must not be turned off (lsm=…)"
@@ -53,15 +54,17 @@ class LocalWatcher:
             raise StoreError(f"the trace cannot be read: {error.strerror}", where=trace) from error
 
     def state(self, path: str) -> str | None:
-        """Return the digest of a file, or of the names in a folder."""
+        """Return what stands at a path, see :class:`~runproj.ports.Watcher`."""
         try:
             if path.endswith("/"):
                 names = "\0".join(sorted(os.listdir(path)))  # noqa: PTH208 -- the names alone
                 return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
-            regular = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 -- one call
-            return self._digest(path) if regular else None
-        except OSError:
-            return None
+            mode = os.stat(path).st_mode  # noqa: PTH116 -- one call
+            if stat.S_ISDIR(mode):
+                return FOLDER
+            return self._digest(path) if stat.S_ISREG(mode) else None
+        except (OSError, RunprojError):
+            return None  # it cannot be read, and so could not be then
 
 
 @functools.cache
@@ -87,6 +90,17 @@ def tracer() -> str:
                 "(/proc/sys/kernel/yama/ptrace_scope, a container's seccomp profile)",
             )
     return found
+
+
+@functools.cache
+def bond() -> list[str]:
+    """Return the command line that lets a program end with its tracer; nothing where it is not.
+
+    Whoever kills the supervisor kills the tracer, and what is traced would live on.
+    """
+    found = shutil.which("setpriv")
+    command = [] if found is None else [os.path.realpath(found), "--pdeathsig", "KILL", "--"]
+    return command if command and _run([*command, "/bin/sh", "-c", ":"]).returncode == 0 else []
 
 
 @functools.cache
