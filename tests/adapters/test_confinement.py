@@ -306,7 +306,7 @@ def test_the_state_of_a_file_a_folder_and_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     state: Callable[[str], str | None] = watcher().state
     assert state(f"{tmp_path}/file") == f"{tmp_path}/file"
-    assert state(f"{tmp_path}") is None
+    assert state(f"{tmp_path}") == "folder"
     assert state(f"{tmp_path}/none") is None
     before = state(f"{tmp_path}/")
     (tmp_path / "other").touch()
