@@ -329,7 +329,8 @@ def fetch_project(path: str, revision: str | None) -> Path | None:
 
     if revision is None and not is_remote(path):
         return None
-    return RemoteProjects(cache_folder() / "repositories").fetch(path, revision)
+    offline = bool(os.environ.get("RUNPROJ_OFFLINE"))
+    return RemoteProjects(cache_folder() / "repositories", offline).fetch(path, revision)
 
 
 def open_project(path: str, store: str | None, revision: str | None = None) -> OpenProject:

@@ -3,12 +3,16 @@
 import contextlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import jsonschema
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from tests.adapters.machine import serving
 from tests.cli.commandline import Computer, Done, Project
 from tests.wheels import build_index, build_sdist, build_wheel
@@ -150,3 +154,62 @@ def test_a_run_without_packages_keeps_none(computer: Computer) -> None:
     run = project.run("run", ".", "--keep-packages", "--json").ok().run
 
     assert run["packages"] is None
+
+
+class TestOffline:
+    def test_what_is_here_is_enough(self, past: Past) -> None:
+        past.type("run", ".").ok()
+        past.stop()
+        past.empty("XDG_CACHE_HOME", "UV_CACHE_DIR")
+        done = past.type("run", ".", "--offline", "--force", "--json").ok()
+        assert set(done.steps().values()) == {"succeeded"}
+
+    def test_what_is_missing_is_said(self, past: Past) -> None:
+        past.type("lock").ok()
+        past.empty("UV_CACHE_DIR")
+        done = past.type("run", ".", "--offline").ok(4)
+        assert "tiny" in done.err
+        assert "offline" in done.err
+
+    def test_what_was_never_locked_cannot_be_resolved(self, past: Past) -> None:
+        past.empty("UV_CACHE_DIR")
+        done = past.type("run", ".", "--offline").ok(4)
+        assert "it would have to ask the package index, and nothing asks the network" in done.err
+        assert "do it once without --offline" in done.err
+
+    def test_a_repository_that_was_never_fetched_is_named(self, past: Past) -> None:
+        done = past.type("run", "https://127.0.0.1:9/x.git", "--offline").ok(2)
+        assert "the repository was never fetched, and --offline asks no network" in done.err
+
+
+class TestExport:
+    def test_a_requirements_file_installs_the_same(self, past: Past, tmp_path: Path) -> None:
+        past.type("lock").ok()
+        past.type("env", "export", "-o", "../requirements.txt").ok()
+        target = tmp_path / "target"
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run(
+            [uv, "pip", "install", "--require-hashes", "--target", target, "-r",
+             past.project.folder.parent / "requirements.txt"],
+            check=True, env={**past.project.computer.variables_for(tmp_path), **past.more},
+        )  # fmt: skip
+        assert (target / "tiny").exists()
+
+    def test_a_bill_of_materials_is_valid(self, past: Past) -> None:
+        text = past.type("env", "export", "default", "--format", "cyclonedx").ok().out
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        assert {one["name"] for one in json.loads(text)["components"]} == {"tiny", "rocky"}
+
+    def test_a_past_run_gives_its_lock(self, past: Past) -> None:
+        past.type("run", ".").ok()
+        past.project.write({"runproj.yaml": PROJECT.replace("tiny, rocky", "tiny")})
+        then = past.type("env", "export", "--run", "latest", "--format", "pylock").ok().out
+        assert 'name = "rocky"' in then
+
+    def test_mistakes(self, past: Past) -> None:
+        assert "there is no environment 'x'" in past.type("env", "export", "x").ok(2).err
+        past.type("run", ".", "--environment", "system").ok(1)
+        done = past.type("env", "export", "--run", "latest").ok(2)
+        assert "has no environment 'default' with a lock" in done.err
+        done = past.type("env", "export", "-o", "nowhere/x").ok(2)
+        assert "it cannot be written" in done.err

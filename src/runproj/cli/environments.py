@@ -1,12 +1,13 @@
-"""The commands about environments: lock, env list, env build, env remove."""
+"""The commands about environments: lock, and env list, build, export, remove."""
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from runproj import app
-from runproj.cli.group import json_option, place_options
+from runproj.cli.group import json_option, offline_option, place_options, reason_of
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
@@ -133,7 +134,7 @@ def _text(change: LockChange) -> str:
 
 @click.group("env")
 def env() -> None:
-    """List, build and remove environments."""
+    """List, build, export and remove environments."""
 
 
 @env.command("list")
@@ -166,6 +167,7 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
 
 @env.command("build")
 @click.argument("names", metavar="[ENV]...", nargs=-1)
+@offline_option
 @json_option
 @place_options
 def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
@@ -194,6 +196,62 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
         rows = [(name, ready.key[:12], ready.description) for name, _, ready in built]
         print(table(rows, indent="") or "no environment has to be built\n", end="")
     return 0
+
+
+@env.command("export")
+@click.argument("name", metavar="[ENV]", default="default")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["requirements", "pylock", "cyclonedx"]),
+    default="requirements",
+    show_default=True,
+    help="A requirements file with hashes, PEP 751, or a bill of materials.",
+)
+@click.option("--run", "run_name", metavar="RUN", help="The lock of a past run.")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the terminal.")
+@place_options
+def export(
+    name: str, form: str, run_name: str | None, output: str | None, store: str | None
+) -> int:
+    """Write the lock of an environment for other tools: of this project, or of a past run."""
+    from runproj.lock import export as exporting  # noqa: PLC0415 -- lazy
+    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
+
+    project, content = _locked(name, run_name, store)
+    text = {
+        "requirements": lambda: exporting.requirements(content),
+        "pylock": lambda: pylock.body_of(content),
+        "cyclonedx": lambda: exporting.cyclonedx(content, project),
+    }[form]()
+    if output is None:
+        print(text, end="")
+        return 0
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"it cannot be written: {reason_of(error)}", where=output) from error
+    return 0
+
+
+def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, str]:
+    """Return the name of a project, and the text of the lock of one of its environments."""
+    if run_name is not None:
+        opened = app.find_store(str(Path.cwd()), store)
+        run = opened.lookup.run(run_name)
+        pins = {pin.name: pin for pin in run.plan.environments if pin.kind == "venv"}
+        if name not in pins:
+            raise UsageError(
+                f"the run {run.id} has no environment {name!r} with a lock",
+                hint=did_you_mean(name, pins) or "its steps used the programs of the machine",
+            )
+        return run.project, opened.objects.read(pins[name].lock).decode()
+    project = app.open_project(".", store)
+    [(known, environment)] = _chosen(project, (name,)).items()
+    reporter = LiveReporter(quiet=True)
+    pinned = project.preparer(dict(os.environ), reporter, "auto").pin(known, environment)
+    reporter.clear()
+    return project.name, pinned.lock.content
 
 
 @env.command("remove")

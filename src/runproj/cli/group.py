@@ -62,6 +62,19 @@ def runproj(ctx: click.Context, directory: str | None, store: str | None) -> Non
     ctx.obj = {"directory": directory, "store": store}
 
 
+def offline_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--offline`` to a command: nothing asks the network, for packages or repositories."""
+
+    def stay(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa: FBT001 -- click's
+        if value:  # whatever is started from here on is told in its own way
+            os.environ["RUNPROJ_OFFLINE"] = os.environ["UV_OFFLINE"] = "1"
+
+    return click.option(
+        "--offline", is_flag=True, envvar="RUNPROJ_OFFLINE", callback=stay, expose_value=False,
+        help="Ask no network: use what is here, or say what is missing.",
+    )(function)  # fmt: skip
+
+
 def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``-C`` and ``--store`` to a command; before or after its name, they mean the same."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runproj import app
-from runproj.cli.group import json_option, place_options, reason_of
+from runproj.cli.group import json_option, offline_option, place_options, reason_of
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.engine.prepare import Prepared, Request
@@ -178,6 +178,7 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")
 @click.option("--get", "destination", metavar="DIR", help="Copy the outputs to DIR at the end.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@offline_option
 @json_option
 @place_options
 def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
@@ -293,6 +294,7 @@ def place_of(store: app.Store) -> str:
 @click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
 @click.option("--name", help="A name for the new run.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@offline_option
 @json_option
 @place_options
 def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's options
@@ -372,6 +374,7 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 @click.option("--strict", is_flag=True, help="Exit with 6 unless all bytes are equal.")
 @click.option("--junit", "report", metavar="FILE", help="Write the verdict as a JUnit report too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@offline_option
 @json_option
 @place_options
 def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's options
@@ -427,6 +430,7 @@ def _judged(
 @click.argument("steps", nargs=-1)
 @choosing
 @click.option("--exit-code", is_flag=True, help="Exit with 5 when a step would execute.")
+@offline_option
 @json_option
 @place_options
 def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options

@@ -34,8 +34,8 @@ def packages(content: str) -> dict[str, str]:
         EnvironmentFailed: the text is no lockfile.
     """
     found: dict[str, list[str]] = {}
-    for package in _packages(content):
-        found.setdefault(normalized(package["name"]), []).append(_version(package))
+    for package in tables(content):
+        found.setdefault(normalized(package["name"]), []).append(version_of(package))
     return {name: " | ".join(sorted(versions)) for name, versions in sorted(found.items())}
 
 
@@ -43,7 +43,7 @@ def unconditional(content: str) -> dict[str, str]:
     """Return name → version of what every interpreter gets: no marker stands in the way."""
     return {
         normalized(package["name"]): package["version"]
-        for package in _packages(content)
+        for package in tables(content)
         if "marker" not in package and "version" in package
     }
 
@@ -52,15 +52,15 @@ def local(content: str) -> list[str]:
     """Return the names of packages that would be installed from paths beside the lockfile."""
     return [
         package["name"]
-        for package in _packages(content)
+        for package in tables(content)
         if "directory" in package
-        or any(not str(one.get("path", "/")).startswith("/") for one in _files(package))
+        or any(not str(one.get("path", "/")).startswith("/") for one in files(package))
     ]
 
 
 def archives(content: str) -> list[frozenset[str]]:
     """Return, for each package that has any, the sha256 of all its files."""
-    found = (_sha256s(package) for package in _packages(content))
+    found = (_sha256s(package) for package in tables(content))
     return [digests for digests in found if digests]
 
 
@@ -70,7 +70,7 @@ def identity(content: str) -> list[Any]:
     Two lockfiles that differ in where the same files come from have the same identity.
     """
     return sorted(
-        ([*_basics(package), sorted(_digests(package))] for package in _packages(content)),
+        ([*_basics(package), sorted(digests(package))] for package in tables(content)),
         key=repr,
     )
 
@@ -83,10 +83,10 @@ def missing_hashes(content: str, demanded: Mapping[str, Collection[str]]) -> lis
         demanded: name → ``sha256:DIGEST``… of which one has to be there.
     """
     return [
-        f"{package['name']} {_version(package)}"
-        for package in _packages(content)
+        f"{package['name']} {version_of(package)}"
+        for package in tables(content)
         if (wanted := demanded.get(normalized(package["name"])))
-        and not set(wanted) & set(_digests(package))
+        and not set(wanted) & set(digests(package))
     ]
 
 
@@ -173,7 +173,7 @@ def narrowed(content: str, holds: Callable[[str], bool]) -> str:
     """
     head, *blocks = content.split(_PACKAGE)
     kept = []
-    for block, package in zip(blocks, _packages(content), strict=True):
+    for block, package in zip(blocks, tables(content), strict=True):
         marker = package.get("marker")
         if marker is None:
             kept.append(block)
@@ -197,7 +197,12 @@ def difference(old: str, new: str) -> list[tuple[str, str | None, str | None]]:
     ]
 
 
-def _packages(content: str) -> list[dict[str, Any]]:
+def tables(content: str) -> list[dict[str, Any]]:
+    """Return the packages of a lockfile as they stand there.
+
+    Raises:
+        EnvironmentFailed: the text is no lockfile.
+    """
     import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
 
     try:
@@ -226,30 +231,33 @@ def _check(package: Mapping[str, Any]) -> None:
     name = package.get("name")
     if not isinstance(name, str):
         raise _damaged("a package has no name")
-    for one in _files(package):
+    for one in files(package):
         digest = one.get("hashes", {}).get("sha256", _SOME_DIGEST)
         if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
             raise _damaged(f"a sha256 of {name} is not one (64 hexadecimal digits)")
 
 
-def _version(package: Mapping[str, Any]) -> str:
+def version_of(package: Mapping[str, Any]) -> str:
+    """Return the version of a package, or its commit, or ``?``."""
     commit = package.get("vcs", {}).get("commit-id", "?")
     return str(package.get("version", commit))
 
 
 def _basics(package: Mapping[str, Any]) -> list[str]:
-    return [normalized(package["name"]), _version(package), package.get("marker", "")]
+    return [normalized(package["name"]), version_of(package), package.get("marker", "")]
 
 
-def _digests(package: Mapping[str, Any]) -> list[str]:
-    files = _files(package)
-    return [f"{name}:{digest}" for one in files for name, digest in one.get("hashes", {}).items()]
+def digests(package: Mapping[str, Any]) -> list[str]:
+    """Return ``ALGORITHM:DIGEST`` of every file of a package."""
+    hashes = [pair for one in files(package) for pair in one.get("hashes", {}).items()]
+    return [f"{name}:{digest}" for name, digest in hashes]
 
 
 def _sha256s(package: Mapping[str, Any]) -> frozenset[str]:
-    hashes = (one.get("hashes", {}) for one in _files(package))
+    hashes = (one.get("hashes", {}) for one in files(package))
     return frozenset(one["sha256"].lower() for one in hashes if "sha256" in one)
 
 
-def _files(package: Mapping[str, Any]) -> list[dict[str, Any]]:
+def files(package: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the files that a package may be installed from."""
     return [*(package[kind] for kind in _FILES if kind in package), *package.get("wheels", [])]

@@ -76,7 +76,7 @@ class Fetcher:
         url = wanted.url or ""
         remote = not url.startswith("file:")
         if self.offline and remote:
-            raise _unreachable(wanted, "UV_OFFLINE is set")
+            raise _unreachable(wanted, "nothing asks the network (--offline, UV_OFFLINE)")
         for attempt in range(1, self.attempts + 1):
             wait_s = min(0.5 * 2**attempt, _LONGEST_S)
             try:

@@ -238,7 +238,10 @@ def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:
     elif _DENIED.search(said):
         what = "the package index does not let us in"
         hint = "check user and password of the index: uv's settings, UV_INDEX_* or a netrc file"
-    elif _OFFLINE.search(said) or _UNREACHABLE.search(said):
+    elif _OFFLINE.search(said):
+        what += ": it would have to ask the package index, and nothing asks the network"
+        hint = "do it once without --offline (or UV_OFFLINE): what it needs is kept"
+    elif _UNREACHABLE.search(said):
         what = "the package index cannot be reached"
         hint = "check the network, the proxy variables and uv's index settings"
     elif "No solution found" in said or "parse requirement" in said:

@@ -113,9 +113,10 @@ class _Repository(NamedTuple):
 
 
 class RemoteProjects(NamedTuple):
-    """Fetches projects below a folder of the user's cache."""
+    """Fetches projects below a folder of the user's cache; ``offline`` takes what is there."""
 
     folder: Path
+    offline: bool = False
 
     def fetch(self, project: str, revision: str | None) -> Path:
         """Return the place of a project at a revision (default: the remote's own branch).
@@ -151,6 +152,13 @@ class RemoteProjects(NamedTuple):
     def _mirror(self, found: _Repository) -> Path:
         place = self.folder / f"{found.name}.git"
         giver = (_GIVER,) if found.local else ()
+        if self.offline and not found.local:
+            if not place.exists():
+                raise UsageError(
+                    "the repository was never fetched, and --offline asks no network",
+                    where=_shown(found.url), hint="run it once without --offline",
+                )  # fmt: skip
+            return place
         with _told("the repository cannot be fetched", found.url, _FETCHED):
             if place.exists():
                 _git(place, "fetch", "--prune", "--quiet", *giver, "origin")
