@@ -296,7 +296,7 @@ def test_a_lock_may_name_files_of_this_machine(machine: Machine) -> None:
 def test_a_git_repository_is_installed_as_before(machine: Machine) -> None:
     repository = machine.folder / "repository"
     with tarfile.open(next(machine.wheels.glob("rocky-*"))) as source:
-        source.extractall(machine.folder, filter="data")
+        source.extractall(machine.folder)  # noqa: S202 -- our own file
     (machine.folder / "rocky-1.0").rename(repository)
     for command in (
         ["init", "-q"],

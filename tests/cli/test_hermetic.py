@@ -20,6 +20,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(autouse=True)
+def plain_python(computer: Computer) -> None:
+    """Let no virtual environment stand on PATH: these tests' own reads their sources."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    kept = [one for one in folders if not Path(one).parent.joinpath("pyvenv.cfg").exists()]
+    computer.variables["PATH"] = os.pathsep.join(kept)
+
+
 def steps(*lines: str, more: str = "") -> str:
     """Return a project file with steps, one a line."""
     shown = "".join(f"      {line}\n" for line in lines)

@@ -1,5 +1,6 @@
 """``--trace``: what steps read is seen, and a step is executed again when some of that changed."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,6 +14,15 @@ MakeProject = Callable[[Files], Project]
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("strace") is None, reason="needs strace"
 )
+
+
+@pytest.fixture(autouse=True)
+def plain_python(computer: Computer) -> None:
+    """Let no virtual environment stand on PATH: these tests' own reads their sources."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    kept = [one for one in folders if not Path(one).parent.joinpath("pyvenv.cfg").exists()]
+    computer.variables["PATH"] = os.pathsep.join(kept)
+
 
 PROJECT = """\
 runproj: 1
