@@ -331,11 +331,11 @@ class Runner:
         pin = self.prepared.pinned[step.environment].pin
         variables = self._variables(step, workspace)
         environment = self._environments[step.environment]
-        surroundings = Surroundings(
-            workspace.root, workspace.project, workspace.temporary, tuple(environment.folders),
-            self.files.absolute("."),
-        )  # fmt: skip
         watch, unwatched = self._watch(step, workspace, audited=judged.known is not None)
+        surroundings = Surroundings(
+            workspace.root, workspace.project, workspace.temporary,
+            () if watch is None else tuple(environment.folders), self.files.absolute("."),
+        )  # fmt: skip
         directory = _joined(workspace.project, step.working_directory)
         argv = tuple(resolve_symbols(text, self.header.id, workspace.root) for text in step.argv)
         record = StepRun(

@@ -34,8 +34,9 @@ class SystemPrograms(NamedTuple):
                 folder = Path(text)
                 found[text] = None
                 for program in ("python3", "python"):  # of a virtual environment, what it is from
-                    base = (folder / program).resolve().parent
-                    if (folder / program).exists() and base != folder:
+                    real = os.path.realpath(folder / program)
+                    base = Path(real).parent
+                    if os.path.exists(real) and base != folder:  # noqa: PTH110 -- pathlib raises where one may not look
                         found |= dict.fromkeys(_around(base, home))
                 found |= dict.fromkeys(_around(folder, home))
         return list(found)
