@@ -208,9 +208,10 @@ class Watcher(Protocol):
         """
 
     def state(self, path: str) -> str | None:
-        """Return the sha256 of a file, ``folder`` for one, None for nothing.
+        """Return what stands at a path: ``folder``, None for nothing, else text that tells it.
 
-        Of a path that ends with ``/`` it returns the digest of the names in that folder.
+        That text changes with content, permissions and the target of a link. Of a path that ends
+        with ``/`` it is about the names in that folder.
         """
 
 

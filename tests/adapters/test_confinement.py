@@ -305,7 +305,21 @@ def test_a_machine_that_cannot_do_it_is_refused(
 def test_the_state_of_a_file_a_folder_and_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     state: Callable[[str], str | None] = watcher().state
-    assert state(f"{tmp_path}/file") == f"{tmp_path}/file"
+    file = tmp_path / "file"
+    file.chmod(0o644)
+    assert state(f"{file}") == f"{file} 644"
+    file.chmod(0o755)
+    assert state(f"{file}") == f"{file} 755"
+    link = tmp_path / "link"
+    for target, said in (
+        ("file", f"{file} 755 by a link to file"), ("nothing", "None by a link to nothing"),
+        (".", "folder by a link to ."),
+    ):  # fmt: skip
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        assert state(f"{link}") == said
+    link.unlink()
+    file.chmod(0o644)
     assert state(f"{tmp_path}") == "folder"
     assert state(f"{tmp_path}/none") is None
     before = state(f"{tmp_path}/")

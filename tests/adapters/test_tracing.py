@@ -281,8 +281,6 @@ def test_a_denial_is_told_of_the_file_that_a_link_leads_to(
         f'mkdir("/e/__pycache__", 0777) = -1 {E}',
         f'access("/data", W_OK) = -1 {E}',
         'connect(3<socket:[1]>, {sa_family=AF_UNIX, sun_path="/var/run/nscd/socket"}, 110) = 0',
-        'connect(3<socket:[1]>, {sa_family=AF_INET, sin_port=htons(80), '
-        'sin_addr=inet_addr("127.0.0.1")}, 16) = -1 ECONNREFUSED (Connection refused)',
         f'connect(3<socket:[1]>, {{sa_family=AF_UNIX, sun_path="/run/x"}}, 110) = -1 {N}',
         "socket(AF_UNIX, SOCK_STREAM, 0) = 3<socket:[1]>",
         'chown("/data", 0, 0) = -1 EPERM (Operation not permitted)',
@@ -495,3 +493,22 @@ def test_a_tracer_that_does_not_work_is_a_clear_refusal(
     with pytest.raises(Refused, match="strace does not work here: strace: not permitted"):
         watching.tracer()
     watching.tracer.cache_clear()
+
+
+KNOCK = 'connect(3<socket:[1]>, {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, 16)'
+HIDDEN = 'connect(3<socket:[1]>, {sa_family=AF_UNIX, sun_path=@"x"}, 5)'
+REFUSED = "= -1 ECONNREFUSED (Connection refused)"
+
+
+@pytest.mark.parametrize(
+    ("call", "denial"),
+    [(KNOCK, Denial("127.0.0.1:80", "network")), (HIDDEN, Denial("@x", "socket"))],
+)
+def test_a_service_of_the_machine_that_is_out_of_reach_is_a_denial(
+    planted: Planted, call: str, denial: Denial
+) -> None:
+    assert planted(f"1 {call} {REFUSED}", END).denied == (denial,)
+
+
+def test_a_service_of_its_own_that_is_late_is_none(planted: Planted) -> None:
+    assert planted(f"1 {KNOCK} {REFUSED}", f"1 {KNOCK} = 0", END).denied == ()

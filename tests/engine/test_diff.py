@@ -1,10 +1,11 @@
 """What differs between two runs."""
 
 import pytest
-from tests.engine.world import World, training, writes
+from tests.engine.world import Process, World, both, training, writes
 
 from runproj.engine.diff import Differ
 from runproj.errors import StoreError
+from runproj.ports import Accesses
 from runproj.record.difference import Difference
 from runproj.record.run import Run
 
@@ -156,3 +157,25 @@ def test_that_one_run_repeats_the_other_is_said(w: World) -> None:
     assert [between(w, *pair).relation for pair in ((a, b), (b, a), (a, a))] == [
         sentence, sentence, None,
     ]  # fmt: skip
+
+
+def test_an_undeclared_input_that_changed_is_named() -> None:
+    def reads(process: Process) -> None:
+        process.is_seen(Accesses(present=("/data/x", "/data/y"), absent=("/data/z",)))
+
+    w = World(
+        "runproj: 1\nentry_points: {main: {command: [a], outputs: [o], trace: true}}",
+        {"main": both(reads, writes(o="1"))},
+    )
+    w.disk.write("/data/x", b"1")
+    w.disk.write("/data/y", b"1")
+    a = w.run()
+    w.disk.write("/data/x", b"2")
+    b = w.run()
+    [line] = said(between(w, a, b))["inputs"]
+    assert line.startswith("main//data/x (undeclared): ")
+    assert a.steps[0].trace is not None
+    del w.objects.contents[a.steps[0].trace.observation]
+    assert "inputs" not in said(between(w, a, b))
+    w.disk.remove("/data/x")
+    assert said(between(w, b, w.run())) == {}

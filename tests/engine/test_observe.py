@@ -3,6 +3,7 @@
 import pytest
 from tests.engine.world import Process, Program, World, both, fails, statuses, told, writes
 from tests.fakes.reporter import FakeReporter
+from tests.fakes.source import FakeFile
 
 from runproj.engine.observe import (
     SHARED_MEMORY,
@@ -14,7 +15,9 @@ from runproj.engine.observe import (
     words,
 )
 from runproj.errors import Refused, StoreError
+from runproj.plan.plan import PlannedInput, PlannedStep
 from runproj.ports import Accesses, Confinement, Denial
+from runproj.record.audit import Audit
 from runproj.record.events import Warned
 from runproj.record.observation import SeenSource
 from runproj.record.outcome import Outcome
@@ -156,8 +159,8 @@ class TestUndeclared:
         assert warnings(w.reporter) == [
             (
                 "a: it reads /data/x.csv, which it does not declare",
-                "add to runproj.yaml: parameters: {x: {type: path, default: /data/x.csv}}, and put "
-                "{x} into the command of the step 'a'",
+                "add to runproj.yaml: parameters: {x: {type: path, default: /data/x.csv}}, put {x} into "
+                "the command of the step 'a', and let the program read that path",
             )
         ]
 
@@ -211,6 +214,66 @@ class TestUndeclared:
         assert warnings(w.reporter) == [("a: it does not read its declared input data.csv", None)]
         assert done.steps[0].trace is not None
         assert done.steps[0].trace.unused == ("data.csv",)
+
+
+class TestSilentStaleness:
+    """What a trace has learned is not forgotten."""
+
+    def outside(self, text: bytes = b"1") -> World:
+        w = world(sees(inside=("/data/x.csv", "a.py")))
+        w.disk.write("/data/x.csv", text)
+        return w
+
+    def test_an_older_result_that_was_not_traced_does_not_win(self) -> None:
+        w = self.outside()
+        run(w)
+        run(w, trace=True)
+        w.disk.write("/data/x.csv", b"2")
+        assert run(w) == {"a": "succeeded: undeclared input changed: /data/x.csv"}
+        w.disk.write("/data/x.csv", b"3")
+        assert run(w) == {"a": "succeeded: undeclared input changed: /data/x.csv"}
+
+    def test_nor_does_one_that_an_audit_refuted(self) -> None:
+        w = self.outside()
+        run(w)
+        w.disk.write("/data/x.csv", b"2")
+        w.execute(w.prepare(audit=Audit(share=1.0, seed=1)))
+        w.disk.write("/data/x.csv", b"3")
+        assert run(w) == {"a": "succeeded: undeclared input changed: /data/x.csv"}
+
+    def test_what_was_absent_is_watched_when_it_is_there(self) -> None:
+        w = world(sees(absent=("/data/flag",)))
+        run(w, trace=True)
+        w.disk.write("/data/flag", b"1")
+        w.programs["a"] = both(sees(inside=("/data/flag", "a.py")), writes(out_txt="x"))
+        assert run(w) == {"a": "succeeded: undeclared input changed: /data/flag"}
+        w.disk.write("/data/flag", b"2")
+        assert run(w) == {"a": "succeeded: undeclared input changed: /data/flag"}
+
+    def test_where_an_interpreter_looks_for_itself_is_no_input(self) -> None:
+        w = world(sees(absent=("/opt/lib/python311.zip", "/opt/pyvenv.cfg")))
+        done = w.execute(w.prepare(trace=True))
+        assert done.steps[0].trace is not None
+        assert done.steps[0].trace.outside == 0
+
+    def test_a_file_that_was_refused_was_looked_at(self) -> None:
+        def refused(process: Process) -> None:
+            place = f"{process.project}/run.sh"
+            process.is_seen(Accesses(present=("a.py", "data.csv"), denied=(Denial(place, "read"),)))
+
+        w = world(refused)
+        w.source["run.sh"] = FakeFile(b"1")
+        run(w, trace=True)
+        w.source["run.sh"] = FakeFile(b"1", "100755")
+        assert run(w) == {"a": "succeeded: source: run.sh"}
+
+    def test_the_network_of_a_result_must_be_that_of_the_step(self) -> None:
+        w = world(sees(), ONE + "            network: false\n")
+        run(w)
+        w.yaml = ONE
+        assert run(w) == {"a": "succeeded: network: False → True"}
+        assert run(w, hermetic=True) == {"a": "succeeded: not hermetic yet"}
+        assert run(w) == {"a": "cached: unchanged since r3"}
 
 
 class TestHermetic:
@@ -301,6 +364,10 @@ class TestHermetic:
         assert done.exit_code == 1
 
 
+STEP = PlannedStep(
+    name="a", argv=("a",), environment="default",
+    inputs=(PlannedInput(path="inputs/y/z", kind="file", origin="/data/z"),),
+)  # fmt: skip
 SHM = f"{SHARED_MEMORY}/x"
 AROUND = Surroundings("/w/1", "/w/1/sub", "/w/1.tmp", ("/env",), "/home/me/project")
 
@@ -367,8 +434,9 @@ def test_with_a_network_talking_is_allowed(denial: Denial) -> None:
     ("denial", "said", "line"),
     [
         (Denial("/data/my wine.csv", "read"), "it reads /data/my wine.csv, which it does not",
-         "parameters: {my_wine: {type: path, default: /data/my wine.csv}}, and put {my_wine}"),
+         "parameters: {my_wine: {type: path, default: /data/my wine.csv}}, put {my_wine}"),
         (Denial("/data/2024.csv", "read"), "it reads", "parameters: {data_2024: "),
+        (Denial("/data/z", "read"), "it reads", "stands at inputs/y/z in the workspace"),
         (Denial("/home/me/project/x/y.csv", "read"), "it reads", "inputs: [x/y.csv], and read it"),
         (Denial("/data/", "read"), "it lists /data/", "parameters: {data: "),
         (Denial("/srv/out.txt", "write"), "it writes /srv/out.txt, outside of its workspace",
@@ -380,7 +448,7 @@ def test_with_a_network_talking_is_allowed(denial: Denial) -> None:
 )  # fmt: skip
 def test_what_is_said_and_what_mends_it(denial: Denial, said: str, line: str) -> None:
     assert words(denial).startswith(said)
-    assert line in line_to_add(denial, "a", "runproj.yaml", "/home/me/project")
+    assert line in line_to_add(denial, STEP, "runproj.yaml", "/home/me/project")
 
 
 def test_of_many_some_are_named() -> None:

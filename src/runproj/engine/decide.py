@@ -82,10 +82,14 @@ class Decider:
         if self.force or not step.cache:
             return Judged(self._must(step).decision, now)
         obstacles: list[Reason] = []
+        looks_outside = False
         for run_id, known in self.runs.find(now):
             same = known.fingerprint is not None and known.fingerprint.digest == now.digest
             if not same and not self._is_unread(step, known):
                 continue
+            if known.trace is None and looks_outside:
+                continue  # nobody knows what it found there
+            looks_outside |= known.trace is not None and known.trace.outside > 0
             obstacle = self._obstacle(step, known)
             if obstacle is None:
                 reason = Reason(kind="unchanged" if same else "unread", name=run_id)
@@ -114,6 +118,8 @@ class Decider:
             return Reason(kind="unconfined")
         if step.trace and known.trace is None:
             return Reason(kind="untraced")
+        if known.network != step.networked and (known.network or not known.hermetic):
+            return Reason(kind="network", before=known.network, after=step.networked)
         if known.trace is not None and known.trace.outside:
             seen = self._observation(known)
             if seen is None:
@@ -140,10 +146,10 @@ class Decider:
             self._sources[step.sources] = SeenSource(seen)
         return self._sources[step.sources]
 
-    def was_undeclared(self, step: PlannedStep) -> bool:
-        """Tell whether the step read something undeclared when it was last executed."""
+    def looked_outside(self, step: PlannedStep) -> bool:
+        """Tell whether the step looked at something undeclared when it was last executed."""
         last = self.runs.last(self.project, self.plan.entry_point, step.name)
-        return last is not None and last[1].trace is not None and bool(last[1].trace.undeclared)
+        return last is not None and last[1].trace is not None and last[1].trace.outside > 0
 
     def _has(self, output: Artifact) -> bool:
         try:

@@ -7,9 +7,11 @@ from typing import NamedTuple
 from runproj.engine.decide import below, changed_facts
 from runproj.errors import StoreError
 from runproj.lock import pylock
+from runproj.model import from_json
 from runproj.ports import ObjectStore, SourceControl
-from runproj.record.difference import Difference, difference
-from runproj.record.run import EnvironmentUse, Run
+from runproj.record.difference import Change, Difference, difference
+from runproj.record.observation import Observation
+from runproj.record.run import EnvironmentUse, Run, StepRun
 
 
 class Differ(NamedTuple):
@@ -24,7 +26,8 @@ class Differ(NamedTuple):
         Raises:
             StoreError: a source snapshot or a lock that differs is gone.
         """
-        return difference(a, b, self._files(a, b), self._packages(a, b))
+        outside = [change for step in b.steps for change in self._outside(a.step(step.name), step)]
+        return difference(a, b, self._files(a, b), self._packages(a, b), outside)
 
     def patch(self, a: Run, b: Run) -> Iterator[str]:
         """Yield the lines of a unified diff of the code; binary files are only named."""
@@ -35,6 +38,23 @@ class Differ(NamedTuple):
                 continue
             for line in difflib.unified_diff(old, new, f"a/{path}", f"b/{path}"):
                 yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+    def _outside(self, old: StepRun | None, new: StepRun) -> Iterator[Change]:
+        """Yield what two step runs read without declaring it, and found changed."""
+        before, after = (self._looked_at(step) for step in (old, new))
+        for path in sorted({*before, *after}):
+            was, is_now = before.get(path), after.get(path)
+            if path in before and path in after and was != is_now:
+                name = f"{path} (undeclared)"
+                yield Change(name=name, about=new.name, before=_short(was), after=_short(is_now))
+
+    def _looked_at(self, step: StepRun | None) -> Mapping[str, str | None]:
+        if step is None or step.trace is None:
+            return {}
+        try:
+            return from_json(Observation, self.objects.read(step.trace.observation)).outside
+        except StoreError:
+            return {}
 
     def _files(self, a: Run, b: Run) -> dict[str, tuple[str | None, str | None]]:
         if (a.source.tree, a.source.project_path) == (b.source.tree, b.source.project_path):
@@ -83,6 +103,10 @@ class Differ(NamedTuple):
         except StoreError:
             return [("lock", old[:12], new[:12])]
         return pylock.difference(*texts) or [("lock", old[:12], new[:12])]
+
+
+def _short(content: str | None) -> str | None:
+    return None if content is None else content[:12]
 
 
 def _environments(run: Run) -> Mapping[str, EnvironmentUse]:

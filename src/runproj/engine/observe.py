@@ -28,6 +28,8 @@ _HARMLESS = re.compile(
     r"/proc/[^/]+(/task/[^/]+)?/(comm|oom_score_adj|timerslack_ns)"
     r"|.*/__pycache__(/.*)?|/var/cache/fontconfig(/.*)?"
 )
+# Where an interpreter looks for itself, in all the folders around the one that it stands in.
+_OF_INTERPRETERS = re.compile(r".*/(lib\w*/python[\d.]+(\.zip)?|pyvenv\.cfg|pybuilddir\.txt)")
 _NAME = re.compile(r"\W+")
 _SHOWN = 5
 
@@ -89,7 +91,8 @@ def observation(
         source: what the source held.
         state: tells what stands at a path outside, see :class:`runproj.ports.Watcher`.
     """
-    there = (*accesses.present, *accesses.absent)
+    refused = (one.place for one in accesses.denied if one.kind in ("read", "write"))
+    there = (*accesses.present, *accesses.absent, *refused)
     inside = {path for path in there if _within(path, (surroundings.root,))}
     listed = {path for path in accesses.listed if _within(path, (surroundings.root,))}
     paths = sorted(map(surroundings.relative, inside))
@@ -112,7 +115,8 @@ def _outside(
             if content is not None:
                 yield path, content
     for path in accesses.absent:  # what was made meanwhile was made by the step, or comes too late
-        if not surroundings.is_known(path) and state(path) is None:
+        known = surroundings.is_known(path) or _OF_INTERPRETERS.fullmatch(path)
+        if not known and state(path) is None:
             yield path, None
     for path in accesses.listed:
         if not surroundings.is_known(path):
@@ -175,9 +179,15 @@ def words(denial: Denial) -> str:
     return f"it uses the network: {place}"
 
 
-def line_to_add(denial: Denial, step: str, project_file: str, users: str) -> str:
+def line_to_add(denial: Denial, planned: PlannedStep, project_file: str, users: str) -> str:
     """Return what mends it, with the line for the project file."""
-    place = denial.place
+    place, step = denial.place, planned.name
+    given = next((one.path for one in planned.inputs if one.origin == place), None)
+    if given is not None:
+        return (
+            f"it is declared, and stands at {given} in the workspace: let the program read it "
+            "there, by the path that its command is given"
+        )
     if denial.kind == "write":
         name = posixpath.basename(place)
         return (
@@ -195,8 +205,8 @@ def line_to_add(denial: Denial, step: str, project_file: str, users: str) -> str
     stem = _NAME.sub("_", posixpath.basename(place.rstrip("/")).partition(".")[0]).strip("_")
     name = stem.lower() if stem[:1].isalpha() else f"data_{stem.lower()}".rstrip("_")
     return (
-        f"add to {project_file}: parameters: {{{name}: {{type: path, default: {place}}}}}, and put "
-        f"{{{name}}} into the command of the step {step!r}"
+        f"add to {project_file}: parameters: {{{name}: {{type: path, default: {place}}}}}, put "
+        f"{{{name}}} into the command of the step {step!r}, and let the program read that path"
     )
 
 

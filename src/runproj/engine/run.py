@@ -356,6 +356,7 @@ class Runner:
             started_at=timestamp(self.clock()),
             reusable=unwatched is None and environment.key == pin.key,
             hermetic=step.hermetic,
+            network=step.networked,
         )
         self.journal.started(record)
         log = self.journal.log(step.name)
@@ -388,13 +389,13 @@ class Runner:
     ) -> tuple[str | None, Warned | None]:
         """Return where the trace of a step goes, and a warning when it cannot be watched.
 
-        A step that read something undeclared before is watched without being asked to: else a
+        A step that looked at something undeclared before is watched without being asked to: else a
         change of that would no longer be noticed. So is one that is audited, if it can be.
         """
         place = _joined(workspace.temporary, _TRACE)
         if step.trace or step.hermetic:
             return place, None
-        undeclared = self.prepared.decider.was_undeclared(step)
+        undeclared = self.prepared.decider.looked_outside(step)
         if not undeclared and not audited:
             return None, None
         try:
@@ -571,7 +572,7 @@ class Runner:
 
     def _line(self, denial: Denial, step: PlannedStep) -> str:
         users = self.files.absolute(".")
-        return line_to_add(denial, step.name, self.prepared.project_file, users)
+        return line_to_add(denial, step, self.prepared.project_file, users)
 
     def _refuse_gap(self, trace: Trace) -> None:
         """Let a hermetic step of which not everything was seen not count as one."""

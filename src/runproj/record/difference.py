@@ -1,6 +1,6 @@
 """What differs between two runs, group by group; what is equal is left out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from runproj.model import Key, Model
@@ -59,6 +59,7 @@ def difference(
     b: Run,
     source: Mapping[str, tuple[str | None, str | None]],
     packages: Mapping[str, list[tuple[str, str | None, str | None]]],
+    outside: Iterable[Change] = (),
 ) -> Difference:
     """Compare two runs.
 
@@ -67,6 +68,7 @@ def difference(
         b: the other.
         source: path → object ids of the files of the code that differ.
         packages: environment → name, version in ``a`` and in ``b`` of what differs in it.
+        outside: inputs that nobody declared.
     """
     return Difference(
         a=a.id,
@@ -82,7 +84,7 @@ def difference(
             for environment, changed in packages.items()
             for name, old, new in changed
         ),
-        inputs=tuple(_files(a, b, "inputs")),
+        inputs=(*_files(a, b, "inputs"), *outside),
         outputs=tuple(_files(a, b, "outputs")),
         metrics=tuple(
             change

@@ -31,8 +31,11 @@ class Observation(Model):
     @property
     def undeclared(self) -> tuple[str, ...]:
         """What was read outside, and was there."""
-        nothing = (None, FOLDER)
-        return tuple(path for path, content in self.outside.items() if content not in nothing)
+        return tuple(
+            path
+            for path, content in self.outside.items()
+            if content is not None and not content.startswith(FOLDER)
+        )
 
     def covers(self, path: str, *, came_or_went: bool) -> bool:
         """Tell whether a change of a source file could have been noticed.

@@ -101,6 +101,7 @@ class StepRun(Model):
     reusable: bool = True
     trace: Trace | None = None
     hermetic: bool = False
+    network: bool = True
     denied: tuple[str, ...] = ()
     audited: Audited | None = None
 

@@ -251,6 +251,8 @@ class _Trace:
     listed: dict[str, None] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
+    unanswered: dict[Denial, None] = field(default_factory=dict)
+    answered: set[Denial] = field(default_factory=set)
     denied: dict[Denial, None] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     real: dict[str, str] = field(default_factory=dict)
@@ -269,9 +271,15 @@ class _Trace:
             present=tuple(map(_text, self.present)),
             absent=tuple(map(_text, self.absent)),
             listed=tuple(map(_text, self.listed)),
-            denied=tuple(denial._replace(place=_text(denial.place)) for denial in self.denied),
+            denied=tuple(
+                denial._replace(place=_text(denial.place))
+                for denial in (*self.denied, *self._out_of_reach())
+            ),
             gap=self.gap,
         )
+
+    def _out_of_reach(self) -> list[Denial]:
+        return [denial for denial in self.unanswered if denial not in self.answered]
 
     def missed(self, why: str) -> None:
         """Note that something cannot be known."""
@@ -625,6 +633,8 @@ class _Trace:
             return
         unix = _UNIX.search(call.arguments)
         if unix is not None:
+            if unix[1]:
+                self._knocked(call, Denial(f"@{unescaped(unix[2])}", "socket"))
             if call.error in (None, "EINPROGRESS", "EACCES", "EPERM", "EAGAIN"):
                 self._served(call, unix[1], unescaped(unix[2]))
             return
@@ -632,9 +642,21 @@ class _Trace:
         if address is None:
             return
         port, host = address.groups()
+        if host.startswith(_LOCAL):
+            self._knocked(call, Denial(f"{host}:{port}", "network"))
         if call.error in _UNREACHABLE or (port == _DNS and host.startswith(_LOCAL)):
             shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             self.denied[Denial(shown, "network")] = None
+
+    def _knocked(self, call: _Call, denial: Denial) -> None:
+        """Note a service of this machine that nobody answers for, as long as nobody does.
+
+        One of the step's own answers in the end; one from outside is out of reach.
+        """
+        if call.error == "ECONNREFUSED":
+            self.unanswered.setdefault(denial)
+        elif call.error in (None, "EINPROGRESS"):
+            self.answered.add(denial)
 
     def _served(self, call: _Call, abstract: str, name: str) -> None:
         """Note a service of the machine."""

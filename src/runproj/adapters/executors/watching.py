@@ -59,12 +59,20 @@ class LocalWatcher:
             if path.endswith("/"):
                 names = "\0".join(sorted(os.listdir(path)))  # noqa: PTH208 -- the names alone
                 return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+            if os.path.islink(path):  # noqa: PTH114 -- one call
+                target = os.readlink(path)  # noqa: PTH115 -- the same
+                behind = self.state(os.path.realpath(path))
+                return f"{FOLDER if behind == FOLDER else behind} by a link to {target}"
             mode = os.stat(path).st_mode  # noqa: PTH116 -- one call
-            if stat.S_ISDIR(mode):
-                return FOLDER
-            return self._digest(path) if stat.S_ISREG(mode) else None
+        except OSError:
+            return None
+        if stat.S_ISDIR(mode):
+            return FOLDER
+        try:
+            content = self._digest(path) if stat.S_ISREG(mode) else "no file"
         except (OSError, RunprojError):
-            return None  # it cannot be read, and so could not be then
+            content = "unreadable"
+        return f"{content} {stat.S_IMODE(mode):o}"
 
 
 @functools.cache
