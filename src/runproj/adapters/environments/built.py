@@ -17,14 +17,16 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from runproj.adapters.disk import write_atomically
 from runproj.adapters.environments.interpreters import Interpreter, state
+from runproj.adapters.holdings import size_of
 from runproj.errors import EnvironmentFailed
 from runproj.model import Model
+from runproj.ports import Held
 
 _FORMAT = 1
 _DIGITS = 20
@@ -240,6 +242,38 @@ class BuiltEnvironments(NamedTuple):
             raise EnvironmentFailed(
                 f"the environment cannot be removed: {error.strerror}", where=str(error.filename)
             ) from error
+
+
+class HeldEnvironments:
+    """Environments as what takes room, finished or not, see :class:`~runproj.ports.Holdings`."""
+
+    def __init__(self, root: Path) -> None:
+        """Look at the folder ``root``."""
+        self.place = str(root)
+        self._built = BuiltEnvironments(root)
+
+    def all(self) -> Sequence[Held]:
+        """Return what is there: finished ones by key, others by the name of their folder."""
+        ready = self._built.all()
+        found = [Held(one.key, one.size, one.used_at) for one in ready]
+        known = {one.key[:_DIGITS] for one in ready}
+        for folder in sorted(self._built.root.glob("*/")):
+            if folder.name not in known:
+                with contextlib.suppress(FileNotFoundError):  # its builder removed it
+                    found.append(Held(folder.name, size_of(folder), folder.stat().st_mtime))
+        return found
+
+    def remove(self, one: Held) -> bool:
+        """Remove an environment, unless it was used since."""
+        folder = Slot(self._built.root, one.name).folder
+        try:
+            used = folder / "used" if (folder / "ready.json").exists() else folder
+            if used.stat().st_mtime != one.used_at:
+                return False
+        except FileNotFoundError:
+            return not folder.exists()
+        self._built.remove(one.name)
+        return True
 
 
 def _shown(folder: Path, data: dict[str, Any]) -> BuiltEnvironment:
