@@ -59,7 +59,7 @@ def _used(one: Holding, now: float) -> str:
 def age(seconds: float) -> str:
     """Return how long ago something was, roughly.
 
-    >>> age(3), age(90), age(7300), age(86400 * 40)
+    >>> age(3), age(61), age(7300), age(86400 * 40)
     ('a moment', '1 min', '2 h', '40 d')
     """
     for unit, name in ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
