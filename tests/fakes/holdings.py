@@ -27,7 +27,7 @@ class FakeHoldings:
             raise StoreError("permission denied")
         if one.name in self.used:
             return False
-        del self.things[one.name]
+        self.things.pop(one.name, None)
         return True
 
 

@@ -5,7 +5,7 @@
     environments/
       <20 digits of the key>/   one environment; it counts only when ready.json is in it
         ready.json              the marker, written last: what it is, and how it looked when built
-        used                    its time is when it was used last
+        used                    its time is when it was used last; locked by those who use it
         pylock.toml             the lock that it was built for
         pylock.archives.toml    the same with the archives that it was installed from
         venv/                   the environment itself
@@ -31,6 +31,7 @@ from runproj.ports import Held
 _FORMAT = 1
 _DIGITS = 20
 _CACHED = "__pycache__"
+_in_use: dict[tuple[int, int], int] = {}  # open files, which hold locks until this process ends
 
 
 class Marker(NamedTuple):
@@ -103,9 +104,19 @@ class Slot:
         self._ready.unlink(missing_ok=True)
 
     def touch(self) -> None:
-        """Note that it is used now."""
+        """Note that it is used now, and until this process ends: ``gc`` leaves it alone."""
         with contextlib.suppress(OSError):  # the list shows an older time; no reason to stop
-            os.utime(self.folder / "used")
+            handle = os.open(self.folder / "used", os.O_RDONLY | os.O_CLOEXEC)
+            known = _in_use.setdefault(_identity(handle), handle)
+            if known != handle:
+                os.close(handle)
+            fcntl.flock(known, fcntl.LOCK_SH)
+            os.utime(known)
+
+
+def _identity(handle: int) -> tuple[int, int]:
+    status = os.fstat(handle)
+    return status.st_dev, status.st_ino
 
 
 def damage(slot: Slot, marker: Marker) -> str | None:
@@ -264,15 +275,26 @@ class HeldEnvironments:
         return found
 
     def remove(self, one: Held) -> bool:
-        """Remove an environment, unless it was used since."""
+        """Remove an environment, unless it was used since, or somebody uses it."""
         folder = Slot(self._built.root, one.name).folder
+        used = folder / "used" if (folder / "ready.json").exists() else folder
         try:
-            used = folder / "used" if (folder / "ready.json").exists() else folder
-            if used.stat().st_mtime != one.used_at:
-                return False
+            handle = os.open(used, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return not folder.exists()
-        self._built.remove(one.name)
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"it cannot be removed: {error.strerror}", where=str(used)
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_mtime != one.used_at:
+                return False
+            self._built.remove(one.name)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(handle)
         return True
 
 
