@@ -530,12 +530,14 @@ class Held(NamedTuple):
 
     ``name`` tells it from others of its kind, ``size`` is in bytes, ``used_at`` when it was kept or
     used last, in seconds since 1970. ``needs`` names others of its kind that serve with it only.
+    ``unique`` tells that it cannot be made again from what is at hand.
     """
 
     name: str
     size: int
     used_at: float
     needs: tuple[str, ...] = ()
+    unique: bool = False
 
 
 class Holdings(Protocol):

@@ -397,6 +397,18 @@ def test_environments_go_by_age_and_are_built_again(packaged: Packaged) -> None:
         assert done.json["verify"]["verdict"] == "identical"
 
 
+def test_an_environment_whose_archives_are_gone_stays(packaged: Packaged) -> None:
+    packaged.type("run", ".").ok()
+    [folder] = packaged.environments
+    then = time.time() - 31 * DAY
+    os.utime(folder / "used", (then, then))
+    assert packaged.gc("-n")["environments"]["removed"] == 1
+    shutil.rmtree(packaged.home / ".local")
+    assert packaged.gc()["environments"]["removed"] == 0
+    assert "archives of packages are missing" in packaged.type("gc").ok().out
+    assert packaged.environments == [folder]
+
+
 def test_archives_go_only_when_that_is_wished_and_no_run_of_this_store_needs_them(
     packaged: Packaged,
 ) -> None:

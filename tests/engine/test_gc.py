@@ -239,6 +239,15 @@ def test_what_is_shared_goes_by_age(world: World) -> None:
         assert (found.used_at, found.oldest_at) == (NOW - 29 * DAY, NOW - 30 * DAY)
 
 
+def test_an_environment_that_cannot_be_built_again_stays(world: World) -> None:
+    there = world.there["environments"]
+    there.things["old"] = Held("old", 3, 0.0, unique=True)
+    there.things["new"] = Held("new", 3, NOW, unique=True)
+    room = world.collect()
+    assert world.stay("environments") == {"old", "new"}
+    assert room.notes[0].startswith("1 environment not used for long stays: ")
+
+
 def test_what_cannot_be_removed_is_told_and_the_rest_goes(world: World) -> None:
     there = world.there["environments"]
     for name in ("stuck", "used", "free"):

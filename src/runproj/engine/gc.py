@@ -262,12 +262,23 @@ class _Visit:
         """Remove what is shared by stores and was not used for long; None: all of it is needed."""
         if needed:
             needed = _closed(port.all(), needed)
+        unique = 0
 
         def is_unneeded(one: Held) -> bool:
+            nonlocal unique
             old = self.gc.now - one.used_at >= self.wish.older_than_s
-            return needed is not None and old and one.name not in needed
+            unique += old and one.unique
+            return needed is not None and old and one.name not in needed and not one.unique
 
-        return self._of(kind, port, is_unneeded, goes=goes)
+        holding = self._of(kind, port, is_unneeded, goes=goes)
+        if unique:
+            stay = "stays" if unique == 1 else "stay"
+            self.notes.append(
+                f"{_count(unique, 'environment')} not used for long {stay}: archives of packages "
+                "are missing, and a rerun might not get them again; 'runproj env remove' removes "
+                "environments all the same"
+            )
+        return holding
 
     def _archives(self, runs: Iterable[Run]) -> set[str] | None:
         """Return the digests of all archives that runs need; None when that is not known."""

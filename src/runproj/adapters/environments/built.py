@@ -266,7 +266,10 @@ class HeldEnvironments:
     def all(self) -> Sequence[Held]:
         """Return what is there: finished ones by key, others by the name of their folder."""
         ready = self._built.all()
-        found = [Held(one.key, one.size, one.used_at) for one in ready]
+        found = [
+            Held(one.key, one.size, one.used_at, unique=not _comes_again(Path(one.path).parent))
+            for one in ready
+        ]
         known = {one.key[:_DIGITS] for one in ready}
         for folder in sorted(self._built.root.glob("*/")):
             if folder.name not in known:
@@ -296,6 +299,20 @@ class HeldEnvironments:
         finally:
             os.close(handle)
         return True
+
+
+def _comes_again(folder: Path) -> bool:
+    """Tell whether all that an environment was installed from is there still, as archives."""
+    import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
+
+    try:
+        place = folder / "pylock.archives.toml"
+        place = place if place.exists() else folder / "pylock.toml"  # nothing had to be installed
+        packages = tomllib.loads(place.read_text(encoding="utf-8")).get("packages", [])
+        files = [[*one.get("wheels", ()), one.get("archive", {})][0] for one in packages]
+        return all(Path(one["path"]).is_absolute() and Path(one["path"]).exists() for one in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _shown(folder: Path, data: dict[str, Any]) -> BuiltEnvironment:
