@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runproj.adapters.source.git import GitSource
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
+    from runproj.engine.gc import Gc
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
 
 PROJECT_FILES = ("runproj.yaml", "runproj.yml")
 STORE = ".runproj"
+_WORKSPACES = "workspaces"
+_REPEATS = "workspaces of repeats/in a longer path"
 _CLOSED = frozenset({STORE, ".git"})
 _ALPHABET = "abcdefghjkmnpqrstvwxyz0123456789"  # no letters that look like others
 
@@ -108,6 +111,18 @@ class Store:
     def objects(self) -> FolderObjects:
         """Content by digest."""
         return FolderObjects(str(self.folder / "objects"))
+
+    @cached_property
+    def shared(self) -> int | None:
+        """Use the store together with others until this process ends: ``gc`` does not begin."""
+        from runproj.adapters.store.use import shared  # noqa: PLC0415 -- lazy
+
+        return shared(self.folder)
+
+    def share(self) -> "Store":
+        """Use it, see :attr:`shared`: what a run is prepared from must not go meanwhile."""
+        self.shared  # noqa: B018 -- once is enough
+        return self
 
     @cached_property
     def source(self) -> "GitSource":
@@ -271,7 +286,7 @@ class OpenProject(NamedTuple):
         from runproj.engine.prepare import Preparer  # noqa: PLC0415 -- lazy
         from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
 
-        store = self.store
+        store = self.store.share()
         return Preparer(
             self.project,
             self.file,
@@ -532,7 +547,7 @@ def execute(
         objects=store.objects,
         runs=store.runs,
         workspaces=options.workspaces
-        or FolderWorkspaces(str(cache_folder() / "workspaces"), store.source, store.objects),
+        or FolderWorkspaces(str(cache_folder() / _WORKSPACES), store.source, store.objects),
         executor=local_executor(),
         watcher=_LazyWatcher(store),
         backends=backends(caller, store, tuple(prepared.packages.values())),
@@ -646,6 +661,7 @@ def _varier(store: Store, caller: Mapping[str, str], reporter: "Reporter") -> "V
     from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
 
     here = os.path.realpath(Path.cwd())
+    store.share()
     return Varier(
         Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look),
         store.objects,
@@ -736,6 +752,50 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     return Fsck(CheckedObjects(store.objects), source, CheckedRecords(store.runs), progress)
 
 
+def gc(store: Store) -> "Gc":
+    """Return what makes room in a store, and in the user's folders."""
+    from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
+    from runproj.adapters.environments.archives import HeldArchives  # noqa: PLC0415 -- lazy
+    from runproj.adapters.environments.built import HeldEnvironments  # noqa: PLC0415 -- lazy
+    from runproj.adapters.holdings import PathHoldings  # noqa: PLC0415 -- lazy
+    from runproj.adapters.source.checks import GitChecks  # noqa: PLC0415 -- lazy
+    from runproj.adapters.source.holdings import GitHoldings  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store.checked_objects import CheckedObjects  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store.checked_records import CheckedRecords  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store.held import HeldObjects  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store.use import FolderUse  # noqa: PLC0415 -- lazy
+    from runproj.engine.gc import Gc, Places  # noqa: PLC0415 -- lazy
+
+    objects, records = CheckedObjects(store.objects), CheckedRecords(store.runs)
+    git = str(store.folder / "source.git")
+    source = GitChecks(git)
+    working = [cache_folder() / name for name in (_WORKSPACES, _REPEATS)]
+    place, runs, cache = str(store.folder), store.folder / "runs", str(working[0])
+
+    def damaged() -> list[Path]:
+        return [*store.objects.set_aside_before(), *source.set_aside_before()]
+
+    def left() -> list[Path]:
+        dead = [one for folder in working for one in workspaces.left(folder)]
+        return [*objects.left(), *records.left(), *source.left(), *dead]
+
+    places = Places(
+        objects=HeldObjects(store.objects),
+        logs=PathHoldings(str(runs), lambda: sorted(runs.glob("*/steps/*"))),
+        damaged=PathHoldings(place, damaged),
+        leftovers=PathHoldings(place, left),
+        environments=HeldEnvironments(cache_folder() / "environments"),
+        workspaces=PathHoldings(
+            cache, lambda: [one for folder in working for one in workspaces.kept(folder)]
+        ),
+        archives=HeldArchives(str(archive_folder())),
+    )
+    return Gc(
+        FolderUse(store.folder), records, objects, objects.read, GitHoldings(git), places,
+        time.time(),
+    )  # fmt: skip
+
+
 def verify_times(
     store: Store, past: "Run", times: int, caller: Mapping[str, str], reporter: "Reporter",
     options: Options,
@@ -806,10 +866,10 @@ class Lab:
         from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
 
         source, objects = self.store.source, self.store.objects
-        usual = cache_folder() / "workspaces"
+        usual = cache_folder() / _WORKSPACES
         folder = Path(self.ordered or "", "workspaces") if "reordered" in places else usual
         if "elsewhere" in places:
-            folder = folder.with_name("workspaces of repeats") / "in a longer path"
+            folder = folder.parent / _REPEATS
 
         def make(arrange: "Arrange | None" = None) -> FolderWorkspaces:
             own = self.held if "held" in places else None
@@ -927,6 +987,7 @@ def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepare
     """Prepare to do a past run again, or one step, see :class:`runproj.engine.rerun.Rerunner`."""
     from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
 
+    store.share()
     rerunner = Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look)
     return rerunner.prepare(run, step)
 

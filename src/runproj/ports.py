@@ -5,7 +5,8 @@ Every member may raise a :class:`~runproj.errors.RunprojError`; no adapter lets 
 through.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from runproj.lock.lock import Declaration, Lock
@@ -527,6 +528,87 @@ class RecordChecks(Protocol):
 
     def others(self) -> SeenRun:
         """Look at what belongs to no run, such as locks; the result has no run."""
+
+
+class Held(NamedTuple):
+    """Something that takes room.
+
+    ``name`` tells it from others of its kind, ``size`` is in bytes, ``used_at`` when it was kept or
+    used last, in seconds since 1970. ``needs`` names others of its kind that serve with it only.
+    ``unique`` tells that it cannot be made again from what is at hand.
+    """
+
+    name: str
+    size: int
+    used_at: float
+    needs: tuple[str, ...] = ()
+    unique: bool = False
+
+
+class Holdings(Protocol):
+    """All things of one kind that take room, in the store or beside it."""
+
+    @property
+    def place(self) -> str:
+        """Where they are."""
+
+    def all(self) -> Sequence[Held]:
+        """Return what is there."""
+
+    def remove(self, one: Held) -> bool:
+        """Remove something; tell whether it is gone: not when it was used since it was seen.
+
+        Raises:
+            RunprojError: it cannot be removed.
+        """
+
+
+class HeldSnapshots(NamedTuple):
+    """Source snapshots: how many are kept, and which of them no run needs.
+
+    ``size`` is that of the whole source store in bytes, ``unneeded_size`` that of objects that
+    belong to no snapshot that stays; ``young`` counts snapshots that stay for their youth only.
+    ``problem`` says why none can be removed.
+    """
+
+    kept: int
+    size: int
+    unneeded: tuple[str, ...] = ()
+    unneeded_size: int = 0
+    young: int = 0
+    problem: str | None = None
+
+
+class SnapshotHoldings(Protocol):
+    """The source snapshots of a store, as what takes room."""
+
+    @property
+    def place(self) -> str:
+        """Where they are."""
+
+    def look(self, needed: Collection[str], young_s: float) -> HeldSnapshots:
+        """Tell what is there, and which trees are needed by nobody and not that young."""
+
+    def remove(self, trees: Sequence[str], young_s: float) -> None:
+        """Remove snapshots, and all objects that belong to none and are not that young.
+
+        Raises:
+            StoreError: they cannot be removed.
+        """
+
+
+class StoreUse(Protocol):
+    """Who uses a store now."""
+
+    def alive(self) -> Sequence[str]:
+        """Return the ids of the runs that go on."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep everybody else from beginning anything in the store meanwhile.
+
+        Raises:
+            StoreError: somebody is at it.
+        """
 
 
 class Reporter(Protocol):

@@ -4,6 +4,8 @@ import contextlib
 import fcntl
 import itertools
 import os
+import shutil
+import stat
 import time
 from collections.abc import Iterator
 from io import FileIO
@@ -87,3 +89,18 @@ def is_left(place: Path) -> bool:
         return time.time() - place.lstat().st_mtime > _LEFT_S
     except FileNotFoundError:
         return False
+
+
+def remove_all(path: Path) -> None:
+    """Remove a folder; one in which folders were made read-only too."""
+    if not path.exists():
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError:
+        for folder, folders, _ in os.walk(path):
+            for name in folders:  # it looks into them afterwards
+                if not Path(folder, name).is_symlink():
+                    with contextlib.suppress(OSError):
+                        Path(folder, name).chmod(stat.S_IRWXU)
+        shutil.rmtree(path, ignore_errors=True)

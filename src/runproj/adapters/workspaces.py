@@ -7,14 +7,13 @@ that sees the same source, so that many steps over a large source pay for what t
 import contextlib
 import os
 import posixpath
-import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runproj.adapters.disk import FolderLock, is_locked
+from runproj.adapters.disk import FolderLock, is_left, is_locked, remove_all
 from runproj.errors import Refused, StoreError
 from runproj.ports import Changes, Furnishing, ObjectStore, SourceControl
 
@@ -76,7 +75,7 @@ class FolderWorkspaces:
             self.folder.mkdir(parents=True, exist_ok=True)
             for other in self.folder.glob("run-*"):
                 if not (other / _KEPT).exists() and not is_locked(other / "lock"):
-                    _remove(other)
+                    remove_all(other)
             new = Path(tempfile.mkdtemp(dir=self.folder, prefix="new-"))
             self._lock = FolderLock(new / "lock")
             name = new.name.removeprefix("new-")
@@ -97,11 +96,11 @@ class FolderWorkspaces:
         """Remove what was kept for reuse."""
         for free in self._free.values():
             for furnished in free:
-                _remove(furnished.root)
+                remove_all(furnished.root)
         self._free.clear()
         if self._own is not None:
             if not (self._own / _KEPT).exists():
-                _remove(self._own)
+                remove_all(self._own)
             self._own = None
         if self._lock is not None:
             self._lock.close()
@@ -207,13 +206,13 @@ class FolderWorkspace:
 
     def close(self, *, keep: bool) -> None:
         """Remove it, leave it, or sweep it for the next step."""
-        _remove(_temporary(self.furnished.root))
+        remove_all(_temporary(self.furnished.root))
         if keep:
             self.owner.keep()
         elif self._sweep():
             self.owner.release(self.furnished, self.furnishing)
         else:
-            _remove(self.furnished.root)
+            remove_all(self.furnished.root)
 
     def _sweep(self) -> bool:
         """Remove all but the source; tell whether the source is as it was."""
@@ -231,6 +230,21 @@ class FolderWorkspace:
             return dict(_scan(root)) == source and dict(_folders(root)) == self.furnished.folders
         except OSError:
             return False
+
+
+def kept(folder: Path) -> list[Path]:
+    """Return the folders in which a process that is gone left workspaces for a person."""
+    return [one for one in _of_the_dead(folder) if (one / _KEPT).exists()]
+
+
+def left(folder: Path) -> list[Path]:
+    """Return the folders of workspaces that processes left behind when they were killed."""
+    dead = [one for one in _of_the_dead(folder) if not (one / _KEPT).exists()]
+    return [*dead, *(one for one in folder.glob("new-*") if is_left(one))]
+
+
+def _of_the_dead(folder: Path) -> list[Path]:
+    return [one for one in sorted(folder.glob("run-*")) if not is_locked(one / "lock")]
 
 
 def _key(furnishing: Furnishing) -> _Key:
@@ -272,21 +286,6 @@ def _folders(root: Path) -> Iterator[tuple[str, int]]:
 
 def _state(status: os.stat_result) -> _State:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
-
-
-def _remove(path: Path) -> None:
-    """Remove a folder; one in which folders were made read-only too."""
-    if not path.exists():
-        return
-    try:
-        shutil.rmtree(path)
-    except OSError:
-        for folder, folders, _ in os.walk(path):
-            for name in folders:  # it looks into them afterwards
-                if not Path(folder, name).is_symlink():
-                    with contextlib.suppress(OSError):
-                        Path(folder, name).chmod(stat.S_IRWXU)
-        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

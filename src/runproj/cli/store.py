@@ -1,5 +1,6 @@
-"""The commands about the store as a whole: fsck."""
+"""The commands about the store as a whole: fsck, gc."""
 
+import time
 from pathlib import Path
 
 import click
@@ -45,6 +46,54 @@ def fsck(name: str | None, store: str | None, *, repair: bool, as_json: bool) ->
 
         print(health_text(health, run, stdout_style()), end="")
     return 0 if health.whole else StoreError.exit_code
+
+
+def _duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """Return the seconds of a duration as it stands in project files."""
+    from runproj.spec.project import seconds  # noqa: PLC0415 -- lazy
+
+    try:
+        return seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+@click.command("gc")
+@click.option("-n", "--dry-run", is_flag=True, help="Remove nothing, only say what would go.")
+@click.option(
+    "--older-than", callback=_duration, default="30d", metavar="DURATION",
+    help="Remove environments, workspaces and archives not used for so long (default: 30d).",
+)  # fmt: skip
+@click.option(
+    "--archives",
+    is_flag=True,
+    help="Remove archives of packages too, those that no run of this store needs.",
+)
+@click.option("--reindex", is_flag=True, help="Make the index anew from the records of the runs.")
+@json_option
+@place_options
+def gc(
+    store: str | None, older_than: float,
+    *, dry_run: bool, archives: bool, reindex: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Show what takes room, and remove what nothing needs.
+
+    What a recorded run refers to stays: its code, inputs, locks, outputs and kept packages. To be
+    rid of a run, remove its folder in runs/ first.
+    """
+    from runproj.engine.gc import Wish  # noqa: PLC0415 -- lazy
+
+    opened = app.find_store(str(Path.cwd()), store)
+    room = app.gc(opened).collect(Wish(older_than, dry_run, archives, reindex))
+    if as_json:
+        from runproj.cli.render.documents import as_text, gc_result  # noqa: PLC0415 -- lazy
+
+        print(as_text(gc_result(room)))
+    else:
+        from runproj.cli.render.room import room_text  # noqa: PLC0415 -- lazy
+
+        print(room_text(room, str(opened.folder), time.time(), stdout_style()), end="")
+    return 0
 
 
 class _telling:  # noqa: N801 -- is called like a function

@@ -1,14 +1,13 @@
 """Checking the store: is everything there that the runs refer to, and is it what it should be?"""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from runproj.engine.needs import Needs, needs_of
 from runproj.errors import StoreError
 from runproj.ports import CheckedObject, CheckedSource, ObjectChecks, RecordChecks, SourceChecks
-from runproj.record.artifact import Artifact
 from runproj.record.health import Damage, Health, Role, Use
-from runproj.record.run import Run, StepRun
+from runproj.record.run import Run
 
 _STATE = {
     "damaged": "is damaged: its bytes are not what its name says",
@@ -23,14 +22,6 @@ _AGAIN: Mapping[Role, str] = {
     "packages": "'runproj run --keep-packages' keeps them again",
     "observation": "without it, the step is executed again when anything changed",
 }
-
-
-class _Needs(NamedTuple):
-    """What runs refer to: digests of objects with their uses, and trees with theirs."""
-
-    objects: dict[str, list[Use]]
-    folders: dict[str, None]
-    trees: dict[str, list[Use]]
 
 
 class Fsck(NamedTuple):
@@ -58,7 +49,7 @@ class Fsck(NamedTuple):
             key=lambda run: (run.started_at, run.id),
             reverse=True,
         )
-        needs = _needs(runs, outputs=True)
+        needs = needs_of(runs, outputs=True)
         size, objects, found = self._objects(needs, self.objects.sizes())
         seen += [self.records.index(runs), self.records.others()]
         source = self.source.check(list(needs.trees), everything=True)
@@ -77,7 +68,7 @@ class Fsck(NamedTuple):
     def run(self, run: Run) -> Health:
         """Check what a rerun of one run needs, and nothing else."""
         seen = self.records.look(run.id)
-        needs = _needs([run], outputs=False)
+        needs = needs_of([run], outputs=False)
         size, objects, found = self._objects(needs, {})
         source = self.source.check(list(needs.trees), everything=False)
         damages = [*seen.damages, *found, *self._trees(source, needs)]
@@ -86,9 +77,7 @@ class Fsck(NamedTuple):
             notes=tuple(seen.notes),
         )  # fmt: skip
 
-    def _objects(
-        self, needs: _Needs, sizes: Mapping[str, int]
-    ) -> tuple[int, int, Sequence[Damage]]:
+    def _objects(self, needs: Needs, sizes: Mapping[str, int]) -> tuple[int, int, Sequence[Damage]]:
         """Return bytes and number of the objects that were read, and what is wrong with them."""
         inside: dict[str, list[str]] = {}
         flawed: list[Damage] = []
@@ -116,7 +105,7 @@ class Fsck(NamedTuple):
         return size, count, [*found, *(one for one in flawed if one.sha256 not in known)]
 
     def _trees(
-        self, source: CheckedSource, needs: _Needs, *, repair: bool = False
+        self, source: CheckedSource, needs: Needs, *, repair: bool = False
     ) -> Iterator[Damage]:
         hint = "bring the source store back from a copy of it"
         ways = f"{hint}; or 'runproj fsck --repair', and a run of the same code keeps it again"
@@ -157,57 +146,6 @@ class Fsck(NamedTuple):
         except StoreError as error:
             return damage.replace(hint=f"it could not be mended: {error}")
         return damage
-
-
-def _needs(runs: Iterable[Run], *, outputs: bool) -> _Needs:
-    """Return what runs refer to; without ``outputs``, what is needed to do them again."""
-    needs = _Needs(defaultdict(list), {}, defaultdict(list))
-
-    def add(sha256: str, use: Use) -> None:
-        if use not in needs.objects[sha256]:
-            needs.objects[sha256].append(use)
-
-    for run in runs:
-        needs.trees[run.source.tree].append(Use(run=run.id, role="source"))
-        for sha256, use in _of_run(run):
-            add(sha256, use)
-        for artifact, use in _artifacts(run, outputs=outputs):
-            if artifact.kind == "folder":
-                needs.folders[artifact.sha256] = None
-            add(artifact.sha256, use)
-        for step in run.steps if outputs else ():
-            for sha256, use in _of_step(run, step):
-                add(sha256, use)
-    return needs
-
-
-def _artifacts(run: Run, *, outputs: bool) -> Iterator[tuple[Artifact, Use]]:
-    """Yield the artifacts of a run with their uses."""
-
-    def use(artifact: Artifact, role: Role, step: str | None = None) -> tuple[Artifact, Use]:
-        return artifact, Use(run=run.id, step=step, role=role, path=artifact.path)
-
-    yield from (use(artifact, "input") for artifact in run.inputs)
-    yield from (use(artifact, "packages") for artifact in run.packages.values())
-    for step in run.steps if outputs else ():
-        yield from (use(artifact, "input", step.name) for artifact in step.inputs)
-        yield from (use(output, "output", step.name) for output in step.outputs)
-
-
-def _of_run(run: Run) -> Iterator[tuple[str, Use]]:
-    """Yield digest and use of what a run refers to besides its artifacts."""
-    for pin in run.plan.environments:
-        yield pin.declaration, Use(run=run.id, role="declaration", path=pin.name)
-        yield pin.lock, Use(run=run.id, role="lock", path=pin.name)
-
-
-def _of_step(run: Run, step: StepRun) -> Iterator[tuple[str, Use]]:
-    """Yield digest and use of what a step run refers to besides its artifacts."""
-    if step.environment is not None:
-        name = step.environment.name
-        yield step.environment.lock, Use(run=run.id, step=step.name, role="lock", path=name)
-    if step.trace is not None:
-        yield step.trace.observation, Use(run=run.id, step=step.name, role="observation")
 
 
 def _uses(

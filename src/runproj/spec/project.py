@@ -37,19 +37,29 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)", re.IGNORECASE)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
-def _seconds(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
-    if not isinstance(data, str):
-        return data
+def seconds(text: str) -> float:
+    """Return the seconds of a duration such as ``30s`` or ``1h30m``.
+
+    >>> seconds("1h30m"), seconds("30d")
+    (5400.0, 2592000.0)
+
+    Raises:
+        ValueError: it is none.
+    """
     total, end = 0.0, 0
-    text = data.strip()
-    for match in _DURATION.finditer(text):
-        if text[end : match.start()].strip():
+    stripped = text.strip()
+    for match in _DURATION.finditer(stripped):
+        if stripped[end : match.start()].strip():
             break
         total += float(match[1]) * _SECONDS[match[2]]
         end = match.end()
-    if not text or text[end:].strip():
-        raise ValueError(f"{data!r} is not a duration; examples: 90, 30s, 5m, 2h, 1h30m")
+    if not stripped or stripped[end:].strip():
+        raise ValueError(f"{text!r} is not a duration; examples: 90, 30s, 5m, 2h, 1h30m")
     return total
+
+
+def _seconds(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
+    return seconds(data) if isinstance(data, str) else data
 
 
 def _bytes(data: Any) -> Any:  # noqa: ANN401 -- raw YAML

@@ -1,9 +1,9 @@
-"""The archives of packages, by digest; shared by all projects of a user, and kept for good.
+"""The archives of packages, by digest; shared by all projects of a user.
 
 ::
 
     archives/
-      ab/cdef…/                the archive with the sha256 abcdef…
+      ab/cdef…/                the archive with the sha256 abcdef…; its time: used last
         NAME                   its bytes; wheels have to keep their names
         built/TAG.json         of a source archive: which wheel was built from it, for whom
         incoming-…             of somebody who fetches it and holds the folder's lock
@@ -18,15 +18,18 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from runproj.adapters.disk import write_atomically
+from runproj.adapters.holdings import size_of
 from runproj.errors import EnvironmentFailed, Problem, StoreError
 from runproj.model import from_json
-from runproj.ports import Archive, ObjectStore, Say
+from runproj.ports import Archive, Held, ObjectStore, Say
 from runproj.record.artifact import Artifact, FolderManifest
 
 Fetch: TypeAlias = "Callable[[Wanted, Incoming], None]"
@@ -215,6 +218,7 @@ class _Visit:
         """Make sure that an archive is there, with the right bytes."""
         place = self.archives.root / wanted.path
         try:
+            _note_use(place.parent)
             if _digest(place) == wanted.sha256:
                 return
             with _alone(place.parent):
@@ -303,16 +307,90 @@ def _digest(place: Path) -> str | None:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Be the only one who writes an archive; the kernel frees the lock of one who was killed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # without locks, two may fetch the same: no harm
             fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_that(folder, handle):
+            break
+        os.close(handle)  # it was removed while we waited
+    try:
         for left in folder.glob("incoming-*"):
             left.unlink(missing_ok=True)
         yield
     finally:
         os.close(handle)
+
+
+def _is_that(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _note_use(folder: Path) -> None:
+    """Note in the time of its folder that an archive is used now."""
+    with contextlib.suppress(OSError):  # it is not there yet, or belongs to somebody else
+        os.utime(folder)
+
+
+class HeldArchives:
+    """The archives below a folder as what takes room, see :class:`~runproj.ports.Holdings`."""
+
+    def __init__(self, root: str) -> None:
+        """Look at the folder ``root``."""
+        self.place = root
+
+    def all(self) -> Sequence[Held]:
+        """Return what is there by sha256; a source archive needs what was built from it."""
+        found = []
+        for folder in sorted(Path(self.place).glob("??/*")):
+            name = folder.parent.name + folder.name
+            try:
+                if re.fullmatch("[0-9a-f]{64}", name):
+                    used_at = folder.stat().st_mtime
+                    found.append(Held(name, size_of(folder), used_at, tuple(_built(folder))))
+            except FileNotFoundError:
+                continue  # it went in this moment
+            except OSError as error:
+                raise _unusable("read", error, folder) from error
+        return found
+
+    def remove(self, one: Held) -> bool:
+        """Remove an archive, unless it was used since, or somebody fetches it."""
+        folder = Path(self.place) / folder_of(one.name)
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise _unusable("removed", error, folder) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_mtime != one.used_at:
+                return False
+            shutil.rmtree(folder)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise _unusable("removed", error, folder) from error
+        finally:
+            os.close(handle)
+        return True
+
+
+def _built(folder: Path) -> Iterator[str]:
+    """Yield the sha256 of the wheels that were built from a source archive."""
+    for note in folder.glob("built/*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            yield json.loads(note.read_bytes())["sha256"]
+
+
+def _unusable(done: str, error: OSError, folder: Path) -> StoreError:
+    reason = (error.strerror or str(error)).lower()
+    return StoreError(f"it cannot be {done}: {reason}", where=str(error.filename or folder))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@
     environments/
       <20 digits of the key>/   one environment; it counts only when ready.json is in it
         ready.json              the marker, written last: what it is, and how it looked when built
-        used                    its time is when it was used last
+        used                    its time is when it was used last; locked by those who use it
         pylock.toml             the lock that it was built for
         pylock.archives.toml    the same with the archives that it was installed from
         venv/                   the environment itself
@@ -17,18 +17,21 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from runproj.adapters.disk import write_atomically
 from runproj.adapters.environments.interpreters import Interpreter, state
+from runproj.adapters.holdings import size_of
 from runproj.errors import EnvironmentFailed
 from runproj.model import Model
+from runproj.ports import Held
 
 _FORMAT = 1
 _DIGITS = 20
 _CACHED = "__pycache__"
+_in_use: dict[tuple[int, int], int] = {}  # open files, which hold locks until this process ends
 
 
 class Marker(NamedTuple):
@@ -101,9 +104,19 @@ class Slot:
         self._ready.unlink(missing_ok=True)
 
     def touch(self) -> None:
-        """Note that it is used now."""
+        """Note that it is used now, and until this process ends: ``gc`` leaves it alone."""
         with contextlib.suppress(OSError):  # the list shows an older time; no reason to stop
-            os.utime(self.folder / "used")
+            handle = os.open(self.folder / "used", os.O_RDONLY | os.O_CLOEXEC)
+            known = _in_use.setdefault(_identity(handle), handle)
+            if known != handle:
+                os.close(handle)
+            fcntl.flock(known, fcntl.LOCK_SH)
+            os.utime(known)
+
+
+def _identity(handle: int) -> tuple[int, int]:
+    status = os.fstat(handle)
+    return status.st_dev, status.st_ino
 
 
 def damage(slot: Slot, marker: Marker) -> str | None:
@@ -240,6 +253,66 @@ class BuiltEnvironments(NamedTuple):
             raise EnvironmentFailed(
                 f"the environment cannot be removed: {error.strerror}", where=str(error.filename)
             ) from error
+
+
+class HeldEnvironments:
+    """Environments as what takes room, finished or not, see :class:`~runproj.ports.Holdings`."""
+
+    def __init__(self, root: Path) -> None:
+        """Look at the folder ``root``."""
+        self.place = str(root)
+        self._built = BuiltEnvironments(root)
+
+    def all(self) -> Sequence[Held]:
+        """Return what is there: finished ones by key, others by the name of their folder."""
+        ready = self._built.all()
+        found = [
+            Held(one.key, one.size, one.used_at, unique=not _comes_again(Path(one.path).parent))
+            for one in ready
+        ]
+        known = {one.key[:_DIGITS] for one in ready}
+        for folder in sorted(self._built.root.glob("*/")):
+            if folder.name not in known:
+                with contextlib.suppress(FileNotFoundError):  # its builder removed it
+                    found.append(Held(folder.name, size_of(folder), folder.stat().st_mtime))
+        return found
+
+    def remove(self, one: Held) -> bool:
+        """Remove an environment, unless it was used since, or somebody uses it."""
+        folder = Slot(self._built.root, one.name).folder
+        used = folder / "used" if (folder / "ready.json").exists() else folder
+        try:
+            handle = os.open(used, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return not folder.exists()
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"it cannot be removed: {error.strerror}", where=str(used)
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_mtime != one.used_at:
+                return False
+            self._built.remove(one.name)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+
+def _comes_again(folder: Path) -> bool:
+    """Tell whether all that an environment was installed from is there still, as archives."""
+    import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
+
+    try:
+        place = folder / "pylock.archives.toml"
+        place = place if place.exists() else folder / "pylock.toml"  # nothing had to be installed
+        packages = tomllib.loads(place.read_text(encoding="utf-8")).get("packages", [])
+        files = [[*one.get("wheels", ()), one.get("archive", {})][0] for one in packages]
+        return all(Path(one["path"]).is_absolute() and Path(one["path"]).exists() for one in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _shown(folder: Path, data: dict[str, Any]) -> BuiltEnvironment:

@@ -126,10 +126,11 @@ class VenvBackend:
         """Take the environment that is there, or build it."""
         interpreter = self._interpreter(declaration)
         slot = Slot(self.root, self._content_key(lock, interpreter))
+        slot.touch()  # from here on nobody takes it away
         marker = slot.marker()
         if marker is None or built.damage(slot, marker) is not None:
             marker = self._build(slot, interpreter, declaration, lock, say)
-        slot.touch()
+            slot.touch()
         tables = json.loads(declaration.package or "{}")
         shown = self._show(tables, slot)
         return PreparedVenv(_combined(slot.key, declaration), slot, marker, tables, shown)

@@ -212,8 +212,16 @@ class GitChecks:
             yield f"git fsck failed: {said[0] if said else 'without a word'}"
 
     def _leftovers(self) -> Iterator[Note]:
+        for place in self.left():
+            yield Note(message="a file of a process that was ended", where=str(place))
+
+    def set_aside_before(self) -> list[Path]:
+        """Return what was set aside."""
+        return sorted(Path(self.place).glob("damaged/*"))
+
+    def left(self) -> list[Path]:
+        """Return the files of processes that were killed."""
         found = [*Path(self.place).glob("passing-*"), *Path(self.place).glob("objects/*/tmp_*")]
         found += Path(self.place).parent.glob(".source-*")
-        for place in found:
-            if is_left(place):
-                yield Note(message="a file of a process that was ended", where=str(place))
+        found += Path(self.place).glob("refs/snapshots/*.lock")
+        return [place for place in found if is_left(place)]

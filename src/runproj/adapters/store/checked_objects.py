@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import os
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,15 +32,11 @@ class CheckedObjects:
     def sizes(self) -> Mapping[str, int]:
         """Return sha256 → size in bytes of every object that is there."""
         found: dict[str, int] = {}
-        for begin in sorted(entry.name for entry in _entries(self._folder)):
-            if not re.fullmatch("[0-9a-f]{2}", begin):
-                continue
-            for entry in sorted(_entries(self._folder / begin), key=lambda one: one.name):
-                if re.fullmatch("[0-9a-f]{62}", entry.name):
-                    try:
-                        found[begin + entry.name] = entry.stat().st_size
-                    except FileNotFoundError:
-                        continue  # it was just set aside
+        for sha256, place in self._objects.all():
+            try:
+                found[sha256] = place.stat().st_size
+            except FileNotFoundError:
+                continue  # it was just set aside
         return found
 
     def check(self, sha256s: Iterable[str]) -> Iterator[CheckedObject]:
@@ -76,18 +71,29 @@ class CheckedObjects:
 
     def members(self, sha256: str) -> Sequence[FolderMember]:
         """Return the members of a folder; what is damaged is left where it is."""
+        what = "the list of files"
+        data = self.read(sha256, what)
+        try:
+            return from_json(FolderManifest, data).members
+        except WrongData as error:
+            place = str(self._objects.place(sha256))
+            raise StoreError(f"{what} {sha256[:12]}… is none: {error}", where=place) from error
+
+    def read(self, sha256: str, what: str = "the object") -> bytes:
+        """Return the content of an object; what is damaged is left where it is.
+
+        Raises:
+            StoreError: it is damaged, or cannot be read.
+        """
         place = self._objects.place(sha256)
-        what = f"the list of files {sha256[:12]}…"
+        what = f"{what} {sha256[:12]}…"
         try:
             data = place.read_bytes()
         except OSError as error:
             raise StoreError(f"{what} cannot be read", where=str(place)) from error
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreError(f"{what} is damaged", where=str(place))
-        try:
-            return from_json(FolderManifest, data).members
-        except WrongData as error:
-            raise StoreError(f"{what} is none: {error}", where=str(place)) from error
+        return data
 
     def set_aside(self, sha256: str) -> str:
         """Move a damaged object out of the way, and return where it is now."""
@@ -95,13 +101,15 @@ class CheckedObjects:
 
     def notes(self) -> Sequence[Note]:
         """Return what else is there: objects that were set aside, files of killed processes."""
-        aside = sorted(entry.path for entry in _entries(self._folder / "damaged"))
-        notes = [
-            Note(message="an object that was set aside: it is damaged", where=one) for one in aside
-        ]
-        left = sorted(self._folder.glob("incoming-*"))
+        message = "an object that was set aside: it is damaged"
+        aside = self._objects.set_aside_before()
+        notes = [Note(message=message, where=str(one)) for one in aside]
         message = "a file of a process that was ended"
-        return [*notes, *(Note(message=message, where=str(one)) for one in left if is_left(one))]
+        return [*notes, *(Note(message=message, where=str(one)) for one in self.left())]
+
+    def left(self) -> list[Path]:
+        """Return the files of processes that were killed."""
+        return [one for one in sorted(self._folder.glob("incoming-*")) if is_left(one)]
 
 
 def _hashed(place: str) -> tuple[int, str]:
@@ -118,14 +126,3 @@ def _hashed(place: str) -> tuple[int, str]:
     finally:
         os.close(file)
     return size, digest.hexdigest()
-
-
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StoreError(f"the store cannot be read: {reason}", where=str(folder)) from error

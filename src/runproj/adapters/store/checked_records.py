@@ -17,6 +17,7 @@ from runproj.record.health import Damage, DamageKind, Note, Use
 from runproj.record.run import Run, StepRun
 
 _LEFT = "a file of a process that was ended"
+_AS_IT_BEGAN = "a run that was ended as it began"
 _REINDEX = "'runproj fsck --repair' makes it anew from the runs"
 
 
@@ -71,7 +72,7 @@ class CheckedRecords:
             )  # fmt: skip
             return SeenRun(None, [_damage("record", error, folder.name)], notes)
         if is_left(folder):
-            notes = [*notes, Note(message="a run that was ended as it began", where=str(folder))]
+            notes = [*notes, Note(message=_AS_IT_BEGAN, where=str(folder))]
         return SeenRun(None, (), notes)
 
     def _events(self, run: Run, folder: Path) -> Iterator[Damage]:
@@ -163,6 +164,20 @@ class CheckedRecords:
                     where=str(self._runs.folder / "index.db"),
                 )
         return self._runs.reindex()
+
+    def left(self) -> list[Path]:
+        """Return what processes left that were killed: files, and runs that had not begun."""
+        folder = self._runs.folder
+        files = [*folder.glob(".*-*-*"), *folder.glob("locks/.*"), *folder.glob("runs/*/.*")]
+        begun = [
+            Path(note.where)
+            for run_id in self.ids()
+            for note in self.look(run_id).notes
+            if note.message == _AS_IT_BEGAN
+        ]
+        # what belongs to the source store is told there
+        own = [one for one in files if is_left(one) and not one.name.startswith(".source-")]
+        return sorted({*own, *begun})
 
     def others(self) -> SeenRun:
         """Look at the locks that were made without being asked for."""

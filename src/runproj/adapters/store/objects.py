@@ -10,6 +10,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import sqlite3
 import stat
 import tempfile
@@ -107,6 +108,23 @@ class FolderObjects:
     def members(self, sha256: str) -> tuple[FolderMember, ...]:
         """Return the members of a folder that is kept under this digest."""
         return from_json(FolderManifest, self.read(sha256)).members
+
+    def all(self) -> Iterator[tuple[str, Path]]:
+        """Yield sha256 and place of every object that is there, sorted.
+
+        Raises:
+            StoreError: a folder cannot be read.
+        """
+        for begin in _names(self.folder):
+            if re.fullmatch("[0-9a-f]{2}", begin):
+                for rest in _names(self.folder / begin):
+                    if re.fullmatch("[0-9a-f]{62}", rest):
+                        yield begin + rest, self.folder / begin / rest
+
+    def set_aside_before(self) -> list[Path]:
+        """Return what was set aside."""
+        aside = self.folder / "damaged"
+        return [aside / name for name in _names(aside)]
 
     def place(self, sha256: str) -> Path:
         """Return where an object is, or would be."""
@@ -291,6 +309,16 @@ class FolderObjects:
             return self.place(sha256).open("rb")
         except FileNotFoundError as error:
             raise self._gone(sha256) from error
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 -- names are enough
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError(f"the store cannot be read: {reason}", where=str(folder)) from error
 
 
 def _status(place: Path) -> os.stat_result | None:

@@ -9,6 +9,7 @@ from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
+from runproj.record.room import HoldingKind, Room
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import (
     OutputLabel,
@@ -477,6 +478,43 @@ class FsckResult(Model):
     fsck: HealthDocument
 
 
+class HoldingDocument(Model):
+    """What is there of one kind; sizes in bytes, times in seconds since 1970.
+
+    ``unneeded`` is what nothing needs, ``removed`` what went of it; of a dry run, what would go.
+    ``packages`` are among the ``objects``.
+    """
+
+    kind: HoldingKind
+    place: str
+    count: int
+    size: int
+    unneeded: int
+    unneeded_size: int
+    removed: int
+    removed_size: int
+    used_at: float | None
+    oldest_at: float | None
+
+
+class RoomDocument(Model):
+    """What takes room in the store of so many runs, and beside it."""
+
+    dry_run: bool
+    older_than_s: float
+    runs: int
+    removed_size: int
+    reindexed: bool
+    holdings: list[HoldingDocument]
+    notes: list[str]
+
+
+class GcResult(Model):
+    """What ``gc`` prints."""
+
+    gc: RoomDocument
+
+
 class ProblemDocument(Model):
     """One of several things that went wrong."""
 
@@ -505,7 +543,7 @@ Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
-    | RemoveResult | FsckResult | ErrorResult
+    | RemoveResult | FsckResult | GcResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -544,6 +582,16 @@ def fsck_result(health: Health) -> FsckResult:
     notes = [NoteDocument.of(one) for one in health.notes]
     return FsckResult(
         fsck=HealthDocument.of(health, whole=health.whole, damages=damages, notes=notes)
+    )
+
+
+def gc_result(room: Room) -> GcResult:
+    """Return what takes room, and what went, as a document."""
+    holdings = [HoldingDocument.of(one) for one in room.holdings]
+    return GcResult(
+        gc=RoomDocument.of(
+            room, removed_size=room.removed_size, holdings=holdings, notes=list(room.notes)
+        )
     )
 
 

@@ -1,0 +1,321 @@
+"""Making room: what takes it, and removing what nothing needs."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from runproj.engine.needs import Needs, needs_of
+from runproj.errors import RunprojError, StoreError
+from runproj.lock import pylock
+from runproj.ports import (
+    Held,
+    HeldSnapshots,
+    Holdings,
+    ObjectChecks,
+    RecordChecks,
+    SnapshotHoldings,
+    StoreUse,
+)
+from runproj.record.room import Holding, HoldingKind, Room
+from runproj.record.run import Run
+
+YOUNG_S = 3600.0
+"""What was kept in the store so recently stays: a run that begins may be about to refer to it."""
+
+_SHARED = ("environments", "workspaces", "archives")
+_NO_PACKAGE = ".json"  # notes among kept packages, which say what was built from what
+
+
+class Wish(NamedTuple):
+    """What is asked for.
+
+    ``older_than_s`` is for how many seconds something beside the store was not used to go;
+    ``archives`` of packages go only if wanted; ``reindex`` makes the index anew in any case.
+    """
+
+    older_than_s: float
+    dry_run: bool = False
+    archives: bool = False
+    reindex: bool = False
+
+
+class Places(NamedTuple):
+    """What takes room, kind by kind; the last three are shared with other stores."""
+
+    objects: Holdings
+    logs: Holdings
+    damaged: Holdings
+    leftovers: Holdings
+    environments: Holdings
+    workspaces: Holdings
+    archives: Holdings
+
+
+class Gc(NamedTuple):
+    """Makes room in one store.
+
+    ``read`` returns the bytes of an object, and leaves it where it is when it is damaged.
+    ``now`` is in seconds since 1970.
+    """
+
+    use: StoreUse
+    records: RecordChecks
+    checks: ObjectChecks
+    read: Callable[[str], bytes]
+    snapshots: SnapshotHoldings
+    places: Places
+    now: float
+
+    def collect(self, wish: Wish) -> Room:
+        """Remove what nothing needs, or only tell what that is.
+
+        It may be ended at any moment: what is removed is needed by nothing, and each thing goes by
+        itself.
+
+        Raises:
+            StoreError: a run goes on, or a record cannot be read; nothing was removed then.
+        """
+        if wish.dry_run:
+            return _Visit(self, wish).room()
+        self._refuse_if_alive()
+        with self.use.alone():
+            self._refuse_if_alive()
+            return _Visit(self, wish).room()
+
+    def _refuse_if_alive(self) -> None:
+        for run_id in self.use.alive():
+            raise StoreError(
+                f"the run {run_id} goes on, and nothing is removed meanwhile",
+                hint="try again when it has ended; 'runproj gc --dry-run' may look",
+            )
+
+    def runs(self) -> list[Run]:
+        """Return all runs.
+
+        Raises:
+            StoreError: the record of one cannot be read: nobody knows what it refers to.
+        """
+        seen = {run_id: self.records.look(run_id) for run_id in self.records.ids()}
+        for run_id, one in seen.items():
+            if one.run is None and one.damages:
+                raise StoreError(
+                    f"nothing is removed: nobody knows what the run {run_id} needs: "
+                    f"{one.damages[0].message}",
+                    where=one.damages[0].where,
+                    hint=f"'runproj fsck' says what can be done; {one.damages[0].hint}",
+                )
+        return [one.run for one in seen.values() if one.run is not None]
+
+
+class _Visit:
+    """What is found, and what goes, in one go."""
+
+    def __init__(self, gc: Gc, wish: Wish) -> None:
+        self.gc = gc
+        self.wish = wish
+        self.notes: list[str] = []
+
+    def room(self) -> Room:
+        runs = self.gc.runs()
+        needs = needs_of(runs, outputs=True)
+        if self.wish.dry_run:
+            self.notes += [
+                f"the run {one} goes on: until it has ended, nothing can be removed"
+                for one in self.gc.use.alive()
+            ]
+        wanted = self._archives(runs)  # before anything is removed
+        members = self._members(needs)
+        reindexed = self._reindex(runs)
+        places = self.gc.places
+        needed = None
+        if members is not None:
+            needed = {*needs.objects, *(one for of in members.values() for one in of)}
+        holdings = (
+            self._objects(needed),
+            self._packages(runs),
+            self._snapshots(list(needs.trees)),
+            self._of("logs", places.logs, lambda _: False),
+            self._of("damaged", places.damaged, lambda _: needed is not None),
+            self._of("leftovers", places.leftovers, lambda _: True),
+            self._aged("environments", places.environments),
+            self._aged("workspaces", places.workspaces),
+            self._aged("archives", places.archives, wanted, goes=self.wish.archives),
+        )
+        return Room(
+            dry_run=self.wish.dry_run, older_than_s=self.wish.older_than_s, runs=len(runs),
+            holdings=holdings, reindexed=reindexed, notes=tuple(self.notes),
+        )  # fmt: skip
+
+    def _reindex(self, runs: Sequence[Run]) -> bool:
+        """Make the index anew where that is wanted, or it knows runs that are gone."""
+        wanted = self.wish.reindex or bool(self.gc.records.index(runs).damages)
+        if wanted and not self.wish.dry_run:
+            self.gc.records.reindex()
+        return wanted
+
+    def _members(self, needs: Needs) -> Mapping[str, Sequence[str]] | None:
+        """Return what is in the folders that runs need; None when a list of files is not there."""
+        found = {}
+        for folder in needs.folders:
+            try:
+                members = self.gc.checks.members(folder)
+            except StoreError as error:
+                self.notes.append(
+                    f"objects stay, since nobody knows which of them are needed: {error}; "
+                    "see 'runproj fsck'"
+                )
+                return None
+            found[folder] = [one.sha256 for one in members if one.sha256 is not None]
+        return found
+
+    def _objects(self, needed: set[str] | None) -> Holding:
+        young = 0
+
+        def goes(one: Held) -> bool:
+            nonlocal young
+            if needed is None or one.name in needed:
+                return False
+            young += self._is_young(one)
+            return not self._is_young(one)
+
+        holding = self._of("objects", self.gc.places.objects, goes)
+        self._tell_young(young, "object")
+        return holding
+
+    def _is_young(self, one: Held) -> bool:
+        return self.gc.now - one.used_at < YOUNG_S
+
+    def _tell_young(self, count: int, what: str) -> None:
+        if count:
+            stay = "stays" if count == 1 else "stay"
+            self.notes.append(
+                f"{_count(count, what)} that no run needs {stay} for now: less than an hour old"
+            )
+
+    def _packages(self, runs: Iterable[Run]) -> Holding:
+        """Return the archives of packages that runs keep in the store."""
+        kept: dict[str, int] = {}
+        for folder in {one.sha256 for run in runs for one in run.packages.values()}:
+            try:
+                members = self.gc.checks.members(folder)
+            except StoreError:
+                continue  # it was told already
+            kept |= {
+                one.sha256: one.size for one in members
+                if one.sha256 is not None and not one.path.endswith(_NO_PACKAGE)
+            }  # fmt: skip
+        place = self.gc.places.objects.place
+        return Holding(kind="packages", place=place, count=len(kept), size=sum(kept.values()))
+
+    def _snapshots(self, needed: Sequence[str]) -> Holding:
+        port = self.gc.snapshots
+        found = port.look(needed, YOUNG_S)
+        if found.problem is not None:
+            self.notes.append(f"source snapshots stay: {found.problem}; see 'runproj fsck'")
+        self._tell_young(found.young, "source snapshot")
+        gone = bool(found.unneeded or found.unneeded_size) and self._let_go(found)
+        return Holding(
+            kind="snapshots", place=port.place, count=found.kept, size=found.size,
+            unneeded=len(found.unneeded), unneeded_size=found.unneeded_size,
+            removed=len(found.unneeded) if gone else 0,
+            removed_size=found.unneeded_size if gone else 0,
+        )  # fmt: skip
+
+    def _let_go(self, found: HeldSnapshots) -> bool:
+        if self.wish.dry_run:
+            return True
+        try:
+            self.gc.snapshots.remove(found.unneeded, YOUNG_S)
+        except StoreError as error:
+            self.notes.append(f"source snapshots stay: {error}")
+            return False
+        return True
+
+    def _of(
+        self, kind: HoldingKind, port: Holdings, is_unneeded: Callable[[Held], bool], *,
+        goes: bool = True,
+    ) -> Holding:  # fmt: skip
+        """Remove what is not needed of a kind, and return what was there."""
+        there = port.all()
+        unneeded = [one for one in there if is_unneeded(one)]
+        used = [one.used_at for one in there] if kind in _SHARED else []
+        gone = [one for one in unneeded if goes and self._is_removed(port, one)]
+        return Holding(
+            kind=kind, place=port.place, count=len(there), size=_size(there),
+            unneeded=len(unneeded), unneeded_size=_size(unneeded),
+            removed=len(gone), removed_size=_size(gone),
+            used_at=max(used, default=None), oldest_at=min(used, default=None),
+        )  # fmt: skip
+
+    def _is_removed(self, port: Holdings, one: Held) -> bool:
+        if self.wish.dry_run:
+            return True
+        try:
+            return port.remove(one)
+        except RunprojError as error:  # the rest can go all the same
+            self.notes.append(f"{one.name} stays: {error}")
+            return False
+
+    def _aged(
+        self, kind: HoldingKind, port: Holdings, needed: Collection[str] | None = (), *,
+        goes: bool = True,
+    ) -> Holding:  # fmt: skip
+        """Remove what is shared by stores and was not used for long; None: all of it is needed."""
+        if needed:
+            needed = _closed(port.all(), needed)
+        unique = 0
+
+        def is_unneeded(one: Held) -> bool:
+            nonlocal unique
+            old = self.gc.now - one.used_at >= self.wish.older_than_s
+            unique += old and one.unique
+            return needed is not None and old and one.name not in needed and not one.unique
+
+        holding = self._of(kind, port, is_unneeded, goes=goes)
+        if unique:
+            stay = "stays" if unique == 1 else "stay"
+            self.notes.append(
+                f"{_count(unique, 'environment')} not used for long {stay}: archives of packages "
+                "are missing, and a rerun might not get them again; 'runproj env remove' removes "
+                "environments all the same"
+            )
+        return holding
+
+    def _archives(self, runs: Iterable[Run]) -> set[str] | None:
+        """Return the digests of all archives that runs need; None when that is not known."""
+        pins = {pin.lock for run in runs for pin in run.plan.environments if pin.kind == "venv"}
+        used = {
+            step.environment.lock
+            for run in runs for step in run.steps
+            if step.environment is not None and step.environment.kind == "venv"
+        }  # fmt: skip
+        found: set[str] = set()
+        for lock in sorted(pins | used):
+            try:
+                found.update(*pylock.archives(self.gc.read(lock).decode()))
+            except (RunprojError, UnicodeDecodeError) as error:
+                self.notes.append(
+                    f"archives stay, since a lock cannot be read: {error}; see 'runproj fsck'"
+                )
+                return None
+        return found
+
+
+def _closed(there: Iterable[Held], needed: Collection[str]) -> set[str]:
+    """Return what is needed with all that serves with it, such as wheels built from it."""
+    with_it = {one.name: one.needs for one in there}
+    found: set[str] = set()
+    waiting = list(needed)
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += with_it.get(one, ())
+    return found
+
+
+def _size(several: Iterable[Held]) -> int:
+    return sum(one.size for one in several)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -1,0 +1,71 @@
+"""What runs refer to in the store: what a check looks for, and what nothing may remove."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from runproj.record.artifact import Artifact
+from runproj.record.health import Role, Use
+from runproj.record.run import Run, StepRun
+
+
+class Needs(NamedTuple):
+    """What runs refer to: digests of objects with their uses, and trees with theirs.
+
+    ``folders`` are those objects that list further ones.
+    """
+
+    objects: dict[str, list[Use]]
+    folders: dict[str, None]
+    trees: dict[str, list[Use]]
+
+
+def needs_of(runs: Iterable[Run], *, outputs: bool) -> Needs:
+    """Return what runs refer to; without ``outputs``, what is needed to do them again."""
+    needs = Needs(defaultdict(list), {}, defaultdict(list))
+
+    def add(sha256: str, use: Use) -> None:
+        if use not in needs.objects[sha256]:
+            needs.objects[sha256].append(use)
+
+    for run in runs:
+        needs.trees[run.source.tree].append(Use(run=run.id, role="source"))
+        for sha256, use in _of_run(run):
+            add(sha256, use)
+        for artifact, use in _artifacts(run, outputs=outputs):
+            if artifact.kind == "folder":
+                needs.folders[artifact.sha256] = None
+            add(artifact.sha256, use)
+        for step in run.steps if outputs else ():
+            for sha256, use in _of_step(run, step):
+                add(sha256, use)
+    return needs
+
+
+def _artifacts(run: Run, *, outputs: bool) -> Iterator[tuple[Artifact, Use]]:
+    """Yield the artifacts of a run with their uses."""
+
+    def use(artifact: Artifact, role: Role, step: str | None = None) -> tuple[Artifact, Use]:
+        return artifact, Use(run=run.id, step=step, role=role, path=artifact.path)
+
+    yield from (use(artifact, "input") for artifact in run.inputs)
+    yield from (use(artifact, "packages") for artifact in run.packages.values())
+    for step in run.steps if outputs else ():
+        yield from (use(artifact, "input", step.name) for artifact in step.inputs)
+        yield from (use(output, "output", step.name) for output in step.outputs)
+
+
+def _of_run(run: Run) -> Iterator[tuple[str, Use]]:
+    """Yield digest and use of what a run refers to besides its artifacts."""
+    for pin in run.plan.environments:
+        yield pin.declaration, Use(run=run.id, role="declaration", path=pin.name)
+        yield pin.lock, Use(run=run.id, role="lock", path=pin.name)
+
+
+def _of_step(run: Run, step: StepRun) -> Iterator[tuple[str, Use]]:
+    """Yield digest and use of what a step run refers to besides its artifacts."""
+    if step.environment is not None:
+        name = step.environment.name
+        yield step.environment.lock, Use(run=run.id, step=step.name, role="lock", path=name)
+    if step.trace is not None:
+        yield step.trace.observation, Use(run=run.id, step=step.name, role="observation")

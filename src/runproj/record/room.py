@@ -1,0 +1,52 @@
+"""What takes room in a store and beside it, and what of that was removed."""
+
+from typing import Literal, TypeAlias
+
+from runproj.model import Model
+
+HoldingKind: TypeAlias = Literal[
+    "objects", "packages", "snapshots", "logs", "damaged", "leftovers",
+    "environments", "workspaces", "archives",
+]  # fmt: skip
+"""What takes room; ``packages`` are among the ``objects``, and the last three beside the store."""
+
+
+class Holding(Model):
+    """All that is there of one kind; sizes in bytes.
+
+    ``unneeded`` is what nothing needs and is old enough to go, ``removed`` what went of it (or
+    would go, if it is only asked for). ``used_at`` and ``oldest_at`` are when the one that was used
+    last, and the one that was not used for longest, were used, in seconds since 1970; None in the
+    store, where that does not count.
+    """
+
+    kind: HoldingKind
+    place: str
+    count: int
+    size: int
+    unneeded: int = 0
+    unneeded_size: int = 0
+    removed: int = 0
+    removed_size: int = 0
+    used_at: float | None = None
+    oldest_at: float | None = None
+
+
+class Room(Model):
+    """What takes room; ``dry_run`` tells that nothing was removed.
+
+    ``older_than_s`` is for how many seconds something beside the store was not used to be unneeded.
+    ``reindexed`` tells that the index was made anew, or would be. ``notes`` are sentences.
+    """
+
+    dry_run: bool
+    older_than_s: float
+    runs: int
+    holdings: tuple[Holding, ...]
+    reindexed: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def removed_size(self) -> int:
+        """How many bytes went, or would go."""
+        return sum(one.removed_size for one in self.holdings)

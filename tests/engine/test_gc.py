@@ -1,0 +1,322 @@
+"""Making room: what goes, what stays, and when nothing goes at all."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from tests.fakes.checks import FakeObjectChecks, FakeRecordChecks
+from tests.fakes.holdings import FakeHoldings, FakeSnapshots, FakeUse
+from tests.fakes.records import a_run, a_step
+
+from runproj.engine.gc import Gc, Places, Wish
+from runproj.errors import StoreError
+from runproj.plan.plan import EnvironmentPin, Plan
+from runproj.ports import Held
+from runproj.record.artifact import Artifact
+from runproj.record.health import Damage
+from runproj.record.room import Holding, HoldingKind, Room
+from runproj.record.run import EnvironmentUse, Output, Run, Trace
+from runproj.record.source import SourceSnapshot
+
+NOW = 1_000_000_000.0
+HOUR = 3600.0
+DAY = 24 * HOUR
+TREE, OTHER = "0" * 40, "1" * 40
+WISH = Wish(30 * DAY)
+LOCK = """\
+lock-version = "1.0"
+[[packages]]
+name = "rocky"
+version = "1.0"
+sdist = {name = "rocky-1.0.tar.gz", hashes = {sha256 = "%s"}}
+"""
+SDIST, WHEEL, STRANGE = "a" * 64, "b" * 64, "c" * 64
+
+
+def places() -> dict[str, FakeHoldings]:
+    return {name: FakeHoldings(name) for name in Places._fields}
+
+
+@dataclass
+class World:
+    """A store with a run, and things that nothing needs."""
+
+    checks: FakeObjectChecks = field(default_factory=FakeObjectChecks)
+    records: FakeRecordChecks = field(default_factory=FakeRecordChecks)
+    snapshots: FakeSnapshots = field(default_factory=lambda: FakeSnapshots(NOW))
+    use: FakeUse = field(default_factory=FakeUse)
+    there: dict[str, FakeHoldings] = field(default_factory=places)
+
+    def gc(self) -> Gc:
+        for sha256, data in self.checks.contents.items():
+            self.there["objects"].things.setdefault(sha256, Held(sha256, len(data), NOW - 2 * HOUR))
+        return Gc(
+            self.use, self.records, self.checks, self.read, self.snapshots,
+            Places(**self.there), NOW,
+        )  # fmt: skip
+
+    def read(self, sha256: str) -> bytes:
+        if sha256 not in self.checks.contents:
+            raise StoreError("the object cannot be read")
+        return self.checks.contents[sha256]
+
+    def collect(self, wish: Wish = WISH) -> Room:
+        return self.gc().collect(wish)
+
+    def of(self, kind: HoldingKind, wish: Wish = WISH) -> Holding:
+        return next(one for one in self.collect(wish).holdings if one.kind == kind)
+
+    def stay(self, kind: str) -> set[str]:
+        return set(self.there[kind].things)
+
+    def file(self, path: str, data: bytes) -> Artifact:
+        return Artifact(path=path, sha256=self.checks.keep(data), size=len(data))
+
+    def run(self) -> Run:
+        """Record a run that refers to an object in every way."""
+        lock = self.checks.keep((LOCK % SDIST).encode())
+        declaration = self.checks.keep(b"declaration")
+        pins = [
+            EnvironmentPin(name=kind, kind=kind, key="k", declaration=declaration, lock=lock)
+            for kind in ("venv", "system")
+        ]
+        made = [self.file("made", b"made"), self.checks.folder("d", a=b"a", b=b"b")]
+        packages = self.checks.folder(
+            "default", **{"w.whl": b"wheel", "built/t.json": b"{}", "s.tar.gz": b"source"}
+        )
+        step = a_step(
+            environment=EnvironmentUse(name="default", kind="venv", key="k", lock=lock),
+            inputs=(self.file("in", b"in"),),
+            outputs=tuple(Output.of(one, name=None) for one in made),
+            trace=Trace(observation=self.checks.keep(b"seen"), files=1),
+        )
+        run = a_run(
+            "r1", minute=0, status="succeeded", inputs=(self.file("given", b"given"),),
+            source=SourceSnapshot(tree=TREE), steps=(step, a_step("bare")),
+            packages={"default": packages},
+            plan=Plan(entry_point="main", steps=(), environments=tuple(pins)),
+        )  # fmt: skip
+        self.records.runs["r1"] = run
+        self.snapshots.trees[TREE] = NOW - DAY
+        return run
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.run()
+    return made
+
+
+def test_what_a_run_refers_to_stays_and_the_rest_goes(world: World) -> None:
+    needed = set(world.checks.contents)
+    spare = world.checks.keep(b"spare")
+    world.snapshots.trees[OTHER] = NOW - DAY
+    room = world.collect()
+    assert world.stay("objects") == needed
+    assert list(world.snapshots.trees) == [TREE]
+    kinds = {one.kind: (one.removed, one.removed_size) for one in room.holdings if one.removed}
+    assert kinds == {"objects": (1, 5), "snapshots": (1, 10)}
+    assert room.removed_size == 15
+    assert (room.runs, room.notes, room.dry_run) == (1, (), False)
+    assert spare not in world.stay("objects")
+
+
+def test_a_store_without_anything_to_remove_is_left_alone(world: World) -> None:
+    assert world.collect().removed_size == 0
+    assert world.snapshots.removed == []
+    assert world.records.rebuilt == 0
+
+
+def test_a_dry_run_says_what_would_go(world: World) -> None:
+    world.checks.keep(b"spare")
+    world.snapshots.trees[OTHER] = NOW - DAY
+    world.there["damaged"].add("d", 3, NOW)
+    world.use.running = ["r1"]
+    room = world.collect(Wish(DAY, dry_run=True, reindex=True))
+    assert room.removed_size == 18
+    assert room.dry_run
+    assert room.reindexed
+    assert room.notes == ("the run r1 goes on: until it has ended, nothing can be removed",)
+    assert len(world.stay("objects")) == len(world.checks.contents)
+    assert (world.snapshots.removed, world.records.rebuilt, world.use.entered) == ([], 0, 0)
+
+
+def test_what_is_young_stays(world: World) -> None:
+    for name in ("x", "y"):
+        world.there["objects"].add(name, 5, NOW - HOUR + 1)
+    world.snapshots.trees[OTHER] = NOW - 10
+    room = world.collect()
+    assert {"x", "y"} <= world.stay("objects")
+    assert OTHER in world.snapshots.trees
+    assert room.notes == (
+        "2 objects that no run needs stay for now: less than an hour old",
+        "1 source snapshot that no run needs stays for now: less than an hour old",
+    )
+
+
+def test_nothing_goes_while_a_run_goes_on(world: World) -> None:
+    world.there["damaged"].add("d", 3, NOW)
+    world.use.running = ["r1"]
+    with pytest.raises(StoreError, match="the run r1 goes on"):
+        world.collect()
+    assert world.stay("damaged") == {"d"}
+
+
+def test_nothing_goes_when_a_run_began_while_it_was_waited(world: World) -> None:
+    world.there["damaged"].add("d", 3, NOW)
+    world.use.begins = ["r2"]
+    with pytest.raises(StoreError, match="the run r2 goes on"):
+        world.collect()
+    world.use = FakeUse()
+    world.use.busy = True
+    with pytest.raises(StoreError, match="prepares a run"):
+        world.collect()
+    assert world.stay("damaged") == {"d"}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_nothing_goes_when_a_record_cannot_be_read(world: World, *, dry_run: bool) -> None:
+    world.records.runs["r0"] = None
+    world.records.damages["r0"] = [Damage(kind="record", message="odd", where="w", hint="h")]
+    world.checks.keep(b"spare")
+    with pytest.raises(StoreError, match="what the run r0 needs: odd") as raised:
+        world.collect(Wish(DAY, dry_run=dry_run))
+    assert raised.value.problems[0].hint == "'runproj fsck' says what can be done; h"
+    assert len(world.stay("objects")) == len(world.checks.contents)
+
+
+def test_a_folder_without_a_record_and_damage_beside_one_stop_nothing(world: World) -> None:
+    world.records.runs["r0"] = None
+    world.records.damages["r1"] = [Damage(kind="log", message="odd", where="w", hint="h")]
+    world.checks.keep(b"spare")
+    assert world.of("objects").removed == 1
+
+
+def test_objects_stay_when_nobody_knows_what_is_in_a_folder(world: World) -> None:
+    [run] = filter(None, world.records.runs.values())
+    del world.checks.contents[run.packages["default"].sha256]
+    world.checks.keep(b"spare")
+    world.there["damaged"].add("d", 3, NOW)
+    world.there["leftovers"].add("l", 4, NOW)
+    room = world.collect()
+    assert len(world.stay("objects")) == len(world.checks.contents)
+    assert world.stay("damaged") == {"d"}
+    assert world.stay("leftovers") == set()
+    assert [note.partition(":")[0] for note in room.notes] == [
+        "objects stay, since nobody knows which of them are needed"
+    ]
+
+
+def test_kept_packages_are_counted_without_their_notes(world: World) -> None:
+    kept = world.of("packages")
+    assert (kept.count, kept.size, kept.removed) == (2, 0, 0)
+    assert kept.place == "objects"
+
+
+def test_logs_are_counted_and_stay(world: World) -> None:
+    world.there["logs"].add("r1/train", 7, 0.0)
+    found = world.of("logs")
+    assert (found.count, found.size, found.unneeded, found.used_at) == (1, 7, 0, None)
+
+
+def test_the_index_is_made_anew_when_it_differs_or_that_is_wished(world: World) -> None:
+    assert world.collect(Wish(DAY, reindex=True)).reindexed
+    assert world.records.rebuilt == 1
+    world.records.damages["index"] = [Damage(kind="index", message="m", where="w", hint="h")]
+    assert world.collect().reindexed
+    assert world.records.rebuilt == 2
+
+
+def test_what_is_shared_goes_by_age(world: World) -> None:
+    for kind in ("environments", "workspaces"):
+        world.there[kind].add("old", 3, NOW - 30 * DAY)
+        world.there[kind].add("new", 4, NOW - 29 * DAY)
+    room = world.collect()
+    for kind in ("environments", "workspaces"):
+        assert world.stay(kind) == {"new"}
+        found = next(one for one in room.holdings if one.kind == kind)
+        assert (found.count, found.removed_size) == (2, 3)
+        assert (found.used_at, found.oldest_at) == (NOW - 29 * DAY, NOW - 30 * DAY)
+
+
+def test_an_environment_that_cannot_be_built_again_stays(world: World) -> None:
+    there = world.there["environments"]
+    there.things["old"] = Held("old", 3, 0.0, unique=True)
+    there.things["new"] = Held("new", 3, NOW, unique=True)
+    room = world.collect()
+    assert world.stay("environments") == {"old", "new"}
+    assert room.notes[0].startswith("1 environment not used for long stays: ")
+
+
+def test_what_cannot_be_removed_is_told_and_the_rest_goes(world: World) -> None:
+    there = world.there["environments"]
+    for name in ("stuck", "used", "free"):
+        there.add(name, 1, 0.0)
+    there.stuck, there.used = {"stuck"}, {"used"}
+    room = world.collect()
+    assert world.stay("environments") == {"stuck", "used"}
+    assert room.notes == ("stuck stays: permission denied",)
+    assert room.removed_size == 1
+
+
+def add_archives(world: World) -> None:
+    world.there["archives"].add(SDIST, 1, 0.0, WHEEL)
+    world.there["archives"].add(WHEEL, 2, 0.0, SDIST)
+    world.there["archives"].add(STRANGE, 4, 0.0)
+    world.there["archives"].add("new", 8, NOW)
+
+
+def test_archives_stay_unless_that_is_wished(world: World) -> None:
+    add_archives(world)
+    found = world.of("archives")
+    assert (found.unneeded, found.unneeded_size, found.removed) == (1, 4, 0)
+    assert len(world.stay("archives")) == 4
+
+
+def test_archives_that_runs_need_stay_with_what_was_built_from_them(world: World) -> None:
+    add_archives(world)
+    assert world.of("archives", Wish(DAY, archives=True)).removed_size == 4
+    assert world.stay("archives") == {SDIST, WHEEL, "new"}
+
+
+def test_archives_of_a_store_without_runs_go_by_age(world: World) -> None:
+    world.records.runs.clear()
+    add_archives(world)
+    world.collect(Wish(DAY, archives=True))
+    assert world.stay("archives") == {"new"}
+
+
+@pytest.mark.parametrize("lock", [None, b"\xff", b"no = [lock"])
+def test_archives_stay_when_a_lock_cannot_be_read(world: World, lock: bytes | None) -> None:
+    add_archives(world)
+    [run] = filter(None, world.records.runs.values())
+    sha256 = run.plan.environments[0].lock
+    if lock is None:
+        del world.checks.contents[sha256]
+    else:
+        world.checks.contents[sha256] = lock
+    room = world.collect(Wish(DAY, archives=True))
+    assert len(world.stay("archives")) == 4
+    assert room.notes[0].startswith("archives stay, since a lock cannot be read: ")
+
+
+def test_snapshots_stay_when_the_source_is_not_whole(world: World) -> None:
+    world.snapshots.trees[OTHER] = 0.0
+    world.snapshots.problem = "it is not whole"
+    room = world.collect()
+    assert OTHER in world.snapshots.trees
+    assert room.notes == ("source snapshots stay: it is not whole; see 'runproj fsck'",)
+
+
+def test_snapshots_that_cannot_be_removed_are_told(world: World) -> None:
+    world.snapshots.trees[OTHER] = 0.0
+    world.snapshots.stuck = True
+    room = world.collect()
+    assert room.removed_size == 0
+    assert room.notes == ("source snapshots stay: permission denied",)
+
+
+def test_what_is_left_of_snapshots_goes_without_one(world: World) -> None:
+    world.snapshots.loose = 7
+    assert world.of("snapshots").removed_size == 7
+    assert world.snapshots.removed == [()]
