@@ -927,7 +927,9 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         rerun_of=relation.rerun_of,
         variation=relation.variation,
         current_code=relation.current_code,
-        perturbed=tuple(one.name for one in options.trial or ()),
+        perturbed=()
+        if options.trial is None
+        else tuple(one.name for one in options.trial) or ("nothing",),
         command=tuple(options.command),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),

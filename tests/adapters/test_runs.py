@@ -321,7 +321,6 @@ def test_a_missing_permission_is_said_in_words() -> None:
         "the store cannot be written: permission denied",
         "the store cannot be written: permission denied",
         "the record of the run r1 cannot be read: permission denied",
-        "the index cannot be made: permission denied",
         "the store cannot be read: permission denied",
     ]
 

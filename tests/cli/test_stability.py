@@ -130,12 +130,12 @@ def test_what_is_deterministic_is_stable(project: MakeProject) -> None:
     repeats = found["stability"]["repeats"]
     assert [one["step"] for one in repeats] == [None, None, None]
     assert repeats[0]["perturbed"] == []
-    listed = {one["id"]: one for one in stable.run("list", "--json").ok().json["runs"]}
+    listed = {one["id"]: one for one in stable.run("list", "--repeats", "--json").ok().json["runs"]}
     assert {run: one["perturbed"] for run, one in listed.items()} == {
-        found["run"]: [], **{one["run"]: one["perturbed"] for one in repeats},
+        found["run"]: [], **{one["run"]: one["perturbed"] or ["nothing"] for one in repeats},
     }  # fmt: skip
     assert {one["rerun_of"] for one in listed.values()} == {None, found["run"]}
-    assert "hash seed, locale" in stable.run("list").ok().out
+    assert "hash seed, locale" in stable.run("list", "--repeats").ok().out
     shown = stable.run("show", repeats[1]["run"]).ok().out
     assert f"rerun of    {found['run']}" in shown
     assert "perturbed   hash seed, locale" in shown
@@ -217,7 +217,7 @@ def test_nothing_is_said_of_a_run_whose_verification_is_interrupted(project: Mak
     assert process.returncode == 130
     shown = slow.run("show", run, "--json").ok().run
     assert (shown["verdict"], shown["stability"]) == (None, [])
-    statuses = [one["status"] for one in slow.run("list", "--json").json["runs"]]
+    statuses = [one["status"] for one in slow.run("list", "--repeats", "--json").json["runs"]]
     assert sorted(set(statuses)) == ["interrupted", "succeeded"]
     assert slow.run("run", ".", "--json").ok().step("same")["cached_from"] == f"{run}/same"
 
@@ -244,3 +244,10 @@ def test_what_cannot_be_done_again_has_a_verdict_and_no_labels(project: MakeProj
     assert (found["verdict"], found["stability"]) == ("cannot rerun", None)
     jsonschema.validate(done.json, json.loads(SCHEMA.read_text()))
     assert "the source snapshot is gone" in gone.run("verify", "latest", "--times", "2").ok(7).out
+
+
+def test_repeats_are_neither_the_latest_run_nor_listed(project: MakeProject) -> None:
+    stable = planted(project, *STABLE)
+    verified(stable, "--times", "1", code=0)
+    [listed] = stable.run("list", "--json").ok().json["runs"]
+    assert stable.run("show", "--json").ok().run["id"] == listed["id"]

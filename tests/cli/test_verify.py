@@ -91,6 +91,14 @@ def test_a_difference_is_named_with_its_step_and_place(planted: Callable[..., Pr
     assert "m.json   different  $.rmse: 1.0 → 2.5" in said.out
 
 
+def test_a_strict_report_counts_what_is_only_equivalent(planted: Callable[..., Project]) -> None:
+    project = planted(1.0, 1.0005)
+    project.run("run", ".").ok()
+    project.run("verify", "latest", "--strict", "--junit", "../report.xml").ok(6)
+    suite = ET.parse(project.folder.parent / "report.xml").getroot()[0]  # noqa: S314 -- our own
+    assert suite.get("failures") == "1"
+
+
 def test_a_verdict_is_a_junit_report_too(planted: Callable[..., Project]) -> None:
     project = planted(1.0, 2.5)
     project.run("run", ".").ok()

@@ -325,7 +325,7 @@ class World:
             self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going,
             keep_workspace, keep_packages=keep_packages, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable,
         )  # fmt: skip
-        return runner.execute(prepared, self._header(prepared, trial or ()))
+        return runner.execute(prepared, self._header(prepared, trial))
 
     def run(self, *steps: str, **values: object) -> Run:
         return self.execute(self.prepare(*steps, **values))  # type: ignore[arg-type] # values are free
@@ -361,13 +361,13 @@ class World:
     def _clock(self) -> float:
         return float(next(self._seconds))
 
-    def _header(self, prepared: Prepared, trial: Trial) -> Run:
+    def _header(self, prepared: Prepared, trial: Trial | None) -> Run:
         return Run(
             id=f"r{next(self._ids)}", project=prepared.project,
             entry_point=prepared.plan.entry_point, started_at=timestamp(self._clock()),
             runproj_version="0", python_version="3.12.1", host=HOST, source=prepared.snapshot,
             plan=prepared.plan, inputs=tuple(dict(prepared.files).values()),
-            packages=dict(prepared.packages), perturbed=tuple(one.name for one in trial),
+            packages=dict(prepared.packages), perturbed=() if trial is None else tuple(one.name for one in trial) or ("nothing",),
         )  # fmt: skip
 
 

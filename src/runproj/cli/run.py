@@ -400,7 +400,7 @@ def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     if options["report"]:
         try:
             Path(options["report"]).write_text(
-                judged.junit(past, verdict, stability), encoding="utf-8"
+                judged.junit(past, verdict, stability, strict=options["strict"]), encoding="utf-8"
             )
         except OSError as error:
             raise UsageError(

@@ -30,6 +30,7 @@ def _store(given: str | None) -> app.Store:
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many."
 )
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--repeats", is_flag=True, help="Those of 'verify --times' too.")
 @click.option("--experiment", help="Only runs of this experiment.")
 @click.option(
     "--status", type=click.Choice(_STATUSES), help="Only runs with this status.",
@@ -40,10 +41,11 @@ def _store(given: str | None) -> app.Store:
 @json_option
 @place_options
 def list_runs(
-    store: str | None, limit: int, *, everything: bool, as_json: bool, **filters: str | None
-) -> int:
+    store: str | None, limit: int, *, everything: bool, repeats: bool, as_json: bool,
+    **filters: str | None,
+) -> int:  # fmt: skip
     """List past runs, the latest first."""
-    where, values = ["1"], []
+    where, values = ["1" if repeats else "perturbed = '[]'"], []
     for column in ("experiment", "status"):
         if filters[column]:
             where.append(f"{column} = ?")

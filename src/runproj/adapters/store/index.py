@@ -47,15 +47,15 @@ _MANY = 2**62  # SQLite counts no further
 class Index:
     """An index in one file; it opens when it is first asked."""
 
-    def __init__(self, path: Path) -> None:
-        """Use the file ``path``."""
+    def __init__(self, path: Path | None) -> None:
+        """Use the file ``path``; None: stay in memory."""
         self.path = path
         self._connection: sqlite3.Connection | None = None
 
     @property
     def usable(self) -> bool:
         """Whether it is there and of this version."""
-        if not self.path.exists():
+        if self.path is None or not self.path.exists():
             return False
         try:
             row = self._connect().execute("pragma user_version").fetchone()
@@ -67,6 +67,8 @@ class Index:
     @property
     def readable(self) -> bool:
         """Whether it is there and of this version; asking changes nothing, not even its mode."""
+        if self.path is None:
+            return False
         try:
             with contextlib.closing(
                 sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
@@ -77,7 +79,9 @@ class Index:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            self._connection = sqlite3.connect(
+                self.path or ":memory:", timeout=60, isolation_level=None
+            )
             self._connection.execute("pragma journal_mode=wal")
             self._connection.execute("pragma synchronous=normal")
         return self._connection
@@ -107,7 +111,7 @@ class Index:
 
         What is no index of this version is replaced: nobody else may do that at the same time.
         """
-        if not self.usable or not self._sound:
+        if self.path is not None and not (self.usable and self._sound):
             self.close()
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
@@ -144,7 +148,7 @@ class Index:
         except sqlite3.Error as error:
             raise StoreError(
                 f"the index cannot be {what}: {error}",
-                where=str(self.path),
+                where=str(self.path or "in memory"),
                 hint="it may be removed: it is made anew from the runs' folders",
             ) from error
 

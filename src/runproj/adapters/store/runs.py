@@ -12,6 +12,7 @@
 
 import contextlib
 import errno
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,9 +46,15 @@ class FolderRuns:
     def index(self) -> Index:
         """The index, made anew from the folders when it is missing or of another version."""
         if not self._ready:
-            with self._one_at_a_time():  # nobody opens what another process is making
-                if not self._index.usable:
-                    self._fill_index()
+            try:
+                with self._one_at_a_time():  # nobody opens what another process is making
+                    if not self._index.usable:
+                        self._fill_index()
+            except StoreError:
+                if os.access(self.folder, os.W_OK):
+                    raise
+                self._index = Index(None)  # somebody else's store can be looked at
+                self._fill_index()
             self._ready = True
         return self._index
 

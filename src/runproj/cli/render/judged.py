@@ -100,13 +100,17 @@ def painted(style: Style, word: str) -> str:
     return str(paint(word))
 
 
-def junit(run: Run, verdict: Verdict, stability: Stability | None = None) -> str:
+def junit(
+    run: Run, verdict: Verdict, stability: Stability | None = None, *, strict: bool = False
+) -> str:
     """Return a verdict as a JUnit report: a test case for each output, with its label.
 
-    The format is that of https://github.com/testmoapp/junitxml, which CI systems read.
+    With ``strict``, what is only equivalent is a failure. The format is that of
+    https://github.com/testmoapp/junitxml, which CI systems read.
     """
     labels = {(one.step, one.path): one for one in stability.labels} if stability else {}
-    cases = [_case(run, one, labels.pop((one.step, one.path), None)) for one in verdict.judgements]
+    judged = [_strictly(one) if strict else one for one in verdict.judgements]
+    cases = [_case(run, one, labels.pop((one.step, one.path), None)) for one in judged]
     cases += [  # what was judged as a part of its step
         _case(run, Judgement(step=one.step, path=one.path, likeness="identical"), one)
         for one in labels.values()
@@ -130,6 +134,13 @@ def junit(run: Run, verdict: Verdict, stability: Stability | None = None) -> str
     suites.append(suite)
     ET.indent(suites)
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _strictly(one: Judgement) -> Judgement:
+    if one.likeness != "equivalent":
+        return one
+    why = one.difference or "equivalent, and not identical"
+    return one.replace(likeness="different", difference=why)
 
 
 def _case(run: Run, one: Judgement, label: OutputLabel | None = None) -> ET.Element:
