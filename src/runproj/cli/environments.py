@@ -10,17 +10,23 @@ from runproj.cli.group import json_option, place_options
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
-from runproj.engine.lock import LockChange, check_lock, is_locked, lock_environment, lockable
+from runproj.engine.lock import (
+    Lockable,
+    LockChange,
+    check_lock,
+    is_locked,
+    lock_environment,
+    lockable,
+)
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.record.events import Progress
-from runproj.spec.environment import VenvEnvironment
 from runproj.spec.suggest import did_you_mean
 
 _ALL = "*"
 
 
-def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, VenvEnvironment]:
+def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, Lockable]:
     """Return the environments that are named, or all that can be locked."""
     known = lockable(project.project.environments)
     for name in names:
@@ -90,7 +96,7 @@ def lock(
     return 0
 
 
-def _check(opened: app.OpenProject, chosen: dict[str, VenvEnvironment], *, as_json: bool) -> int:
+def _check(opened: app.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:
     found = []
     backends = app.backends(dict(os.environ))
     for name, environment in chosen.items():
