@@ -95,4 +95,6 @@ def activated(script: str, variables: Mapping[str, str], folder: str) -> dict[st
         name, equals, value = line.decode("utf-8", "surrogateescape").partition("=")
         if equals and name not in _OWN and variables.get(name) != value:
             found[name] = value
+    if "PATH" in found:  # what it goes on with is there twice
+        found["PATH"] = ":".join(dict.fromkeys(found["PATH"].split(":")))
     return found

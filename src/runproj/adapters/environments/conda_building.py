@@ -107,7 +107,7 @@ class CondaInstaller(NamedTuple):
         """
         try:
             done = self.rattler.ask(
-                "install", prefix=str(prefix), platform=lock.platform,
+                "install", prefix=str(prefix), platform=lock.platform, path=SYSTEM_PATH,
                 packages=lock.packages, places=list(places[: len(lock.packages)]),
             )  # fmt: skip
         except RattlerFailed as error:

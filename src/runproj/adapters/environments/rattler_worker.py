@@ -41,6 +41,14 @@ def _sorted(rattler: Any, records: list[Any]) -> list[Any]:  # noqa: ANN401 -- o
     return [by_name[one.name.normalized] for one in ordered]
 
 
+def _spec(rattler: Any, text: str) -> Any:  # noqa: ANN401 -- optional
+    """Return a match spec; not strict, since what conda exports is not."""
+    try:
+        return rattler.MatchSpec(text, strict=False)
+    except Exception as error:
+        raise ValueError(f"{text!r} is no match spec: {error}") from error
+
+
 async def _solve(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
     import rattler  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 -- optional
     from rattler.networking import (  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 -- optional
@@ -55,7 +63,7 @@ async def _solve(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
     ]
     found = await rattler.solve(
         [rattler.Channel(one) for one in request["channels"]],
-        [rattler.MatchSpec(one, strict=False) for one in request["dependencies"]],
+        [_spec(rattler, one) for one in request["dependencies"]],
         gateway=rattler.Gateway(cache_dir=request["cache"], client=Client.default_client()),
         platforms=[rattler.Subdir(request["platform"]), rattler.Subdir("noarch")],
         virtual_packages=virtual,
@@ -95,7 +103,9 @@ async def _install(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
             execute_link_scripts=False,
             platform=rattler.Subdir(request["platform"]),
         )
-    variables = ActivationVariables(None, [], PathModificationBehavior.Prepend)
+    # without a PATH to go on with, that of this process would be taken
+    path = request["path"].split(":")
+    variables = ActivationVariables(None, path, PathModificationBehavior.Prepend)
     activation = activate(prefix, variables, Shell.bash, rattler.Subdir(request["platform"]))
     return {"activation": activation.script}
 
@@ -124,8 +134,7 @@ def _holds(rattler: Any, need: str, name: str, version: str, build: str) -> bool
         "name": name, "version": version, "build": build, "build_number": 0, "subdir": "noarch",
         "depends": [],
     }  # fmt: skip
-    spec = rattler.MatchSpec(need, strict=False)
-    return bool(spec.matches(_package(rattler, data)))
+    return bool(_spec(rattler, need).matches(_package(rattler, data)))
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
