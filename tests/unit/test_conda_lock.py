@@ -62,7 +62,7 @@ def test_a_comment_in_the_file_changes_nothing() -> None:
 
 
 def test_each_part_decides_the_lock() -> None:
-    parts: list[dict[str, object]] = [
+    parts: list[dict[str, Any]] = [
         {}, {"channels": ["bioconda"]}, {"channels": ["conda-forge", "bioconda"]},
         {"channels": ["bioconda", "conda-forge"]}, {"dependencies": ["python=3.12"]},
         {"dependencies": ["python", {"pip": ["six"]}]}, {"virtual_packages": {"__cuda": "12.4"}},
@@ -151,6 +151,7 @@ def test_credentials_in_a_url_are_refused_and_not_shown(fields: dict[str, Any]) 
     (problem,) = wrong(**fields).problems
 
     assert "stands in the URL" in problem.message
+    assert problem.message.startswith(("channels[0]: ", "dependencies[0]: "))
     assert "RATTLER_AUTH_FILE" in (problem.hint or "")
     assert "hunter22" not in repr(problem)
 

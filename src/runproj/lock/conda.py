@@ -27,7 +27,7 @@ from runproj.lock.pyproject import normalized
 from runproj.lock.requirements import Read, RequirementFiles
 from runproj.model import Model, WrongData, canonical, from_json, to_json
 from runproj.spec.environment import CondaEnvironment
-from runproj.spec.place import Path
+from runproj.spec.place import Path, dotted
 
 _FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -163,10 +163,9 @@ class _Reader:
         """Tell whether a text has no credentials; it is not shown when it has."""
         if _CREDENTIALS.search(text) is None:
             return True
-        what = ".".join(map(str, path))
         self.problems.append(
             Problem(
-                f"{what}: a user, password or token stands in the URL of a channel",
+                f"{dotted(path)}: a user, password or token stands in the URL of a channel",
                 hint="take it out, and put it into a file that RATTLER_AUTH_FILE names",
             )
         )
