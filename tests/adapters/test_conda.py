@@ -306,6 +306,8 @@ def test_a_driver_that_the_machine_lacks_is_missed_before_anything_runs(home: Ho
     assert "and this machine has 11.8" in str(failure(lambda: home.prepare(lock)))
     home.caller["CONDA_OVERRIDE_CUDA"] = "12.6"
     assert home.prepare(lock).is_intact()
+    del home.caller["CONDA_OVERRIDE_CUDA"]
+    failure(lambda: home.prepare(lock))
 
 
 def test_an_old_libc_is_missed(home: Home) -> None:
@@ -636,13 +638,27 @@ def test_credentials_come_from_the_auth_file_and_go_nowhere(
     assert run(ready, "tiny") == "tiny 2.0"
     assert SECRET not in lock.content + repr(home.said) + repr(ready)
     kept = subprocess.run(
-        ["grep", "-rl", SECRET, str(home.root / "cache" / "environments"), str(home.root / "data")],
+        ["grep", "-rl", SECRET, str(home.root / "cache"), str(home.root / "data")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert kept.stdout == ""
     count = len(Private.asked)
     home.prepare(lock)
     assert len(Private.asked) == count
+
+
+@pytest.mark.parametrize("how", CREDENTIALS)
+def test_wrong_credentials_are_not_shown(home: Home, served: str, how: str) -> None:
+    Private.how = "token" if how == "token" else "basic"
+    auth = home.root / "auth.json"
+    text = json.dumps({"127.0.0.1": CREDENTIALS[how]})
+    auth.write_text(text.replace(SECRET, f"wrong-{SECRET}"))
+    home.caller["RATTLER_AUTH_FILE"] = str(auth)
+
+    error = failure(lambda: home.lock("tiny", channels=[served]))
+
+    assert "let us in" in str(error)
+    assert SECRET not in repr(error.problems)
 
 
 def test_who_has_no_credentials_is_told_where_they_go(home: Home, served: str) -> None:

@@ -10,6 +10,7 @@
         pylock.archives.toml    the same with the archives that it was installed from
         venv/                   the environment itself, called by its kind
       <20 digits>.lock          held by who builds or removes it
+      <20 digits>.machine       on which machine it was found to run
 """
 
 import contextlib
@@ -260,6 +261,7 @@ class BuiltEnvironments(NamedTuple):
         try:
             with BuildLock(slot, waits):
                 slot.forget()
+                slot.folder.with_suffix(".machine").unlink(missing_ok=True)
                 if slot.folder.exists():
                     shutil.rmtree(slot.folder)
         except OSError as error:

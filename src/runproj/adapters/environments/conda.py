@@ -134,7 +134,9 @@ class CondaBackend:
         needs = lock.needs
         if not needs:
             return
-        now = digest_of([_FORMAT, needs, _machine({need.split()[0] for _, need in needs})])
+        now = digest_of(
+            [_FORMAT, needs, _machine({need.split()[0] for _, need in needs}, self.caller)]
+        )
         place = slot.folder.with_suffix(".machine")
         with contextlib.suppress(OSError):
             if place.read_text("ascii", "replace") == now:
@@ -149,13 +151,13 @@ def _key(lock: CondaLock) -> str:
     return digest_of([_FORMAT, "conda", conda.identity(lock)])
 
 
-def _machine(names: set[str]) -> list[object]:
+def _machine(names: set[str], caller: Mapping[str, str]) -> list[object]:
     """Return what decides which virtual packages a machine has, as far as ``names`` ask."""
     system = os.uname()
     libc = None
     with contextlib.suppress(ValueError, OSError):  # the name is glibc's
         libc = os.confstr("CS_GNU_LIBC_VERSION")
-    overrides = {name: text for name, text in os.environ.items() if name.startswith("CONDA_OVERR")}
+    overrides = {name: text for name, text in caller.items() if name.startswith("CONDA_OVERRIDE_")}
     found: list[object] = [system.sysname, system.release, system.machine, libc, overrides]
     if any(name.startswith("__cuda") for name in names):
         found.append(_text("/proc/driver/nvidia/version"))

@@ -111,7 +111,13 @@ class CondaInstaller(NamedTuple):
                 packages=lock.packages, places=list(places[: len(lock.packages)]),
             )  # fmt: skip
         except RattlerFailed as error:
-            raise EnvironmentFailed(f"the environment cannot be installed: {error}") from error
+            full = "No space left" in str(error)
+            raise EnvironmentFailed(
+                f"the environment cannot be installed: {error}",
+                hint="make room on the disk; 'runproj env remove' removes environments"
+                if full
+                else None,
+            ) from error
         scripts = sorted(one.name for one in (prefix / "bin").glob(".*-post-link.sh"))
         if scripts:
             self.say(f"not run, scripts of packages: {', '.join(scripts)}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from runproj.lock.pylock import without_credentials
 _WORKER = Path(__file__).with_name("rattler_worker.py")
 _OTHERS = ("CONDA_", "MAMBA_", "PIXI_")
 _SAID = 2000
+_TOKEN = re.compile(r"/t/[^/\s]+/")
 
 
 class RattlerFailed(EnvironmentFailed):
@@ -57,10 +59,10 @@ class Rattler(NamedTuple):
         try:  # whatever its exit code is: it may crash after its work is done
             answer = json.loads(done.stdout)
         except ValueError as error:
-            said = done.stderr.decode(errors="replace")[-_SAID:].strip()
+            said = _shown(done.stderr.decode(errors="replace"))[-_SAID:]
             raise EnvironmentFailed(
                 f"py-rattler's process ended without an answer ({done.returncode}): "
-                f"{without_credentials(said) or 'it said nothing'}"
+                f"{said or 'it said nothing'}"
             ) from error
         if "done" in answer:
             return answer["done"]
@@ -69,12 +71,17 @@ class Rattler(NamedTuple):
                 "py-rattler is missing: it solves and installs conda environments",
                 hint="pip install 'runproj[conda]'",
             )
-        said = without_credentials(answer["failed"]).strip()
+        said = _shown(answer["failed"])
         raise RattlerFailed(said or answer["kind"], answer["kind"])
 
     def holding(self, descriptor: int) -> "Rattler":
         """Return the same that inherits a descriptor."""
         return Rattler(self.variables, (descriptor,))
+
+
+def _shown(text: str) -> str:
+    """Return what rattler said, without credentials that an auth file has put into its URLs."""
+    return _TOKEN.sub("/t/***/", without_credentials(text)).strip()
 
 
 def find_rattler(caller: Mapping[str, str]) -> Rattler:
