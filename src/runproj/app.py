@@ -966,6 +966,28 @@ def write_lockfile(project: OpenProject, path: str, content: str) -> None:
         ) from error
 
 
+def exported_lock(content: str, form: str, caller: Mapping[str, str]) -> str:
+    """Return the lock of a conda environment in the form of another tool.
+
+    Args:
+        content: the lockfile.
+        form: ``explicit``, a list for conda, or ``pixi``, the text of a ``pixi.lock``.
+        caller: the caller's environment variables.
+
+    Raises:
+        NotSupported: the form has no place for what is in the lock.
+        EnvironmentFailed: the lockfile is damaged, or py-rattler is missing.
+    """
+    from runproj.lock import conda  # noqa: PLC0415 -- lazy
+
+    lock = conda.read(content)
+    if form == "explicit":
+        return conda.explicit(lock)
+    from runproj.adapters.environments.rattler import pixi_lock  # noqa: PLC0415 -- lazy
+
+    return pixi_lock(lock, caller)
+
+
 def built_environments() -> "BuiltEnvironments":
     """Return the environments that are built on this machine."""
     from runproj.adapters.environments.built import BuiltEnvironments  # noqa: PLC0415 -- lazy

@@ -142,6 +142,40 @@ def test_what_the_machine_lacks_is_said_before_anything_runs(
     assert "gpu needs __cuda >=12, and this machine has none" in done.err
 
 
+def test_todays_code_runs_in_the_environment_of_then(conda: Project, channel: Channel) -> None:
+    conda.run("run", ".").ok()
+    channel.add(module("tiny", "3.0"))
+
+    done = conda.run("rerun", "latest", "--with-current-code").ok()
+
+    assert "is new" not in done.out + done.err
+
+
+def test_a_lock_is_exported_for_other_tools(conda: Project, channel: Channel) -> None:
+    conda.run("lock").ok()
+
+    listed = conda.run("env", "export").ok().out
+    assert "@EXPLICIT" in listed
+    assert f"{channel.url}/noarch/tiny-2.0-0.conda#" in listed
+    assert "# pip: word==2.0 --hash=sha256:" in listed
+
+    refused = conda.run("env", "export", "--format", "pixi").ok(3)
+    assert "packages of pip cannot be exported" in refused.err
+    conda.write({"environment.yaml": f"channels: [{channel.url}]\ndependencies: [tiny]\n"})
+    pixi = conda.run("env", "export", "default", "--format", "pixi").ok().out
+    assert pixi.startswith("version: ")
+    assert f"conda: {channel.folder}/noarch/tiny-2.0-0.conda" in pixi
+
+
+def test_a_venv_is_not_exported(computer: Computer) -> None:
+    project = computer.project({
+        "runproj.yaml": "runproj: 1\nenvironments: {default: {kind: venv}}\n"
+        "entry_points: {main: {command: ls}}\n"
+    })  # fmt: skip
+
+    assert "of kind 'venv'" in project.run("env", "export").ok(2).err
+
+
 def test_environments_of_conda_are_listed_and_removed(conda: Project) -> None:
     conda.run("env", "build").ok()
 

@@ -234,6 +234,17 @@ def test_differences_are_versions_or_builds() -> None:
     assert conda.difference(conda.NOTHING, old.text)[0] == ("a", None, "1.0")
 
 
+def test_conda_can_install_what_is_locked() -> None:
+    lock = made(record("a", md5="cd" * 16), record("b"), pip=(WHEEL,))
+
+    assert conda.explicit(lock).splitlines() == [
+        "# platform: linux-64", "@EXPLICIT",
+        f"https://host/c/noarch/a-1.0-0.conda#{'cd' * 16}",
+        f"https://host/c/noarch/b-1.0-0.conda#sha256:{SHA}",
+        f"# pip: six==1 --hash=sha256:{SHA}",
+    ]  # fmt: skip
+
+
 def test_packages_can_be_let_go() -> None:
     assert conda.packages(conda.without(LOCK.text, ["my-tool", "six"])) == {"python": "3.11.1"}
 

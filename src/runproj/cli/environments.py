@@ -1,4 +1,4 @@
-"""The commands about environments: lock, env list, env build, env remove."""
+"""The commands about environments: lock, env list, env build, env export, env remove."""
 
 import os
 from collections.abc import Iterable
@@ -139,7 +139,7 @@ def _text(change: LockChange) -> str:
 
 @click.group("env")
 def env() -> None:
-    """List, build and remove environments."""
+    """List, build, export and remove environments."""
 
 
 @env.command("list")
@@ -199,6 +199,31 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
     else:
         rows = [(name, ready.key[:12], ready.description) for name, _, ready in built]
         print(table(rows, indent="") or "no environment has to be built\n", end="")
+    return 0
+
+
+@env.command("export")
+@click.argument("name", metavar="ENV", default="default")
+@click.option(
+    "--format", "form", type=click.Choice(["explicit", "pixi"]), default="explicit",
+    help="explicit: a list of URLs for conda; pixi: a pixi.lock.",
+)  # fmt: skip
+@place_options
+def export(name: str, store: str | None, form: str) -> int:
+    """Print the lock of a conda environment in the form of another tool (default: ENV default)."""
+    opened = app.open_project(".", store)
+    environment = _chosen(opened, (name,))[name]
+    if environment.kind != "conda":
+        raise UsageError(
+            f"the environment {name!r} is of kind {environment.kind!r}; only those of kind 'conda' "
+            "are exported", where=opened.file,
+            hint=f"locks/pylock.{name}.toml is in the standard format already",
+        )  # fmt: skip
+    reporter = LiveReporter(quiet=False)
+    pinned = opened.preparer(dict(os.environ), reporter, "auto").pin(name, environment)
+    text = app.exported_lock(pinned.lock.content, form, dict(os.environ))
+    reporter.clear()
+    print(text, end="")
     return 0
 
 

@@ -415,6 +415,20 @@ def identity(lock: CondaLock) -> list[Any]:
     return [lock.platform, conda, sorted([one.file, one.sha256] for one in lock.pip)]
 
 
+def explicit(lock: CondaLock) -> str:
+    """Return the list of URLs and digests from which conda makes an environment.
+
+    What pip adds stands in it as a comment: the format has no place for it. See
+    https://docs.conda.io/projects/conda (building identical environments).
+    """
+    lines = [f"# platform: {lock.platform}", "@EXPLICIT"]
+    for record in lock.packages:
+        md5 = record.get("md5")
+        lines.append(f"{record['url']}#{md5 or 'sha256:' + record['sha256']}")
+    lines += [f"# pip: {one.name}=={one.version} --hash=sha256:{one.sha256}" for one in lock.pip]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def without(content: str, names: Collection[str]) -> str:
     """Return a lockfile without some packages, so that nothing pins them."""
     lock = read(content)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runproj.errors import EnvironmentFailed
+from runproj.errors import EnvironmentFailed, NotSupported
+from runproj.lock.conda import CondaLock
 from runproj.lock.pylock import without_credentials
 
 _WORKER = Path(__file__).with_name("rattler_worker.py")
@@ -93,6 +94,25 @@ def find_rattler(caller: Mapping[str, str]) -> Rattler:
             if not name.startswith(_OTHERS) or name.startswith("CONDA_OVERRIDE_")
         }
     )
+
+
+def pixi_lock(lock: CondaLock, caller: Mapping[str, str]) -> str:
+    """Return a lock as the text of a ``pixi.lock``.
+
+    Raises:
+        NotSupported: it has packages of pip, whose digests that file would lack.
+        EnvironmentFailed: py-rattler is missing, or refuses.
+    """
+    if lock.pip:
+        raise NotSupported(
+            "the packages of pip cannot be exported to pixi.lock: it would not have their digests",
+            hint="--format explicit has them as comments",
+        )
+    text: str = find_rattler(caller).ask(
+        "pixi", platform=lock.platform, channels=lock.channels, packages=lock.packages,
+        virtual_packages=lock.virtual_packages,
+    )  # fmt: skip
+    return text
 
 
 def this_platform() -> str:

@@ -110,6 +110,26 @@ async def _install(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
     return {"activation": activation.script}
 
 
+def _pixi_lock(request: dict[str, Any]) -> str:
+    """Return the text of a ``pixi.lock``."""
+    import rattler  # noqa: PLC0415 -- optional
+
+    virtual = [f"{name}={version}" for name, version in request["virtual_packages"].items()]
+    made = rattler.LockFile([rattler.LockPlatform(request["platform"], virtual_packages=virtual)])
+    made.set_channels("default", [rattler.LockChannel(one) for one in request["channels"]])
+    for one in request["packages"]:
+        record = _record(rattler, one, one["url"])
+        made.add_conda_package("default", made.platforms()[0], record)
+    with tempfile.TemporaryDirectory(prefix="runproj-pixi-") as folder:
+        place = Path(folder, "pixi.lock")
+        made.to_path(place)
+        return place.read_text(encoding="utf-8")
+
+
+async def _pixi(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
+    return _pixi_lock(request)
+
+
 async def _missing(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
     """Return what the machine lacks of what packages need, and what it has instead."""
     import rattler  # noqa: PLC0415 -- optional
@@ -138,7 +158,7 @@ def _holds(rattler: Any, need: str, name: str, version: str, build: str) -> bool
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    verbs = {"solve": _solve, "install": _install, "missing": _missing}
+    verbs = {"solve": _solve, "install": _install, "missing": _missing, "pixi": _pixi}
     try:
         return {"done": asyncio.run(verbs[request.pop("do")](request))}
     except ImportError as error:
