@@ -176,6 +176,12 @@ def test_a_venv_is_not_exported(computer: Computer) -> None:
     assert "of kind 'venv'" in project.run("env", "export").ok(2).err
 
 
+def test_its_interpreter_is_no_undeclared_input(conda: Project) -> None:
+    done = conda.run("run", ".", "--trace").ok()
+
+    assert "does not declare" not in done.err
+
+
 def test_environments_of_conda_are_listed_and_removed(conda: Project) -> None:
     conda.run("env", "build").ok()
 

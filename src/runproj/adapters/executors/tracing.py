@@ -302,7 +302,8 @@ class _Trace:
                 self.denied[Denial(path, "read")] = None
             elif call.result != "?" and path not in self.present:
                 self._there(path)
-                if "NOFOLLOW" not in call.arguments and call.name[0] != "l":
+                own = path.startswith("/proc/")  # such as self/exe: it leads us elsewhere
+                if "NOFOLLOW" not in call.arguments and call.name[0] != "l" and not own:
                     self._there(realpath(path))
             return
 
