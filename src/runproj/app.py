@@ -34,6 +34,7 @@ from runproj.spec.paths import is_own
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
+    from runproj.adapters.environments.archives import FolderArchives
     from runproj.adapters.environments.built import BuiltEnvironments
     from runproj.adapters.perturbing import Arrange
     from runproj.adapters.source.git import GitSource
@@ -468,19 +469,26 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
 
             return SystemBackend(self.caller)
         if kind == "venv":
-            from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
             from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
 
-            objects = None if self.store is None else self.store.objects
-            archives = FolderArchives(str(archive_folder()), objects, self.packages)
-            return VenvBackend(str(cache_folder()), archives, self.caller)
+            return VenvBackend(str(cache_folder()), self._archives(), self.caller)
+        if kind == "conda":
+            from runproj.adapters.environments.conda import CondaBackend  # noqa: PLC0415 -- lazy
+
+            return CondaBackend(str(cache_folder()), self._archives(), self.caller)
         raise KeyError(kind)
 
+    def _archives(self) -> "FolderArchives":
+        from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
+
+        objects = None if self.store is None else self.store.objects
+        return FolderArchives(str(archive_folder()), objects, self.packages)
+
     def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
-        return iter(("venv", "system"))
+        return iter(("venv", "conda", "system"))
 
     def __len__(self) -> int:
-        return 2
+        return 3
 
 
 class _LazyWatcher(NamedTuple):
@@ -975,10 +983,15 @@ def _packages_in_store(store: Store, run: "Run") -> KeptPackages:
 
 def _packages_of_user(store: Store, run: "Run") -> KeptPackages | None:
     from runproj.adapters.environments.archives import kept  # noqa: PLC0415 -- lazy
-    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
+    from runproj.lock.formats import format_of  # noqa: PLC0415 -- lazy
 
-    locks = {pin.lock for pin in run.plan.environments if pin.kind == "venv"}
-    digests = {one for lock in locks for one in pylock.archives(store.objects.read(lock).decode())}
+    locks = {(pin.kind, pin.lock) for pin in run.plan.environments}
+    digests = {
+        one
+        for kind, lock in locks
+        if (known := format_of(kind)) is not None
+        for one in known.archives(store.objects.read(lock).decode())
+    }
     if not digests:
         return None
     folder = str(archive_folder())
@@ -1015,6 +1028,28 @@ def write_lockfile(project: OpenProject, path: str, content: str) -> None:
         raise UsageError(
             f"the lockfile cannot be written: {error.strerror}", where=str(place)
         ) from error
+
+
+def exported_lock(content: str, form: str, caller: Mapping[str, str]) -> str:
+    """Return the lock of a conda environment in the form of another tool.
+
+    Args:
+        content: the lockfile.
+        form: ``explicit``, a list for conda, or ``pixi``, the text of a ``pixi.lock``.
+        caller: the caller's environment variables.
+
+    Raises:
+        NotSupported: the form has no place for what is in the lock.
+        EnvironmentFailed: the lockfile is damaged, or py-rattler is missing.
+    """
+    from runproj.lock import conda  # noqa: PLC0415 -- lazy
+
+    lock = conda.read(content)
+    if form == "explicit":
+        return conda.explicit(lock)
+    from runproj.adapters.environments.rattler import pixi_lock  # noqa: PLC0415 -- lazy
+
+    return pixi_lock(lock, caller)
 
 
 def built_environments() -> "BuiltEnvironments":

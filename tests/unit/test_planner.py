@@ -645,7 +645,6 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
         ("inputs: [{path: train.py, link: true}]", "inputs: a linked input"),
         ("inputs: [{path: train.py, keep: reference}]",
          "inputs: an input that is kept by reference"),
-        ("environment: c", "environment: an environment of kind 'conda'"),
         ("environment: d", "environment: an environment of kind 'docker'"),
     ],
 )  # fmt: skip

@@ -11,17 +11,24 @@ from runproj.cli.group import json_option, offline_option, place_options, reason
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
-from runproj.engine.lock import LockChange, check_lock, is_locked, lock_environment, lockable
+from runproj.engine.lock import (
+    Lockable,
+    LockChange,
+    check_lock,
+    is_locked,
+    lock_environment,
+    lockable,
+)
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.record.events import Progress
-from runproj.spec.environment import VenvEnvironment
 from runproj.spec.suggest import did_you_mean
 
 _ALL = "*"
+_FORMS = {"venv": ("requirements", "pylock", "cyclonedx"), "conda": ("explicit", "pixi")}
 
 
-def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, VenvEnvironment]:
+def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, Lockable]:
     """Return the environments that are named, or all that can be locked."""
     known = lockable(project.project.environments)
     for name in names:
@@ -91,7 +98,7 @@ def lock(
     return 0
 
 
-def _check(opened: app.OpenProject, chosen: dict[str, VenvEnvironment], *, as_json: bool) -> int:
+def _check(opened: app.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:
     found = []
     backends = app.backends(dict(os.environ))
     for name, environment in chosen.items():
@@ -201,29 +208,26 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
 @env.command("export")
 @click.argument("name", metavar="[ENV]", default="default")
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["requirements", "pylock", "cyclonedx"]),
-    default="requirements",
-    show_default=True,
-    help="A requirements file with hashes, PEP 751, or a bill of materials.",
-)
+    "--format", "form",
+    type=click.Choice(["requirements", "pylock", "cyclonedx", "explicit", "pixi"]),
+    help="Of a venv: requirements (default; with hashes), pylock (PEP 751), cyclonedx (a bill of "
+    "materials). Of conda: explicit (default; a list of URLs), pixi.",
+)  # fmt: skip
 @click.option("--run", "run_name", metavar="RUN", help="The lock of a past run.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the terminal.")
 @place_options
 def export(
-    name: str, form: str, run_name: str | None, output: str | None, store: str | None
+    name: str, form: str | None, run_name: str | None, output: str | None, store: str | None
 ) -> int:
     """Write the lock of an environment for other tools: of this project, or of a past run."""
-    from runproj.lock import export as exporting  # noqa: PLC0415 -- lazy
-    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
-
-    project, content = _locked(name, run_name, store)
-    text = {
-        "requirements": lambda: exporting.requirements(content),
-        "pylock": lambda: pylock.body_of(content),
-        "cyclonedx": lambda: exporting.cyclonedx(content, project),
-    }[form]()
+    project, kind, content = _locked(name, run_name, store)
+    form = form or _FORMS[kind][0]
+    if form not in _FORMS[kind]:
+        raise UsageError(
+            f"the environment {name!r} is of kind {kind!r}, which has no format {form!r}",
+            hint=f"--format {' or '.join(_FORMS[kind])}",
+        )
+    text = _exported(kind, content, form, project)
     if output is None:
         print(text, end="")
         return 0
@@ -234,24 +238,37 @@ def export(
     return 0
 
 
-def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, str]:
-    """Return the name of a project, and the text of the lock of one of its environments."""
+def _exported(kind: str, content: str, form: str, project: str) -> str:
+    if kind == "conda":
+        return app.exported_lock(content, form, dict(os.environ))
+    from runproj.lock import export as exporting  # noqa: PLC0415 -- lazy
+    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
+
+    if form == "pylock":
+        return pylock.body_of(content)
+    if form == "cyclonedx":
+        return exporting.cyclonedx(content, project)
+    return exporting.requirements(content)
+
+
+def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, str, str]:
+    """Return the name of a project, and kind and text of the lock of an environment of it."""
     if run_name is not None:
         opened = app.find_store(str(Path.cwd()), store)
         run = opened.lookup.run(run_name)
-        pins = {pin.name: pin for pin in run.plan.environments if pin.kind == "venv"}
+        pins = {pin.name: pin for pin in run.plan.environments if pin.kind in _FORMS}
         if name not in pins:
             raise UsageError(
                 f"the run {run.id} has no environment {name!r} with a lock",
                 hint=did_you_mean(name, pins) or "its steps used the programs of the machine",
             )
-        return run.project, opened.objects.read(pins[name].lock).decode()
+        return run.project, pins[name].kind, opened.objects.read(pins[name].lock).decode()
     project = app.open_project(".", store)
     [(known, environment)] = _chosen(project, (name,)).items()
     reporter = LiveReporter(quiet=True)
     pinned = project.preparer(dict(os.environ), reporter, "auto").pin(known, environment)
     reporter.clear()
-    return project.name, pinned.lock.content
+    return project.name, environment.kind, pinned.lock.content
 
 
 @env.command("remove")

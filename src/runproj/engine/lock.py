@@ -5,13 +5,14 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.engine.pin import as_lock
 from runproj.errors import EnvironmentFailed, LockStale
-from runproj.lock import pylock
 from runproj.lock.declaration import UV_LOCK, declare
+from runproj.lock.formats import LockFormat, format_of
 from runproj.lock.lock import Kind, Lock, lockfile_path
 from runproj.lock.pyproject import normalized
 from runproj.ports import EnvironmentBackend, Say
-from runproj.spec.environment import Environment, VenvEnvironment
+from runproj.spec.environment import CondaEnvironment, Environment, VenvEnvironment
 
+Lockable: TypeAlias = VenvEnvironment | CondaEnvironment
 State: TypeAlias = Literal["current", "missing", "stale", "damaged"]
 
 
@@ -25,17 +26,23 @@ class LockChange(NamedTuple):
     packages: tuple[tuple[str, str | None, str | None], ...]
 
 
-def lockable(environments: Mapping[str, Environment]) -> dict[str, VenvEnvironment]:
+def lockable(environments: Mapping[str, Environment]) -> dict[str, Lockable]:
     """Return the environments that have a lockfile that can be made here."""
     return {
         name: environment
         for name, environment in environments.items()
-        if isinstance(environment, VenvEnvironment)
+        if isinstance(environment, (VenvEnvironment, CondaEnvironment))
     }
 
 
+def _format(kind: Kind) -> LockFormat:
+    known = format_of(kind)
+    assert known is not None, kind  # noqa: S101 -- what is lockable has a format
+    return known
+
+
 def _own(
-    name: str, environment: VenvEnvironment, read: Callable[[str], str | None]
+    name: str, environment: Lockable, read: Callable[[str], str | None]
 ) -> tuple[State, Lock | None]:
     """Return whether the lockfile of an environment fits what is declared, and the lock."""
     content = read(lockfile_path(name, environment.kind) or "")
@@ -43,22 +50,26 @@ def _own(
         return "missing", None
     own = as_lock(environment.kind, content)
     try:
-        pylock.packages(own.content)
+        _format(own.kind).packages(own.content)
     except EnvironmentFailed:
         return "damaged", None
     return ("current" if own.fits(declare(environment, read)) else "stale"), own
 
 
 def is_locked(
-    package: str, environments: Mapping[str, VenvEnvironment], read: Callable[[str], str | None]
+    package: str, environments: Mapping[str, Lockable], read: Callable[[str], str | None]
 ) -> bool:
     """Tell whether a lockfile of some environments has a package."""
     locks = [_own(name, environment, read)[1] for name, environment in environments.items()]
-    return any(normalized(package) in pylock.packages(own.content) for own in locks if own)
+    return any(
+        normalized(package) in map(normalized, _format(own.kind).packages(own.content))
+        for own in locks
+        if own
+    )
 
 
 def check_lock(
-    name: str, environment: VenvEnvironment, read: Callable[[str], str | None],
+    name: str, environment: Lockable, read: Callable[[str], str | None],
     backends: Mapping[Kind, EnvironmentBackend],
 ) -> LockChange:  # fmt: skip
     """Tell whether ``run --locked`` would be content; nothing is to be written.
@@ -83,7 +94,7 @@ def check_lock(
 
 
 def lock_environment(
-    name: str, environment: VenvEnvironment, read: Callable[[str], str | None],
+    name: str, environment: Lockable, read: Callable[[str], str | None],
     backends: Mapping[Kind, EnvironmentBackend], upgrade: Collection[str] | None, say: Say,
 ) -> LockChange:  # fmt: skip
     """Resolve an environment; what its lockfile pins stays unless it is to be upgraded.
@@ -99,14 +110,15 @@ def lock_environment(
     Raises:
         EnvironmentFailed: it cannot be resolved.
     """
+    known = _format(environment.kind)
     state, own = _own(name, environment, read)
     path = lockfile_path(name, environment.kind) or ""
     if own is not None and state == "current" and upgrade is not None and not upgrade:
         return LockChange(name, path, own.content, state, ())
     previous = None
     if own is not None and upgrade is not None:
-        kept = pylock.without(own.content, upgrade)
+        kept = known.without(own.content, upgrade)
         previous = Lock(kind=own.kind, content=kept, declaration=own.declaration)
     made = backends[environment.kind].lock(declare(environment, read), previous, say)
-    changed = pylock.difference(own.content if own else pylock.NOTHING, made.content)
+    changed = known.difference(own.content if own else known.NOTHING, made.content)
     return LockChange(name, path, made.content, state, tuple(changed))

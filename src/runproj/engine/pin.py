@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
-from runproj.lock import pylock
 from runproj.lock.declaration import UV_LOCK, check_packages, declare
+from runproj.lock.formats import format_of
 from runproj.lock.lock import Declaration, Kind, Lock, lockfile_path
 from runproj.model import canonical
 from runproj.plan.plan import EnvironmentPin
 from runproj.ports import EnvironmentBackend, LockShelf, ObjectStore, Reporter
 from runproj.record.events import Progress, Warned
-from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.spec.environment import (
+    CondaEnvironment,
+    Environment,
+    SystemEnvironment,
+    VenvEnvironment,
+)
 from runproj.spec.place import Path, Point, dotted
 
 Policy: TypeAlias = Literal["auto", "locked", "frozen"]
@@ -44,7 +49,7 @@ class Pinner(NamedTuple):
             LockStale: ``--locked`` or ``--frozen``, and the project's lock does not serve.
             EnvironmentFailed: it cannot be locked.
         """
-        if not isinstance(environment, (VenvEnvironment, SystemEnvironment)):
+        if not isinstance(environment, (VenvEnvironment, SystemEnvironment, CondaEnvironment)):
             raise EnvironmentFailed(
                 f"an environment of kind {environment.kind!r} is not supported yet"
             )
@@ -114,7 +119,7 @@ class Pinner(NamedTuple):
         self.reporter.report(Progress(name, text))
 
 
-_FIELD = re.compile(r"(packages|pyproject|requirements)(?:\[(\d+)\])?")
+_FIELD = re.compile(r"(packages|pyproject|requirements|file|channels|dependencies)(?:\[(\d+)\])?")
 
 
 @contextlib.contextmanager
@@ -142,7 +147,8 @@ def _pointed(name: str, problem: Problem, point: Point) -> Problem:
 
 def as_lock(kind: Kind, content: str) -> Lock:
     """Return the lock that a lockfile's text is."""
-    declaration = pylock.declaration_of(content) if kind == "venv" else None
+    known = format_of(kind)
+    declaration = None if known is None else known.declaration_of(content)
     return Lock(kind=kind, content=content, declaration=declaration)
 
 
@@ -152,7 +158,8 @@ def check_lockfiles(
     """Return what is wrong with declarations and lockfiles; a lockfile that is missing is not."""
     problems: list[Problem] = []
     for name, environment in environments.items():
-        if not isinstance(environment, VenvEnvironment):
+        known = format_of(environment.kind)
+        if known is None or not isinstance(environment, (VenvEnvironment, CondaEnvironment)):
             continue
         path = lockfile_path(name, environment.kind) or ""
         try:
@@ -161,7 +168,7 @@ def check_lockfiles(
                 check_packages(declaration)
             content = read(path)
             if content is not None:
-                pylock.packages(content)
+                known.packages(content)
             if content is not None and not as_lock(environment.kind, content).fits(declaration):
                 problems.append(
                     Problem(

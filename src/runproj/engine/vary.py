@@ -18,7 +18,12 @@ from runproj.ports import Digests, EnvironmentBackend, ProjectFiles, SourceContr
 from runproj.record.artifact import Artifact
 from runproj.record.run import Run
 from runproj.record.source import SourceSnapshot
-from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.spec.environment import (
+    CondaEnvironment,
+    Environment,
+    SystemEnvironment,
+    VenvEnvironment,
+)
 from runproj.spec.paths import glob_matches, is_glob
 from runproj.spec.place import Point
 from runproj.spec.project import Project
@@ -321,7 +326,8 @@ class CurrentPins:
             EnvironmentFailed: it cannot be locked.
         """
         then = self.pinned.get(name)
-        if then is None or not isinstance(environment, (VenvEnvironment, SystemEnvironment)):
+        kinds = (VenvEnvironment, SystemEnvironment, CondaEnvironment)
+        if then is None or not isinstance(environment, kinds):
             self.notes.append(f"the environment {name!r} is new: its lock of today is used")
             return self.pinner.pin(name, environment, read)
         declaration = declare(environment, read)

@@ -8,13 +8,20 @@ from runproj.lock import package, pyproject
 from runproj.lock.lock import Declaration
 from runproj.lock.requirements import Read, RequirementFiles
 from runproj.model import canonical
-from runproj.spec.environment import PyprojectSource, SystemEnvironment, VenvEnvironment
+from runproj.spec.environment import (
+    CondaEnvironment,
+    PyprojectSource,
+    SystemEnvironment,
+    VenvEnvironment,
+)
 
 UV_LOCK = "uv.lock"
 """uv's own lock: it is that of an environment which lists nothing but ``pyproject``."""
 
 
-def declare(environment: VenvEnvironment | SystemEnvironment, read: Read) -> Declaration:
+def declare(
+    environment: VenvEnvironment | SystemEnvironment | CondaEnvironment, read: Read
+) -> Declaration:
     """Collect what decides the lock of an environment.
 
     Args:
@@ -27,6 +34,11 @@ def declare(environment: VenvEnvironment | SystemEnvironment, read: Read) -> Dec
     """
     if isinstance(environment, SystemEnvironment):
         return Declaration(kind="system")
+    if isinstance(environment, CondaEnvironment):
+        from runproj.lock import conda  # noqa: PLC0415 -- lazy: few projects need it
+
+        wanted, files = conda.wanted(environment, read)
+        return Declaration(kind="conda", conda=wanted, files=files)
     found = RequirementFiles(read)
     found.add(environment.requirements)
     for index, requirement in enumerate(environment.packages):

@@ -15,6 +15,7 @@ class Declaration(Model):
     that they include, ``pyproject.toml``, ``uv.toml``, ``uv.lock``; only what decides a resolution
     is left of them. ``package`` is what the project's own package is made of (JSON, see
     :mod:`runproj.lock.package`): part of the environment, but of no lock, so not of the digest.
+    ``conda`` is what is wanted of conda (JSON, see :mod:`runproj.lock.conda`).
     """
 
     kind: Kind
@@ -26,11 +27,15 @@ class Declaration(Model):
     pyproject: bool = False
     files: dict[str, str] = field(default_factory=dict)
     package: str | None = None
+    conda: str | None = None
 
     @property
     def digest(self) -> str:
         """The sha256 of the declaration; two equal declarations may share a lock."""
-        return digest_of({name: value for name, value in vars(self).items() if name != "package"})
+        parts = {name: value for name, value in vars(self).items() if name != "package"}
+        if self.conda is None:  # so that locks from before there was conda still fit
+            del parts["conda"]
+        return digest_of(parts)
 
 
 class Lock(Model):
