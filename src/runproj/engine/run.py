@@ -541,14 +541,18 @@ class Runner:
         accesses = self._accesses(running, running.watch)
         source = self.prepared.decider.seen_source(step)
         seen = observation(accesses, surroundings, source, self.watcher.state)
+        unread = unused(step, accesses, surroundings)
         trace = Trace(
             observation=self.objects.keep(canonical(seen)),
             files=len(seen.paths),
             outside=len(seen.outside),
             undeclared=seen.undeclared,
-            unused=tuple(unused(step, accesses, surroundings)),
+            unused=tuple(unread),
             gap=seen.gap,
         )
+        running.warnings += [
+            Warned(f"it does not read its declared input {path}") for path in unread
+        ]
         if step.hermetic:
             found = violations(accesses, seen, surroundings, network=step.networked)
             return _Seen(trace, found)
@@ -562,12 +566,9 @@ class Runner:
             accesses = self.watcher.accesses(trace, running.directory)
         except StoreError as error:
             accesses = Accesses(gap=str(error))
-        step = running.step
         if accesses.gap is not None:
             text = f"what it read is not known in full: {accesses.gap}"
             running.warnings.append(Warned(text))
-        for path in unused(step, accesses, running.surroundings):
-            running.warnings.append(Warned(f"it does not read its declared input {path}"))
         return accesses
 
     def _line(self, denial: Denial, step: PlannedStep) -> str:

@@ -2,8 +2,8 @@
 
 strace stops a process at the system calls that name files, and at no others (``--seccomp-bpf``).
 It writes one line for each, with the process in front; a call that another process interrupts has
-two. ``-y`` adds to a descriptor what it stands for: ``openat(AT_FDCWD</work>, "a.py", O_RDONLY) =
-3</work/a.py>``.
+two. ``-y`` adds to a descriptor what it stands for: ``openat(AT_FDCWD</home>, "a.py", O_RDONLY) =
+3</home/a.py>``.
 """
 
 import os
