@@ -1,7 +1,9 @@
 """Projects with conda environments, as a user types their commands."""
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -167,13 +169,19 @@ def test_a_lock_is_exported_for_other_tools(conda: Project, channel: Channel) ->
     assert f"conda: {channel.folder}/noarch/tiny-2.0-0.conda" in pixi
 
 
-def test_a_venv_is_not_exported(computer: Computer) -> None:
-    project = computer.project({
-        "runproj.yaml": "runproj: 1\nenvironments: {default: {kind: venv}}\n"
-        "entry_points: {main: {command: ls}}\n"
-    })  # fmt: skip
+def test_room_is_made_of_what_comes_again(conda: Project) -> None:
+    conda.run("run", ".").ok()
+    [used] = (conda.computer.home / ".cache/runproj/environments").glob("*/used")
+    then = time.time() - 31 * 24 * 3600
+    os.utime(used, (then, then))
+    for archive in (conda.computer.home / ".local/share/runproj/archives").glob("??/*"):
+        os.utime(archive, (then, then))
 
-    assert "of kind 'venv'" in project.run("env", "export").ok(2).err
+    kept = conda.run("gc", "--archives", "--json").ok().json["gc"]["holdings"]
+    assert {one["kind"]: one["removed"] for one in kept}["archives"] == 0
+    assert {one["kind"]: one["removed"] for one in kept}["environments"] == 1
+
+    assert conda.run("verify", "latest", "--json").ok().json["verify"]["verdict"] == "identical"
 
 
 def test_its_interpreter_is_no_undeclared_input(conda: Project) -> None:

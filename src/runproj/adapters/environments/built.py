@@ -8,6 +8,7 @@
         used                    its time is when it was used last; locked by those who use it
         pylock.toml             the lock that it was built for
         pylock.archives.toml    the same with the archives that it was installed from
+        archives.json           those, of an environment of conda
         venv/                   the environment itself, called by its kind
       <20 digits>.lock          held by who builds or removes it
       <20 digits>.machine       on which machine it was found to run
@@ -34,6 +35,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs of the system are; what PATH goes on with in an environment."""
 if sys.platform == "darwin":
     SYSTEM_PATH = f"/opt/homebrew/bin:{SYSTEM_PATH}"
+_ARCHIVES = "archives.json"
 _FORMAT = 1
 _DIGITS = 20
 _CACHED = "__pycache__"
@@ -329,11 +331,19 @@ class HeldEnvironments:
         return True
 
 
+def note_archives(slot: Slot, places: Sequence[str]) -> None:
+    """Keep with an environment the paths of the archives that it is installed from."""
+    (slot.folder / _ARCHIVES).write_text(json.dumps(list(places)), encoding="utf-8")
+
+
 def _comes_again(folder: Path) -> bool:
     """Tell whether all that an environment was installed from is there still, as archives."""
     import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
 
     try:
+        noted = folder / _ARCHIVES
+        if noted.exists():
+            return all(Path(one).exists() for one in json.loads(noted.read_bytes()))
         place = folder / "pylock.archives.toml"
         place = place if place.exists() else folder / "pylock.toml"  # nothing had to be installed
         packages = tomllib.loads(place.read_text(encoding="utf-8")).get("packages", [])

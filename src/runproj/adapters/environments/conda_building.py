@@ -16,6 +16,7 @@ from runproj.adapters.environments.built import (
     Marker,
     Slot,
     add_bytecode_folders,
+    note_archives,
 )
 from runproj.adapters.environments.channels import ChannelFetcher
 from runproj.adapters.environments.installing import LazyFetch
@@ -58,6 +59,7 @@ class CondaInstaller(NamedTuple):
             self.say(f"building: conda, {counted(count)}")
             places = [one.place for one in self.provide(lock)]
             holding = self._replace(rattler=self.rattler.holding(alone.descriptor))
+            note_archives(slot, places)
             script = holding.install(lock, places, slot.content)
             python = self.check_health(lock, slot.content)
             if lock.pip:

@@ -87,7 +87,9 @@ class Fetcher:
         url = wanted.url or ""
         remote = not url.startswith("file:")
         if self.offline and remote:
-            raise _unreachable(wanted, "nothing asks the network (--offline, UV_OFFLINE)", self.words)
+            raise _unreachable(
+                wanted, "nothing asks the network (--offline, UV_OFFLINE)", self.words
+            )
         for attempt in range(1, self.attempts + 1):
             wait_s = min(0.5 * 2**attempt, _LONGEST_S)
             try:
