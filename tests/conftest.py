@@ -1,11 +1,15 @@
 """What tests of many kinds share."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.commandline import Computer, Files, Project
+
+if TYPE_CHECKING:
+    from tests.containers import Engine
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts its background jobs so
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -21,3 +25,11 @@ def computer(tmp_path: Path) -> Computer:
 def project(computer: Computer) -> Callable[[Files], Project]:
     """Makes a project folder from its files."""
     return computer.project
+
+
+@pytest.fixture(scope="session")
+def engine() -> "Iterator[Engine]":
+    """The container engine of this machine; without one the test is skipped."""
+    from tests.containers import running  # noqa: PLC0415 -- few tests need the SDK
+
+    yield from running()

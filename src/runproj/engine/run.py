@@ -746,6 +746,8 @@ def ended(outcome: Outcome, timeout_s: float | None) -> str:
         return f"it could not be started: {outcome.start_error}"
     if outcome.timed_out:
         return f"it was ended after its timeout of {timeout_s:g} s"
+    if outcome.out_of_memory:
+        return "it was ended by the system: it used more memory than it may"
     if outcome.signal is not None:
         return f"it was ended by the signal {outcome.signal}"
     return f"it ended with exit code {outcome.exit_code}"

@@ -7,7 +7,8 @@ class Outcome(Model):
     """The end of a process.
 
     Exactly one of ``exit_code``, ``signal`` (a name such as ``SIGKILL``) and ``start_error`` (why
-    it could not be started) is set. ``duration_s`` is wall time; ``cpu_s`` is user and system time
+    it could not be started) is set. ``out_of_memory`` tells that the kernel ended it because its
+    container used more memory than it may. ``duration_s`` is wall time; ``cpu_s`` is user and system time
     of the process and the children it waited for; ``peak_memory`` is the largest resident set of
     one of these in bytes; ``read`` and ``written`` are bytes that reached a block device.
     """
@@ -16,6 +17,7 @@ class Outcome(Model):
     signal: str | None = None
     start_error: str | None = None
     timed_out: bool = False
+    out_of_memory: bool = False
     duration_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory: int = 0
