@@ -35,6 +35,7 @@ from runproj.version import VERSION
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.built import BuiltEnvironments
+    from runproj.adapters.environments.images import DockerBackend
     from runproj.adapters.perturbing import Arrange
     from runproj.adapters.source.git import GitSource
     from runproj.engine.diff import Differ
@@ -458,13 +459,18 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
             objects = None if self.store is None else self.store.objects
             archives = FolderArchives(str(archive_folder()), objects, self.packages)
             return VenvBackend(str(cache_folder()), archives, self.caller)
+        if kind == "docker":
+            from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
+
+            source = None if self.store is None else self.store.source
+            return DockerBackend(str(cache_folder()), source, self.caller)
         raise KeyError(kind)
 
     def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
-        return iter(("venv", "system"))
+        return iter(("venv", "system", "docker"))
 
     def __len__(self) -> int:
-        return 2
+        return 3
 
 
 class _LazyWatcher(NamedTuple):
@@ -661,7 +667,7 @@ def _pinner(
     from runproj.engine.pin import Pinner  # noqa: PLC0415 -- lazy
 
     shelf = FolderLocks(str(store.folder / "locks"))
-    return Pinner(backends(caller), shelf, store.objects, reporter, policy)
+    return Pinner(backends(caller, store), shelf, store.objects, reporter, policy)
 
 
 def _recorded_project(varier: "Varier", run: "Run") -> "tuple[Project, place.Point]":
@@ -847,7 +853,7 @@ def local_executor() -> "Executor":
     """Return what runs processes on this machine."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor()
+    return LocalExecutor(containers=str(cache_folder() / "containers"))
 
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":
@@ -958,6 +964,13 @@ def built_environments() -> "BuiltEnvironments":
     from runproj.adapters.environments.built import BuiltEnvironments  # noqa: PLC0415 -- lazy
 
     return BuiltEnvironments(cache_folder() / "environments")
+
+
+def used_images(caller: Mapping[str, str]) -> "DockerBackend":
+    """Return what knows the images that were used on this machine."""
+    from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
+
+    return DockerBackend(str(cache_folder()), None, caller)
 
 
 def lock_problems(project: OpenProject) -> list[Problem]:

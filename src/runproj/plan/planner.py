@@ -566,7 +566,7 @@ def _unsupported(project: Project, step: Step, *, system: bool) -> Iterator[tupl
         if getattr(step, key):
             yield key, what
     environment = project.environments.get(step.environment or "default")
-    if not system and environment is not None and environment.kind in ("conda", "docker"):
+    if not system and environment is not None and environment.kind == "conda":
         yield "environment", f"an environment of kind {environment.kind!r}"
     for item in step.all_inputs:
         if item.remote:

@@ -43,6 +43,9 @@ KEEPER = "io.runproj.keeper"
 STEP = "io.runproj.step"
 """The label with the name of the step."""
 
+HOSTNAME = "runproj"
+"""The name of the machine in a container: the same each time."""
+
 SETTLING_S = 0.3
 """A process that was just started may not have got so far that a signal ends it."""
 
@@ -377,6 +380,7 @@ def configuration(
         Mount(place, host, type="bind", read_only=not writable)
         for host, place, writable in order["volumes"]
     ]
+    own_name = order["network"] == "host"  # there a container has the name of its host
     host = client.create_host_config(
         mounts=mounts, network_mode=order["network"], shm_size=order["shm_size"],
         mem_limit=order["memory"], memswap_limit=order["memory"], init=True, **limits,
@@ -385,6 +389,7 @@ def configuration(
         order["image"], order["argv"][1:], entrypoint=order["argv"][:1], user=user,
         environment=order["variables"], working_dir=order["directory"], labels=labels,
         stdin_open=order["stdin"] is not None, host_config=host,
+        hostname=None if own_name else HOSTNAME,
     )) | {"StdinOnce": order["stdin"] is not None, "Healthcheck": {"Test": ["NONE"]}}  # fmt: skip
 
 

@@ -359,9 +359,7 @@ def start_message(number: int, execution: Execution, timeout_grace_s: float) -> 
     )
 
 
-def container_message(
-    number: int, execution: Execution, timeout_grace_s: float
-) -> tuple[Any, ...]:
+def container_message(number: int, execution: Execution, timeout_grace_s: float) -> tuple[Any, ...]:
     """Return the message that starts a process in a container.
 
     Raises:
