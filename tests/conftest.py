@@ -9,7 +9,7 @@ import pytest
 from tests.cli.commandline import Computer, Files, Project
 
 if TYPE_CHECKING:
-    from tests.containers import Engine
+    from tests.containers import Engine, Registry
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts its background jobs so
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,3 +33,11 @@ def engine() -> "Iterator[Engine]":
     from tests.containers import running  # noqa: PLC0415 -- few tests need the SDK
 
     yield from running()
+
+
+@pytest.fixture(scope="session")
+def registry(engine: "Engine", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Registry]":
+    """A registry of images, with nothing in it; without the program the test is skipped."""
+    from tests.containers import serving  # noqa: PLC0415 -- as above
+
+    yield from serving(engine, tmp_path_factory.mktemp("registry"))

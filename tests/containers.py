@@ -1,9 +1,14 @@
 """A container engine for tests, where there is one, and images made on the spot."""
 
+import contextlib
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +20,7 @@ from docker.errors import DockerException
 from runproj.adapters.executors.keeper import KEEPER
 
 BUSYBOX = "/bin/busybox"
-REGISTRY = os.environ.get("RUNPROJ_TEST_REGISTRY", "127.0.0.1:5000")
-"""Where CI serves a registry; addresses of the loopback need no TLS."""
+DEADLINE_S = 20
 
 APPLETS = (
     "sh", "cat", "chmod", "cp", "echo", "env", "false", "head", "id", "kill", "ls", "mkdir", "mv",
@@ -33,12 +37,13 @@ class Engine:
     @cached_property
     def busybox(self) -> str:
         """The id of an image with a shell, that came from no registry."""
-        return self.image("runproj-test/busybox:1")
+        return self.named(f"runproj-test-{os.getpid()}/busybox:1", {})
 
-    def image(self, name: str, **files: str) -> str:
+    def named(self, name: str, files: Mapping[str, str]) -> str:
         """Make an image with a shell and some files at its root; return its id."""
         repository, _, tag = name.rpartition(":")
-        self.client.import_image_from_data(root(files), repository=repository, tag=tag)
+        with io.BytesIO(root(files)) as data:
+            self.client.import_image_from_data(data.read(), repository=repository, tag=tag)
         return str(self.client.inspect_image(name)["Id"])
 
     def containers(self) -> list[str]:
@@ -46,19 +51,61 @@ class Engine:
         found = self.client.containers(all=True, filters={"label": KEEPER})
         return [one["Labels"]["io.runproj.step"] for one in found]
 
-    def all_containers(self) -> set[str]:
-        """Return the ids of all containers, those of builds included."""
-        return {one["Id"] for one in self.client.containers(all=True)}
+    def commands(self) -> str:
+        """Return the commands of all containers, those of builds included."""
+        return "\n".join(one["Command"] for one in self.client.containers(all=True))
 
     def forget(self, name: str) -> None:
         """Remove an image, if it is there."""
-        try:
+        with contextlib.suppress(DockerException):
             self.client.remove_image(name, force=True)
-        except DockerException:
-            pass
 
 
-def root(files: dict[str, str]) -> bytes:
+@dataclass
+class Registry:
+    """A registry at an address of the loopback, where none needs TLS."""
+
+    engine: Engine
+    address: str
+
+    def push(self, name: str, files: Mapping[str, str]) -> str:
+        """Make an image and push it; return its name. The engine forgets all of it."""
+        full = f"{self.address}/{name}"
+        self.engine.named(full, files)
+        repository, _, tag = full.rpartition(":")
+        for line in self.engine.client.push(repository, tag=tag, stream=True, decode=True):
+            assert "error" not in line, line
+        self.engine.forget(full)
+        return full
+
+
+def serving(engine: Engine, folder: Path) -> Iterator[Registry]:
+    """Yield a registry; without the program the test is skipped."""
+    program = shutil.which("docker-registry")
+    need(None if program else "no docker-registry, which serves images to tests")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    config = folder / "config.yml"
+    config.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
+        f"http: {{addr: '{address}'}}\n"
+    )
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(program), "serve", str(config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+    host, _, port = address.partition(":")
+    for _ in range(DEADLINE_S * 20):
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port))):
+            break
+        time.sleep(0.05)
+    yield Registry(engine, address)
+    process.terminate()
+    process.wait()
+
+
+def root(files: Mapping[str, str]) -> bytes:
     """Return the root of an image as a tar archive."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:

@@ -237,7 +237,8 @@ def remove(keys: tuple[str, ...], store: str | None, *, everything: bool, as_jso
     built = app.built_environments()
     backend = app.used_images(dict(os.environ))
     images = {one.key: one for one in backend.used.all()}
-    sizes = {one.key: one.size for one in (*built.all(), *images.values())}
+    sizes = {one.key: one.size for one in built.all()}
+    sizes |= {key: one.size for key, one in images.items()}
     chosen = list(sizes) if everything else []
     for key in keys:
         matching = [one for one in sizes if one.startswith(key)]

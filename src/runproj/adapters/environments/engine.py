@@ -35,6 +35,12 @@ class Image(NamedTuple):
     size: int
     variables: Mapping[str, str]
 
+    def own(self, name: str) -> list[str]:
+        """Return the digests that the registry of a name has for it."""
+        repository = _plain(repository_of(name))
+        found = (one.partition("@") for one in self.digests)
+        return [digest for own, _, digest in found if _plain(own) == repository]
+
 
 def connect(caller: Mapping[str, str]) -> "Engine":
     """Connect to the engine that the caller's variables, or the usual socket, lead to.
@@ -105,15 +111,12 @@ class Engine(NamedTuple):
         stranger's of the same name. Otherwise the registry is asked, if it answers.
         """
         here = self.find(name)
-        if here is not None and not here.digests:
+        if here is not None and not here.own(name):
             return None, here.id
         newest = self._newest(name)
-        if here is None or not (newest is None or any(newest in one for one in here.digests)):
+        if here is None or (newest is not None and newest not in here.own(name)):
             here = self.pull(name, say)
-        own = [
-            one for one in here.digests if _plain(repository_of(one)) == _plain(repository_of(name))
-        ]
-        digests = [one.partition("@")[2] for one in own or here.digests]
+        digests = here.own(name)
         return newest if newest in digests else min(digests, default=None), here.id
 
     def _newest(self, name: str) -> str | None:
