@@ -49,7 +49,7 @@ class Engine:
     def containers(self) -> list[str]:
         """Return the names of the steps that have a container, whatever it does."""
         found = self.client.containers(all=True, filters={"label": KEEPER})
-        return [one["Labels"]["io.runproj.step"] for one in found]
+        return [one["Labels"].get("io.runproj.step", "") for one in found]
 
     def commands(self) -> str:
         """Return the commands of all containers, those of builds included."""

@@ -11,11 +11,12 @@ from tests.fakes.environment import FakeEnvironments
 from tests.wheels import build_wheel
 
 from runproj.adapters.environments.archives import FolderArchives
+from runproj.adapters.environments.images import DockerBackend
 from runproj.adapters.environments.system import SystemBackend
 from runproj.adapters.environments.venv import VenvBackend
 from runproj.errors import EnvironmentFailed
 from runproj.lock.lock import Declaration, Lock
-from runproj.ports import EnvironmentBackend
+from runproj.ports import EnvironmentBackend, Say
 
 WANTED = Declaration(
     kind="venv", requirements=("a.txt",), packages=("tiny",), files={"a.txt": "other\n"}
@@ -42,8 +43,26 @@ def system(_: Path) -> EnvironmentBackend:
     return SystemBackend({"PATH": os.environ["PATH"]})
 
 
-@pytest.fixture(params=[fake, venv, system], ids=["fake", "venv", "system"])
+class OfOneImage(DockerBackend):
+    """Takes one image, whatever else is declared."""
+
+    image = ""
+
+    def lock(self, declaration: Declaration, previous: Lock | None, say: Say) -> Lock:
+        wanted = declaration.replace(image=f'{{"image":"{self.image}"}}')
+        made = (
+            super().lock(wanted, previous, say).content.replace(wanted.digest, declaration.digest)
+        )
+        return Lock(kind="docker", content=made, declaration=declaration.digest)
+
+
+@pytest.fixture(params=[fake, venv, system, None], ids=["fake", "venv", "system", "docker"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> EnvironmentBackend:
+    if request.param is None:
+        engine = request.getfixturevalue("engine")
+        contained = OfOneImage(str(tmp_path), None, {})
+        contained.image = engine.busybox
+        return contained
     make: Make = request.param
     return make(tmp_path)
 
