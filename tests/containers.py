@@ -3,10 +3,10 @@
 import contextlib
 import io
 import os
-import tarfile
 import shutil
 import socket
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

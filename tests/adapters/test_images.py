@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.containers import Engine as TestEngine
-from tests.fakes.source import FakeSource
+from tests.containers import Engine as ContainerEngine
+from tests.fakes.source import LINK, FakeFile, FakeSource
 
 from runproj.adapters.environments.engine import connect
 from runproj.adapters.environments.images import DockerBackend, UsedImages
@@ -107,13 +107,13 @@ def test_a_damaged_lock_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_build_is_known_by_content_and_keeps_its_output(
-    engine: TestEngine, tmp_path: Path
+    engine: ContainerEngine, tmp_path: Path
 ) -> None:
     files = {
         "runproj.yaml": b"", "img/Dockerfile": b"ARG WORD\nFROM scratch\nCOPY x /x\nCOPY link /l\n",
         "img/x": str(tmp_path).encode(),
     }  # fmt: skip
-    source = FakeSource({**files, "img/link": b"x"})
+    source = FakeSource({**files, "img/link": FakeFile(b"x", LINK)})
     tree = source.snapshot("/p", "/p").tree
     code = Code(tree, "", source.manifest(tree))
     environment = validated(

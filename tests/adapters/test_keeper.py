@@ -42,7 +42,7 @@ class Bench:
         )  # fmt: skip
 
     def run(self, script: str, **more: object) -> Outcome:
-        self.executor.start(self.execution(script, **more))
+        self.executor.start(self.execution(script, "step", **more))
         return self.executor.wait()[1]
 
 

@@ -81,7 +81,7 @@ def test_a_run_in_a_container_is_cached_and_repeated(computer: Computer, local: 
 
     assert project.run("run", ".", "--json").ok().steps() == {"one": "cached"}
     assert project.run("rerun", "latest", "--json").ok().steps() == {"one": "succeeded"}
-    assert project.run("verify", "latest", "--json").ok().json["verdict"] == "identical"
+    assert project.run("verify", "latest", "--json").ok().json["verify"]["verdict"] == "identical"
 
 
 def test_a_lock_holds_the_digest_whatever_becomes_of_the_tag(
@@ -120,7 +120,7 @@ def test_an_image_that_is_gone_for_good_is_named(
     done = project.run("rerun", past).ok(7)
     assert f"the image {local} is not there" in done.err
     verdict = project.run("verify", past, "--json").ok(7)
-    assert verdict.json["verdict"]["verdict"] == "cannot rerun"
+    assert verdict.json["verify"]["verdict"] == "cannot rerun"
 
 
 def test_an_unknown_image_is_an_error_that_names_it(computer: Computer, registry: Registry) -> None:

@@ -156,9 +156,7 @@ def test_the_system_has_no_lock(w: World) -> None:
     assert w.system.locked == []
 
 
-@pytest.mark.parametrize(
-    "kind", ["{kind: docker, image: x}", "{kind: conda, channels: [x], dependencies: [y]}"]
-)
+@pytest.mark.parametrize("kind", ["{kind: conda, channels: [x], dependencies: [y]}"])
 def test_a_kind_that_is_not_supported_yet_is_said_to_be(w: World, kind: str) -> None:
     w.yaml = w.yaml.replace("{kind: venv, packages: [a]}", kind)
     with pytest.raises(NotSupported, match="not supported yet"):

@@ -5,7 +5,7 @@ from tests.engine.world import World, told, writes
 
 from runproj.engine.pin import Pinner
 from runproj.errors import EnvironmentFailed, NoSuchRun, ParameterError, ProjectError, UsageError
-from runproj.spec.environment import DockerEnvironment
+from runproj.spec.environment import CondaEnvironment
 
 ONE = "runproj: 1\nentry_points:\n  fit: {command: [go], outputs: [m]}\n"
 TWO = ONE + "  main: {command: [go], outputs: [n]}\n"
@@ -51,9 +51,9 @@ def test_a_path_value_that_is_not_there_is_said_to_be() -> None:
 def test_a_kind_of_environment_that_cannot_be_made_is_said_so() -> None:
     w = World(TAKES_A_PATH, {})
     pinner = Pinner(w.backends, w.shelf, w.objects, w.reporter)
-    docker = DockerEnvironment(kind="docker", image="x")
-    with pytest.raises(EnvironmentFailed, match="of kind 'docker' is not supported yet"):
-        pinner.pin("gpu", docker, lambda _: None)
+    conda = CondaEnvironment(kind="conda", file="x")
+    with pytest.raises(EnvironmentFailed, match="of kind 'conda' is not supported yet"):
+        pinner.pin("r", conda, lambda _: None)
 
 
 TAKES_A_PATH = """

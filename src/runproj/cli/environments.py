@@ -20,8 +20,8 @@ from runproj.engine.lock import (
 )
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
-from runproj.record.events import Progress
 from runproj.lock.container import NO_CODE, Code
+from runproj.record.events import Progress
 from runproj.spec.environment import DockerEnvironment
 from runproj.spec.suggest import did_you_mean
 

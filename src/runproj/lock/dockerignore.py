@@ -19,9 +19,9 @@ class _Rule(NamedTuple):
 
 
 def kept(paths: Iterable[str], text: str) -> list[str]:
-    """Return the paths of a context that a ``.dockerignore`` with this text leaves in it.
+    r"""Return the paths of a context that a ``.dockerignore`` with this text leaves in it.
 
-    >>> kept(["a.py", "data/x.csv", "data/keep"], "data # no comment\\ndata\\n!data/keep")
+    >>> kept(["a.py", "data/x.csv", "data/keep"], "# all\ndata\n!data/keep")
     ['a.py', 'data/keep']
     """
     rules = [_rule(line) for line in map(str.strip, text.splitlines()) if line[:1] not in ("", "#")]
@@ -44,10 +44,10 @@ _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def _expression(pattern: str) -> str:
-    """Return a pattern as a regular expression.
+    r"""Return a pattern as a regular expression.
 
     >>> _expression("**/*.py[co]")
-    '(?:.*/)?[^/]*\\\\.py[co]'
+    '(?:.*/)?[^/]*\\.py[co]'
     """
     found = []
     for token in _TOKEN.findall(pattern):

@@ -8,9 +8,10 @@ class Outcome(Model):
 
     Exactly one of ``exit_code``, ``signal`` (a name such as ``SIGKILL``) and ``start_error`` (why
     it could not be started) is set. ``out_of_memory`` tells that the kernel ended it because its
-    container used more memory than it may. ``duration_s`` is wall time; ``cpu_s`` is user and system time
-    of the process and the children it waited for; ``peak_memory`` is the largest resident set of
-    one of these in bytes; ``read`` and ``written`` are bytes that reached a block device.
+    container used more memory than it may. ``duration_s`` is wall time; ``cpu_s`` is user and
+    system time of the process and the children it waited for; ``peak_memory`` is the largest
+    resident set of one of these in bytes; ``read`` and ``written`` are bytes that reached a block
+    device. Of what a container used only the time is known; the rest is 0.
     """
 
     exit_code: int | None = None

@@ -297,14 +297,15 @@ class Keeper:
         container = str(step.container)
         wanted = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(given is not None)}
         connection = client.attach_socket(container, params=wanted)
-        connection._sock.settimeout(None)
+        raw = connection._sock  # noqa: SLF001 -- the SDK has no other way to end the input
+        raw.settimeout(None)
         if step.stage != RUNNING:
             return {"signal": SIGNALS[TERMINATING]}
         client.start(container)
         step.begin()
         self._wake()
         if given is not None:
-            pump = threading.Thread(target=feed, args=(connection._sock, given), daemon=True)
+            pump = threading.Thread(target=feed, args=(raw, given), daemon=True)
             pump.start()
         held = copy(connection, outputs)
         client.wait(container)
