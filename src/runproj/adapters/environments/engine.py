@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, InvalidVersion, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import kwargs_from_env
 
 from runproj.errors import EnvironmentFailed
@@ -50,14 +50,17 @@ def connect(caller: Mapping[str, str]) -> "Engine":
     """
     where = caller.get("DOCKER_HOST") or _DEFAULT
     try:
-        client = docker.APIClient(version="auto", **kwargs_from_env(environment=dict(caller)))
-    except InvalidVersion as error:
-        raise _too_old(where) from error
+        how = kwargs_from_env(environment=dict(caller))
+        oldest = ".".join(map(str, OLDEST))
+        with contextlib.closing(docker.APIClient(version=oldest, **how)) as asking:
+            known = str(asking.version(api_version=False)["ApiVersion"])
+        if tuple(map(int, known.split("."))) < OLDEST:
+            raise _too_old(where)
+        return Engine(docker.APIClient(version=known, **how), where)
     except (DockerException, requests.RequestException) as error:
         raise _unreachable(error, where) from error
-    if tuple(map(int, client.api_version.split("."))) < OLDEST:
-        raise _too_old(where)
-    return Engine(client, where)
+    except (KeyError, ValueError) as error:
+        raise EnvironmentFailed("what answers is no container engine", where=where) from error
 
 
 def _too_old(where: str) -> EnvironmentFailed:
