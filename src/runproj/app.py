@@ -770,7 +770,8 @@ def verify_times(
     known = perturbation.perturbations(lab.machine)
     repeater = Repeater(
         verifier, repeat, known,
-        perturbation.unperturbed(lab.machine, known, past.plan.steps),
+        perturbation.unperturbed(lab.machine, known, past.plan.steps)
+        + perturbation.spared(past.plan),
         lambda at: perturbation.stopped_clock(lab.machine, at),
         lambda text: reporter.report(Progress("verify", text)),
     )  # fmt: skip

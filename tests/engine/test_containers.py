@@ -6,7 +6,7 @@ import pytest
 from tests.engine.world import FakeBackend, FakePrepared, Process, World, told, writes
 
 from runproj.engine.lock import LockChange, check_lock, lock_environment
-from runproj.engine.perturbation import Machine, perturbations
+from runproj.engine.perturbation import Machine, perturbations, spared
 from runproj.engine.pin import check_lockfiles
 from runproj.engine.run import ended
 from runproj.errors import ProjectError, Refused
@@ -123,6 +123,9 @@ def test_what_belongs_to_this_machine_is_not_perturbed_in_a_container(w: World) 
     assert seen[0]["PYTHONHASHSEED"] != "0"
     assert "LD_PRELOAD" not in seen[0]
     assert seen[0]["LANG"] == "of the image"
+    said = "clock and locale of main: a container has neither of this machine"
+    assert spared(run.plan) == (said,)
+    assert spared(run.plan.replace(environments=())) == ()
 
 
 def test_an_image_is_built_from_the_code_of_the_run_without_what_is_declared(w: World) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.model import EMPTY
-from runproj.plan.plan import PlannedStep
+from runproj.plan.plan import Plan, PlannedStep
 
 Place: TypeAlias = Literal["elsewhere", "reordered", "held"]
 """Where workspaces are made: in another folder, with their entries in another order, or all at one
@@ -136,6 +136,14 @@ def unperturbed(
         if spared:
             said.append(f"{one.name} of {', '.join(spared)}: its variables are declared there")
     return tuple(said)
+
+
+def spared(plan: Plan) -> tuple[str, ...]:
+    """Return a sentence about what is not perturbed in containers, if there are some."""
+    contained = {pin.name for pin in plan.environments if pin.kind == "docker"}
+    steps = [step.name for step in plan.steps if step.environment in contained]
+    what = f"{CLOCK} and {_LOCALE} of {', '.join(steps)}"
+    return (f"{what}: a container has neither of this machine",) if steps else ()
 
 
 def stopped_clock(machine: Machine, at: str) -> Perturbation | None:
