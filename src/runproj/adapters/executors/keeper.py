@@ -285,10 +285,13 @@ class Keeper:
     def _create(self, client: Client, step: Step) -> None:
         order = step.order
         labels = {KEEPER: str(self._file), STEP: order["name"]}
-        made = client.create_container_from_config(
-            configuration(client, order, labels, self._engine)
-        )
-        step.container = made["Id"]
+        wanted = configuration(client, order, labels, self._engine)
+        step.removed = False  # until it is known; else the next keeper looks
+        try:
+            step.container = client.create_container_from_config(wanted)["Id"]
+        except APIError:
+            step.removed = True  # there never was one
+            raise
 
     def _watch(
         self, client: Client, step: Step, given: int | None, outputs: Sequence[int]
@@ -305,8 +308,8 @@ class Keeper:
         step.begin()
         self._wake()
         if given is not None:
-            pump = threading.Thread(target=feed, args=(raw, given), daemon=True)
-            pump.start()
+            # of its own: it may still wait for a pipe when all else has ended
+            threading.Thread(target=feed, args=(raw, os.dup(given)), daemon=True).start()
         held = copy(connection, outputs)
         client.wait(container)
         state = client.inspect_container(container)["State"]
@@ -323,13 +326,14 @@ class Keeper:
             DockerException, requests.RequestException, CannotStartError, OSError
         ):
             client = self._engine.client()
+            gone: dict[Path, bool] = {}
             for one in client.containers(all=True, filters={"label": KEEPER}):
                 owner = Path(one["Labels"][KEEPER])
                 if owner != self._file and is_dead(owner):
-                    remove(client, one["Id"])
-            for file in self._folder.glob("*.lock"):
-                if file != self._file and is_dead(file):
-                    file.unlink(missing_ok=True)
+                    gone[owner] = remove(client, one["Id"]) and gone.get(owner, True)
+            for owner, entirely in gone.items():
+                if entirely:
+                    owner.unlink(missing_ok=True)
 
 
 def is_dead(owner: Path) -> bool:
@@ -381,10 +385,13 @@ def configuration(
         Mount(place, host, type="bind", read_only=not writable)
         for host, place, writable in order["volumes"]
     ]
-    own_name = order["network"] == "host"  # there a container has the name of its host
+    # there a container has the name of another one, or of its host
+    own_name = (order["network"] or "").partition(":")[0] in ("host", "container")
     host = client.create_host_config(
         mounts=mounts, network_mode=order["network"], shm_size=order["shm_size"],
-        mem_limit=order["memory"], memswap_limit=order["memory"], init=True, **limits,
+        mem_limit=order["memory"], memswap_limit=order["memory"], init=True,
+        security_opt=["label=disable"],  # else SELinux keeps it from its workspace
+        **limits,
     )  # fmt: skip
     return dict(client.create_container_config(
         order["image"], order["argv"][1:], entrypoint=order["argv"][:1], user=user,
@@ -426,10 +433,14 @@ def streams(step: Step) -> Iterator[tuple[int | None, list[int]]]:
 
 def feed(connection: socket.socket, given: int) -> None:
     """Send a file to the standard input of a container, and its end."""
-    with contextlib.suppress(OSError):  # it may have ended, or listen no more
+    try:
         while chunk := os.read(given, supervisor.ANSWER * 16):
             connection.sendall(chunk)
         connection.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # it has ended, or listens no more
+    finally:
+        os.close(given)
 
 
 def copy(connection: Any, outputs: Sequence[int]) -> bytes:  # noqa: ANN401 -- what the SDK gives
