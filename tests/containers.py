@@ -15,6 +15,7 @@ from pathlib import Path
 
 import docker
 import pytest
+import requests
 from docker.errors import DockerException
 
 from runproj.adapters.executors.keeper import KEEPER
@@ -130,8 +131,10 @@ def lacking() -> str | None:
     if not Path(BUSYBOX).exists():
         return "no busybox-static, of which images for tests are made"
     try:
-        docker.APIClient(version="auto", **docker.utils.kwargs_from_env()).ping()
-    except DockerException as error:
+        how = docker.utils.kwargs_from_env()
+        with contextlib.closing(docker.APIClient(version="1.40", **how)) as client:
+            client.version(api_version=False)
+    except (DockerException, requests.RequestException) as error:
         return f"no container engine: {error}"
     return None
 

@@ -18,7 +18,7 @@ from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.source import SourceSnapshot
-from runproj.spec.environment import Environment, SystemEnvironment
+from runproj.spec.environment import DockerEnvironment, Environment, SystemEnvironment
 from runproj.spec.place import Point
 from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
@@ -139,8 +139,7 @@ class Preparer(NamedTuple):
         """
         draft = self.draft(request, keep=keep)
         steps = draft.steps
-        code = code_of(self.project, self.project_file, draft.snapshot, draft.manifest)
-        pinned = self._pin(steps, code, system=request.system)
+        pinned = self._pin(draft, system=request.system)
         plan = Plan(
             entry_point=draft.entry_point,
             values=draft.values,
@@ -254,11 +253,14 @@ class Preparer(NamedTuple):
         manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
         return code_of(self.project, self.project_file, snapshot, manifest)
 
-    def _pin(self, steps: Sequence[PlannedStep], code: Code, *, system: bool) -> dict[str, Pinned]:
+    def _pin(self, draft: "Draft", *, system: bool) -> dict[str, Pinned]:
         pinned = {}
-        for name in dict.fromkeys(step.environment for step in steps):
+        for name in dict.fromkeys(step.environment for step in draft.steps):
             declared = None if system else self.project.environments.get(name)
             environment = declared or SystemEnvironment(kind="system")
+            code = NO_CODE
+            if isinstance(environment, DockerEnvironment) and environment.build is not None:
+                code = code_of(self.project, self.project_file, draft.snapshot, draft.manifest)
             pinned[name] = self.pin(name, environment, code)
         return pinned
 
