@@ -1,6 +1,7 @@
 """A container engine for tests, where there is one, and images made on the spot."""
 
 import contextlib
+import gc
 import io
 import os
 import shutil
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import tarfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -130,13 +132,17 @@ def lacking() -> str | None:
     """Return why there is no engine for tests; None: there is one."""
     if not Path(BUSYBOX).exists():
         return "no busybox-static, of which images for tests are made"
-    try:
-        how = docker.utils.kwargs_from_env()
-        with contextlib.closing(docker.APIClient(version="1.40", **how)) as client:
-            client.version(api_version=False)
-    except (DockerException, requests.RequestException) as error:
-        return f"no container engine: {error}"
-    return None
+    why = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the SDK leaves a socket when it fails
+        try:
+            how = docker.utils.kwargs_from_env()
+            with contextlib.closing(docker.APIClient(version="1.40", **how)) as client:
+                client.version(api_version=False)
+        except (DockerException, requests.RequestException) as error:
+            why = f"no container engine: {error}"
+        gc.collect()
+    return why
 
 
 def need(what: str | None) -> None:
