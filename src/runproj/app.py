@@ -36,6 +36,7 @@ from runproj.version import VERSION
 if TYPE_CHECKING:
     from runproj.adapters.environments.archives import FolderArchives
     from runproj.adapters.environments.built import BuiltEnvironments
+    from runproj.adapters.environments.images import DockerBackend
     from runproj.adapters.perturbing import Arrange
     from runproj.adapters.source.git import GitSource
     from runproj.engine.diff import Differ
@@ -476,6 +477,11 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
             from runproj.adapters.environments.conda import CondaBackend  # noqa: PLC0415 -- lazy
 
             return CondaBackend(str(cache_folder()), self._archives(), self.caller)
+        if kind == "docker":
+            from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
+
+            source = None if self.store is None else self.store.source
+            return DockerBackend(str(cache_folder()), source, self.caller)
         raise KeyError(kind)
 
     def _archives(self) -> "FolderArchives":
@@ -485,10 +491,10 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
         return FolderArchives(str(archive_folder()), objects, self.packages)
 
     def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
-        return iter(("venv", "conda", "system"))
+        return iter(("venv", "conda", "docker", "system"))
 
     def __len__(self) -> int:
-        return 3
+        return 4
 
 
 class _LazyWatcher(NamedTuple):
@@ -686,7 +692,7 @@ def _pinner(
     from runproj.engine.pin import Pinner  # noqa: PLC0415 -- lazy
 
     shelf = FolderLocks(str(store.folder / "locks"))
-    return Pinner(backends(caller), shelf, store.objects, reporter, policy)
+    return Pinner(backends(caller, store), shelf, store.objects, reporter, policy)
 
 
 def _recorded_project(varier: "Varier", run: "Run") -> "tuple[Project, place.Point]":
@@ -833,7 +839,8 @@ def verify_times(
     known = perturbation.perturbations(lab.machine)
     repeater = Repeater(
         verifier, repeat, known,
-        perturbation.unperturbed(lab.machine, known, past.plan.steps),
+        perturbation.unperturbed(lab.machine, known, past.plan.steps)
+        + perturbation.spared(past.plan),
         lambda at: perturbation.stopped_clock(lab.machine, at),
         lambda text: reporter.report(Progress("verify", text)),
     )  # fmt: skip
@@ -916,7 +923,7 @@ def local_executor() -> "Executor":
     """Return what runs processes on this machine."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor()
+    return LocalExecutor(containers=str(cache_folder() / "containers"))
 
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":
@@ -1057,6 +1064,13 @@ def built_environments() -> "BuiltEnvironments":
     from runproj.adapters.environments.built import BuiltEnvironments  # noqa: PLC0415 -- lazy
 
     return BuiltEnvironments(cache_folder() / "environments")
+
+
+def used_images(caller: Mapping[str, str]) -> "DockerBackend":
+    """Return what knows the images that were used on this machine."""
+    from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
+
+    return DockerBackend(str(cache_folder()), None, caller)
 
 
 def lock_problems(project: OpenProject) -> list[Problem]:

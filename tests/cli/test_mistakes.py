@@ -307,7 +307,6 @@ def not_yet(text: str, place: str, files: Files | None = None) -> Mistake:
 
 
 NOT_YET = {
-    "docker": not_yet(VENV.replace("venv", "docker") % ", image: python", "runproj.yaml:"),
     "a matrix": not_yet(steps("a: {command: ls, matrix: {x: [1]}}"), "yaml:6:32"),
     "secrets": not_yet(steps("a: {command: ls, secrets: [X]}"), "yaml:6:33"),
     "resources": not_yet(steps("a: {command: ls, resources: {cpus: 1}}"), "yaml:6:35"),
@@ -502,7 +501,7 @@ def test_a_mistake_is_told_with_its_place_and_a_way_out(computer: Computer, name
 
 
 IN_WORDS = [
-    *("a mistyped key", "an unknown reference", "two makers", "a missing input", "docker"),
+    *("a mistyped key", "an unknown reference", "two makers", "a missing input", "conda"),
     *("a package that is not there", "a stale lock under --locked", "a word for a float"),
     *("no store to show (typed)", "a mistyped option (typed)", "a mistyped command (typed)"),
 ]

@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import pytest
 from tests.channels import Channel, module, python
+from tests.containers import Engine
 from tests.fakes.environment import FakeEnvironments
 from tests.wheels import build_wheel
 
 from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.conda import CondaBackend
+from runproj.adapters.environments.images import DockerBackend
 from runproj.adapters.environments.system import SystemBackend
 from runproj.adapters.environments.venv import VenvBackend
 from runproj.errors import EnvironmentFailed
@@ -84,8 +86,18 @@ def system(_: Path) -> Subject:
 LOCKING: list[Make] = [fake, venv, conda]
 
 
-@pytest.fixture(params=[*LOCKING, system], ids=["fake", "venv", "conda", "system"])
+def image(engine: Engine, folder: Path) -> Subject:
+    def declare(*packages: str) -> Declaration:
+        name = engine.busybox if packages == ("tiny", "other") else "another"
+        return Declaration(kind="docker", image=canonical({"image": name}).decode())
+
+    return Subject(DockerBackend(str(folder), None, {}), declare)
+
+
+@pytest.fixture(params=[*LOCKING, system, None], ids=["fake", "venv", "conda", "system", "docker"])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
+    if request.param is None:
+        return image(request.getfixturevalue("engine"), tmp_path)
     make: Make = request.param
     return make(tmp_path)
 

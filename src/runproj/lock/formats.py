@@ -7,7 +7,7 @@ from runproj.lock.lock import Kind
 
 
 class LockFormat(Protocol):
-    """What is asked of every format that lists packages; the texts are those of lockfiles."""
+    """What is asked of every format; the texts are those of lockfiles."""
 
     NOTHING: str
 
@@ -28,7 +28,7 @@ class LockFormat(Protocol):
 
 
 def format_of(kind: Kind) -> LockFormat | None:
-    """Return the format of a kind's lockfiles; None: they list no packages."""
+    """Return the format of a kind's lockfiles; None: it has none."""
     if kind == "venv":
         from runproj.lock import pylock  # noqa: PLC0415 -- lazy: most projects have one kind
 
@@ -37,4 +37,8 @@ def format_of(kind: Kind) -> LockFormat | None:
         from runproj.lock import conda  # noqa: PLC0415 -- lazy: most projects have one kind
 
         return conda
+    if kind == "docker":
+        from runproj.lock import image  # noqa: PLC0415 -- lazy: most projects have one kind
+
+        return image
     return None
