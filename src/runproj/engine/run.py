@@ -2,7 +2,7 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -20,12 +20,22 @@ from runproj.engine.observe import (
 )
 from runproj.engine.perturbation import Trial
 from runproj.engine.prepare import Prepared
+from runproj.engine.resources import (
+    DEVICES,
+    ONE_BY_ONE,
+    Capacity,
+    Devices,
+    forecast,
+    ranks,
+    room,
+    side_by_side,
+)
 from runproj.engine.schedule import Schedule
 from runproj.engine.undeclared import undeclared
 from runproj.engine.variables import elsewhere, process_variables
 from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError, UsageError
 from runproj.lock.lock import Kind
-from runproj.model import canonical
+from runproj.model import EMPTY, canonical
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import visible
 from runproj.plan.plan import PlannedStep, Reason
@@ -120,7 +130,10 @@ class Runner:
     of steps that succeeded too. In a ``trial`` what must not matter is perturbed, and what comes
     out is taken by no other run. ``unstable`` returns what is said against the outputs of
     ``RUN/STEP``.
-    ``keep_packages`` keeps the archives of packages in the store.
+    ``keep_packages`` keeps the archives of packages in the store. ``capacity`` is what there is for
+    steps that execute side by side; ``durations`` returns how many seconds the steps of a project's
+    entry point took before, as far as that is known. What goes on beside a step that fails may
+    end.
     """
 
     objects: ObjectStore
@@ -137,9 +150,11 @@ class Runner:
     keep_going: bool = False
     keep_workspace: bool = False
     keep_packages: bool = False
-    limit: int = 1
+    capacity: Capacity = ONE_BY_ONE
     trial: Trial | None = None
     unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
+    durations: Callable[[str, str, Collection[str]], Mapping[str, float]] = lambda *_: EMPTY
+    _at: str | None = None
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
@@ -159,9 +174,10 @@ class Runner:
         self.prepared, self.header = prepared, header
         self.started = self.clock()
         self._check_watching()
+        self._schedule = self._scheduled()
         self.journal: Journal = self.runs.create(header)
         try:
-            self.reporter.report(Planned(prepared.decisions))
+            self.reporter.report(self._planned)
             self._build_environments()
             if self.keep_packages:
                 self._keep_packages()
@@ -169,7 +185,8 @@ class Runner:
             self._check_environments()
         except RunprojError as error:
             with contextlib.suppress(RunprojError):  # the first error is the one to tell
-                self._end_early("failed", error.exit_code, str(error), str(error))
+                run = self._end_early("failed", error.exit_code, str(error), str(error))
+                self.reporter.report(RunFinished(run))
             raise
         except Exception as error:  # a mistake in runproj; the record must not hide it
             with contextlib.suppress(RunprojError):
@@ -218,6 +235,36 @@ class Runner:
             if hermetic or trace or not network:
                 files = () if hermetic else None
                 self.watcher.check(Confinement(files, files, network), trace=trace)
+
+    def _scheduled(self) -> Schedule:
+        """Return the order of the steps, and prepare what is told of it.
+
+        With one step at a time they keep the order of the plan: nothing is gained by another.
+
+        Raises:
+            UsageError: a step asks for more than there is.
+        """
+        plan = self.prepared.plan
+        executed = [
+            step.name
+            for step in plan.steps
+            if self.prepared.judged[step.name].decision.action != "cached"
+        ]
+        shared = room(plan, frozenset(executed), self.capacity, self.trial)
+        self._devices = Devices(self.capacity.gpus)
+        known: Mapping[str, float] = EMPTY
+        if len(executed) > 1:
+            known = self.durations(self.header.project, self.header.entry_point, executed)
+        foreseen = forecast(plan, frozenset(executed), known)
+        self._planned = Planned(
+            self.prepared.decisions, shared.steps,
+            side_by_side(plan, frozenset(executed), shared.steps),
+            foreseen.seconds if known else EMPTY, foreseen.paths if known else EMPTY,
+        )  # fmt: skip
+        return Schedule(
+            {step.name: step.after for step in plan.steps}, keep_going=self.keep_going,
+            room=shared, rank=ranks(plan, foreseen) if self._planned.side_by_side else None,
+        )  # fmt: skip
 
     def _build_environments(self) -> None:
         """Build what is needed before the first step starts, so that it fails early."""
@@ -287,19 +334,19 @@ class Runner:
                     self.journal.finished(marked)
 
     def _loop(self) -> None:
-        plan = self.prepared.plan
-        schedule = Schedule(
-            {step.name: step.after for step in plan.steps}, keep_going=self.keep_going
-        )
-        self._by_name = {step.name: step for step in plan.steps}
+        schedule = self._schedule
+        self._by_name = {step.name: step for step in self.prepared.plan.steps}
         while True:
-            while len(self._running) < self.limit and (name := schedule.next()) is not None:
+            while (name := schedule.next()) is not None:
+                self._at = name
                 self._begin(self._by_name[name])
                 if name not in self._running:
                     self._settle(name, schedule)
             if not self._running:
                 break
+            self._at = None
             name, outcome = self.executor.wait()
+            self._at = name
             self._finish(self._running[name], outcome)
             self._settle(name, schedule)
         for name in schedule.left:
@@ -309,6 +356,7 @@ class Runner:
             )  # fmt: skip
 
     def _settle(self, name: str, schedule: Schedule) -> None:
+        self._devices.give_back(name)
         if self._steps[name].done:
             schedule.done(name)
         else:
@@ -346,7 +394,12 @@ class Runner:
         pin = self.prepared.pinned[step.environment].pin
         variables = self._variables(step, workspace)
         environment = self._environments[step.environment]
-        container = _container(environment, workspace, networked=step.networked)
+        container = _container(environment, workspace, step)
+        devices = self._devices.take(step)
+        if devices is not None and container is not None:
+            container = container._replace(devices=devices)
+        elif devices is not None:
+            variables = {DEVICES: ",".join(devices), **variables}
         watch, unwatched = None, None
         if container is None:
             watch, unwatched = self._watch(step, workspace, audited=judged.known is not None)
@@ -721,8 +774,11 @@ class Runner:
             self.executor.cancel()
             for name, running in self._running.items():
                 running.log.close()
+                own = status == "interrupted" or self._at in (None, name)
                 self._steps[name] = running.record.replace(
-                    status=status, error=why, finished_at=timestamp(self.clock())
+                    status=status if own else "interrupted",
+                    error=why if own else "the run was ended while it executed",
+                    finished_at=timestamp(self.clock()),
                 )
                 running.workspace.close(keep=False)
                 self.journal.finished(self._steps[name])
@@ -748,13 +804,23 @@ class Runner:
 
 
 def _container(
-    environment: PreparedEnvironment, workspace: Workspace, *, networked: bool
+    environment: PreparedEnvironment, workspace: Workspace, step: PlannedStep
 ) -> Container | None:
-    """Return the container of a step: its workspace is in it, and nothing else of here."""
+    """Return the container of a step: its workspace is in it, and nothing else of here.
+
+    It may use as much as the step says that it needs.
+    """
     if not isinstance(environment, ContainedEnvironment):
         return None
-    made = environment.container._replace(folders=(workspace.root, workspace.temporary))
-    return made if networked else made._replace(network="none")
+    made = environment.container
+    memory = step.resources.get("memory")
+    sizes = [size for size in (made.memory, memory and int(memory)) if size]
+    made = made._replace(
+        folders=(workspace.root, workspace.temporary),
+        memory=min(sizes, default=None),
+        cores=step.resources.get("cpus"),
+    )
+    return made if step.networked else made._replace(network="none")
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ class PlannedStep(Model):
     to, as text. A step without ``outputs`` keeps all that it makes. ``after`` are the steps that
     must be done before it. ``sources`` are globs that narrow the source, None: all of it. ``trace``
     observes what it reads, ``hermetic`` forbids what is not declared; ``network`` is None where
-    nothing is said of it.
+    nothing is said of it. ``resources`` is what it needs while it executes, memory in bytes.
     """
 
     name: str
@@ -65,6 +65,7 @@ class PlannedStep(Model):
     trace: bool = False
     hermetic: bool = False
     network: bool | None = None
+    resources: dict[str, int | float] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -92,7 +93,8 @@ class Plan(Model):
     """What a run will do.
 
     ``hidden`` are the source files that no step sees: the project file, lockfiles, and what steps
-    make. ``steps`` are in an order in which they can execute.
+    make. ``steps`` are in an order in which they can execute. ``pools`` tells how much there is of
+    what they share, where the project says it.
     """
 
     entry_point: str
@@ -100,6 +102,7 @@ class Plan(Model):
     environments: tuple[EnvironmentPin, ...] = ()
     steps: tuple[PlannedStep, ...]
     hidden: tuple[str, ...] = ()
+    pools: dict[str, int] = field(default_factory=dict)
 
     def step(self, name: str) -> PlannedStep:
         """Return a step by name."""

@@ -304,6 +304,7 @@ class Planner:
             trace=step.trace or self.trace,
             hermetic=step.hermetic or self.hermetic,
             network=step.network,
+            resources={} if step.resources is None else step.resources.amounts,
             parameters=dict(self._used_values(name)),
         )
 
@@ -555,7 +556,6 @@ _MANY = 10_000  # comparing a name with so many others would be slow
 _LATER: tuple[tuple[str, str], ...] = (
     ("matrix", "a matrix"),
     ("secrets", "a secret"),
-    ("resources", "a resource request"),
     ("retries", "a retry"),
     ("persist", "a folder that persists"),
 )

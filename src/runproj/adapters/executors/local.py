@@ -47,13 +47,16 @@ class LocalExecutor:
     a second program that takes the same messages; it is started with the first container, and
     keeps a file in the folder ``containers`` while it lives.
 
+    While it waits, ``tick`` is called between what happens; it says in how many seconds it is to be
+    called again at the latest (None: any time).
+
     It belongs to one thread. An exception that a signal handler raises may leave any method; every
     method can then be called again, and ``cancel`` after an interrupted ``cancel`` kills at once.
     """
 
     def __init__(
         self, *, grace_s: float = 10.0, timeout_grace_s: float = 5.0, portable: bool = False,
-        containers: str | None = None,
+        containers: str | None = None, tick: Callable[[], float | None] | None = None,
     ) -> None:  # fmt: skip
         self._grace_s = grace_s
         self._timeout_grace_s = timeout_grace_s
@@ -61,6 +64,7 @@ class LocalExecutor:
             _SUPERVISOR: lambda socket: supervisor_command(socket, portable=portable),
             _KEEPER: lambda socket: keeper_command(socket, containers or tempfile.gettempdir()),
         }
+        self._tick = tick
         self._numbers = itertools.count()
         self._running: dict[int, _Running] = {}
         self._selector = selectors.PollSelector()  # holds no file of its own
@@ -173,7 +177,8 @@ class LocalExecutor:
 
     def _pump(self) -> None:
         """Wait until something comes, be it output or the end of a process, and take it."""
-        for key, _ in self._selector.select():
+        due_s = None if self._tick is None else self._tick()
+        for key, _ in self._selector.select(due_s):
             if isinstance(key.data, _Running):
                 self._read(key.data, key.fd)
             elif key.data in self._links.values():

@@ -234,6 +234,15 @@ class Index:
         )
         return (rows[0][0], from_json(StepRun, rows[0][1])) if rows else None
 
+    def durations(self, project: str, entry_point: str, steps: Iterable[str]) -> dict[str, float]:
+        """Return how many seconds steps took when they were last executed, as far as is known."""
+        query = (
+            "select name, json_extract(record, '$.outcome.duration_s') from json_each(?) as wanted "
+            "cross join last on project = ? and entry_point = ? and name = wanted.value"
+        )
+        rows = self._read(query, (json.dumps(list(steps)), project, entry_point))
+        return {name: seconds for name, seconds in rows if seconds is not None}
+
     def ids(self, name: str) -> list[str]:
         """Return ids that are this name or start with it, or whose run has it; latest first."""
         rows = self._read(

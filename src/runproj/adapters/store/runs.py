@@ -131,6 +131,10 @@ class FolderRuns:
         """Return the latest success of a step, see :class:`~runproj.ports.RunStore`."""
         return self.index.last(project, entry_point, step) if self._begun else None
 
+    def durations(self, project: str, entry_point: str, steps: Iterable[str]) -> dict[str, float]:
+        """Return how many seconds steps took when they were last executed, as far as is known."""
+        return self.index.durations(project, entry_point, steps) if self._begun else {}
+
     def ids(self, name: str) -> Sequence[str]:
         """Return what a name may mean, see :class:`~runproj.ports.RunStore`."""
         if not self._begun:
