@@ -52,6 +52,7 @@ class Decider:
     force: bool = False
     audit: Audit | None = None
     _digests: dict[tuple[str, ...] | None, str] = field(default_factory=dict)
+    _lasts: dict[str, tuple[str, StepRun] | None] = field(default_factory=dict)
     _sources: dict[tuple[str, ...] | None, SeenSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -146,9 +147,16 @@ class Decider:
             self._sources[step.sources] = SeenSource(seen)
         return self._sources[step.sources]
 
+    def _last(self, step: PlannedStep) -> tuple[str, StepRun] | None:
+        """Return the latest success of a step before this run, see :class:`RunStore`."""
+        if step.name not in self._lasts:
+            found = self.runs.last(self.project, self.plan.entry_point, step.name)
+            self._lasts[step.name] = found
+        return self._lasts[step.name]
+
     def looked_outside(self, step: PlannedStep) -> bool:
         """Tell whether the step looked at something undeclared when it was last executed."""
-        last = self.runs.last(self.project, self.plan.entry_point, step.name)
+        last = self._last(step)
         return last is not None and last[1].trace is not None and last[1].trace.outside > 0
 
     def _has(self, output: Artifact) -> bool:
@@ -176,7 +184,7 @@ class Decider:
         return self._digests[sources]
 
     def _reasons(self, step: PlannedStep, now: Fingerprint) -> tuple[Reason, ...]:
-        last = self.runs.last(self.project, self.plan.entry_point, step.name)
+        last = self._last(step)
         if last is None or last[1].fingerprint is None:
             return (Reason(kind="new"),)
         before = last[1].fingerprint

@@ -158,6 +158,7 @@ class Runner:
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
+    _containers: dict[str, Container] = field(default_factory=dict)
     _facts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def execute(self, prepared: Prepared, header: Run) -> Run:
@@ -271,7 +272,9 @@ class Runner:
         for step in self.prepared.plan.steps:
             decision = self.prepared.judged[step.name].decision
             if decision.action != "cached" and step.environment not in self._environments:
-                self._environments[step.environment] = self._built(step.environment)
+                built = self._environments[step.environment] = self._built(step.environment)
+                if isinstance(built, ContainedEnvironment):  # asking takes time
+                    self._containers[step.environment] = built.container
                 pinned = self.prepared.pinned[step.environment]
                 facts = self.backends[pinned.pin.kind].facts(pinned.declaration)
                 self._facts[step.environment] = dict(facts)
@@ -394,7 +397,7 @@ class Runner:
         pin = self.prepared.pinned[step.environment].pin
         variables = self._variables(step, workspace)
         environment = self._environments[step.environment]
-        container = _container(environment, workspace, step)
+        container = _container(self._containers.get(step.environment), workspace, step)
         devices = self._devices.take(step)
         if devices is not None and container is not None:
             container = container._replace(devices=devices)
@@ -522,7 +525,7 @@ class Runner:
             "TMPDIR": workspace.temporary,
             "GIT_CEILING_DIRECTORIES": workspace.root.rpartition("/")[0],
         }
-        contained = isinstance(environment, ContainedEnvironment)
+        contained = step.environment in self._containers
         if step.hermetic or contained:  # what stands in the caller's home is not declared
             about["HOME"] = workspace.temporary
         return process_variables(
@@ -803,16 +806,13 @@ class Runner:
         return run
 
 
-def _container(
-    environment: PreparedEnvironment, workspace: Workspace, step: PlannedStep
-) -> Container | None:
+def _container(made: Container | None, workspace: Workspace, step: PlannedStep) -> Container | None:
     """Return the container of a step: its workspace is in it, and nothing else of here.
 
     It may use as much as the step says that it needs.
     """
-    if not isinstance(environment, ContainedEnvironment):
+    if made is None:
         return None
-    made = environment.container
     memory = step.resources.get("memory")
     sizes = [size for size in (made.memory, memory and int(memory)) if size]
     made = made._replace(

@@ -171,13 +171,22 @@ class Index:
             [row_of(run)],
         )
 
-    def put_step(self, run_id: str, step: StepRun) -> None:
+    def put_success(self, run: Run, step: StepRun, record: str) -> None:
+        """Note a step run that just succeeded; ``record`` is it as JSON."""
+        with self._transaction():
+            if step.reusable:
+                self.put_step(run.id, step, record)
+            else:
+                self.drop_step(run.id, step.name)
+            self._put_last(run, [(step, record)])
+
+    def put_step(self, run_id: str, step: StepRun, record: str | None = None) -> None:
         """Note a step run that succeeded."""
         made = step.fingerprint
         traced = made is not None and step.trace is not None and step.trace.gap is None
         row = (
             made.digest if made else None, made.rest if made and traced else None,
-            run_id, step.name, step.finished_at, to_json(step),
+            run_id, step.name, step.finished_at, record or to_json(step),
         )  # fmt: skip
         self._write("insert or replace into step values (?, ?, ?, ?, ?, ?)", [row])
 
@@ -196,13 +205,13 @@ class Index:
 
     def put_last(self, run: Run, steps: Iterable[StepRun]) -> None:
         """Note step runs that are the latest of their steps, unless a later run has them too."""
+        self._put_last(run, ((step, to_json(step)) for step in steps))
+
+    def _put_last(self, run: Run, steps: Iterable[tuple[StepRun, str]]) -> None:
         rows = [
-            (
-                run.project, run.entry_point, step.name, run.started_at, run.id,
-                to_json(step),
-            )
-            for step in steps
-        ]  # fmt: skip
+            (run.project, run.entry_point, step.name, run.started_at, run.id, record)
+            for step, record in steps
+        ]
         self._write(
             "insert into last values (?, ?, ?, ?, ?, ?) on conflict do update set "
             "started_at = excluded.started_at, run_id = excluded.run_id, record = excluded.record "

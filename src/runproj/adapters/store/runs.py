@@ -319,19 +319,16 @@ class FolderJournal:
 
         What turns out not to be reusable is noted once more, and found no longer.
         """
-        self._append("finished", step)
+        record = self._append("finished", step)
         if step.status == "succeeded":
-            if step.reusable:
-                self._index.put_step(self._run.id, step)
-            else:
-                self._index.drop_step(self._run.id, step.name)
-            self._index.put_last(self._run, [step])
+            self._index.put_success(self._run, step, record)
 
-    def _append(self, event: str, step: StepRun) -> None:
+    def _append(self, event: str, step: StepRun) -> str:
         record = to_json(step)
         line = f'{{"event":"{event}","step":{record}}}\n'
         with _translated("the record cannot be written", self._place):
             append(self._events, line.encode())
+        return record
 
     def log(self, step: str) -> FolderLog:
         """Open the log of a step."""
