@@ -6,8 +6,8 @@ import platform
 from pathlib import Path
 
 line = json.loads(Path("build/line.json").read_text())
-with open("build/points.csv", newline="") as points, open("build/residuals.csv", "w") as out:
-    for point in csv.DictReader(points):
+with Path("build/residuals.csv").open("w") as out:
+    for point in csv.DictReader(Path("build/points.csv").read_text().splitlines()):
         x, y = float(point["x"]), float(point["y"])
         print(f"{x:.6f} {y - line['intercept'] - line['slope'] * x:+.6f}", file=out)
 print(f"written by Python {platform.python_version()}")

@@ -11,6 +11,7 @@ from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
 from runproj.record.room import HoldingKind, Room
 from runproj.record.run import Run, StepRun
+from runproj.record.timing import Timing
 from runproj.record.verdict import (
     OutputLabel,
     OutputLikeness,
@@ -526,6 +527,42 @@ class GcResult(Model):
     gc: RoomDocument
 
 
+class SpanDocument(Model):
+    """When a step executed, in seconds after its run began, and what it used, in seconds and bytes.
+
+    Steps that executed at the same time are in different lanes. ``critical`` tells that it is on
+    the critical path.
+    """
+
+    step: str
+    status: str
+    start_s: float
+    duration_s: float
+    lane: int
+    critical: bool
+    cpu_s: float
+    peak_memory: int
+    read: int
+    written: int
+
+
+class TimingDocument(Model):
+    """Where the time of a run went; ``critical_path`` is the chain of steps that takes longest."""
+
+    run: str
+    duration_s: float
+    steps_s: float
+    critical_s: float
+    critical_path: list[str]
+    steps: list[SpanDocument]
+
+
+class TimingResult(Model):
+    """What ``show --timing`` prints."""
+
+    timing: TimingDocument
+
+
 class ProblemDocument(Model):
     """One of several things that went wrong."""
 
@@ -554,7 +591,7 @@ Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
-    | RemoveResult | FsckResult | GcResult | ErrorResult
+    | RemoveResult | FsckResult | GcResult | TimingResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -602,6 +639,22 @@ def gc_result(room: Room) -> GcResult:
     return GcResult(
         gc=RoomDocument.of(
             room, removed_size=room.removed_size, holdings=holdings, notes=list(room.notes)
+        )
+    )
+
+
+def timing_result(run: Run, found: Timing) -> TimingResult:
+    """Return where the time of a run went as a document."""
+    steps = [
+        SpanDocument.of(
+            one, cpu_s=one.outcome.cpu_s, peak_memory=one.outcome.peak_memory,
+            read=one.outcome.read, written=one.outcome.written,
+        )
+        for one in found.spans
+    ]  # fmt: skip
+    return TimingResult(
+        timing=TimingDocument.of(
+            found, run=run.id, critical_path=list(found.critical_path), steps=steps
         )
     )
 
