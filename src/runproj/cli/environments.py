@@ -174,9 +174,13 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
-        shown = [documents.BuiltDocument.of(one) for one in found]
-        used = [documents.ImageDocument.of(one) for one in images]
-        print(documents.as_text(documents.EnvironmentsResult(environments=shown, images=used)))
+        shown = [documents.BuiltDocument.of(one, image=None, id=None) for one in found]
+        shown += [
+            documents.BuiltDocument.of(one, kind="docker", path=None, python=None, packages=None)
+            for one in images
+        ]
+        shown.sort(key=lambda one: -one.used_at)
+        print(documents.as_text(documents.EnvironmentsResult(environments=shown)))
         return 0
     if not found and not images:
         print("no environments")

@@ -393,23 +393,18 @@ class LocksResult(Model):
 
 
 class BuiltDocument(Model):
-    """An environment on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970."""
+    """An environment on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970.
+
+    An image (``kind`` is ``docker``) has ``image``, its name, and ``id``; the others have ``path``.
+    """
 
     key: str
     kind: str
-    path: str
-    python: str
-    packages: int
-    size: int
-    used_at: float
-
-
-class ImageDocument(Model):
-    """An image used on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970."""
-
-    key: str
-    image: str
-    id: str
+    path: str | None = None
+    python: str | None = None
+    packages: int | None = None
+    image: str | None = None
+    id: str | None = None
     size: int
     used_at: float
 
@@ -418,7 +413,6 @@ class EnvironmentsResult(Model):
     """What ``env list`` prints."""
 
     environments: list[BuiltDocument]
-    images: list[ImageDocument]
 
 
 class ReadyDocument(Model):
