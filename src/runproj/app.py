@@ -827,6 +827,7 @@ def verify_times(
         verifier, repeat, known,
         perturbation.unperturbed(lab.machine, known, past.plan.steps),
         lambda at: perturbation.stopped_clock(lab.machine, at),
+        perturbation.right_clock(lab.machine),
         lambda text: reporter.report(Progress("verify", text)),
     )  # fmt: skip
     try:
