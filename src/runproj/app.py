@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         Workspaces,
     )
     from runproj.record.artifact import Artifact
+    from runproj.record.program import Program
     from runproj.record.run import Output, Run, StepRun
     from runproj.record.verdict import Annotation, Verdict
     from runproj.spec import place
@@ -560,9 +561,16 @@ def execute(
         keep_workspace=options.keep_workspace,
         trial=options.trial,
         unstable=Known(store.runs, store.runs.rerun_of).unstable,
+        programs=_programs,
         keep_packages=options.keep_packages,
     )
     return runner.execute(prepared, _header(prepared, options, relation))
+
+
+def _programs(names: "Sequence[str]", path: str) -> "tuple[Program, ...]":
+    from runproj.adapters.environments.programs import ProgramsOnPath  # noqa: PLC0415 -- lazy
+
+    return ProgramsOnPath(cache_folder()).find(names, path)
 
 
 def rerun(
