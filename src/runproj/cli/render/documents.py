@@ -34,13 +34,23 @@ class ReasonDocument(Model):
     after: Annotated[str | int | float | bool | None, Key("to")] = None
 
 
+class ProgramDocument(Model):
+    """A program of the machine that a step's command names; ``version`` where it is known."""
+
+    name: str
+    path: str
+    sha256: str
+    version: str | None
+
+
 class EnvironmentDocument(Model):
-    """The environment of a step."""
+    """The environment of a step; ``programs`` where it is the machine."""
 
     name: str
     kind: str
     key: str
     lock_sha256: str
+    programs: list[ProgramDocument]
 
 
 class FileDocument(Model):
@@ -698,7 +708,10 @@ def step_document(step: StepRun) -> StepDocument:
         error=step.error, duration_s=step.duration_s, argv=list(step.argv),
         environment=None
         if use is None
-        else EnvironmentDocument(name=use.name, kind=use.kind, key=use.key, lock_sha256=use.lock),
+        else EnvironmentDocument(
+            name=use.name, kind=use.kind, key=use.key, lock_sha256=use.lock,
+            programs=[ProgramDocument.of(one) for one in use.programs],
+        ),
         inputs=[FileDocument.of(one, name=None) for one in step.inputs],
         outputs=[FileDocument.of(one) for one in step.outputs],
         metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
