@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
+    from runproj.engine.rerun import Rerunner
     from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
@@ -533,6 +534,7 @@ class Relation(NamedTuple):
     rerun_of: str | None = None
     variation: tuple[str, ...] = ()
     current_code: bool = False
+    resume_of: str | None = None
 
 
 _OF_ITS_OWN = Relation()
@@ -598,6 +600,27 @@ def rerun(
     """
     prepared = prepare_rerun(store, past, step)
     return _execute_again(store, prepared, caller, reporter, options, Relation(past.id))
+
+
+def resume(
+    store: Store, past: "Run", caller: Mapping[str, str], reporter: "Reporter", options: Options
+) -> "Run":
+    """Go on with a run that did not come to its end; return the record of the new run.
+
+    Raises:
+        UsageError: it goes on, or it cannot be resumed.
+        CannotRerun: something that it needs is gone, or its environment can no longer be built.
+    """
+    store.share()
+    prepared = _rerunner(store).resume(past)
+    relation = Relation(past.rerun_of, past.variation, past.current_code, past.id)
+    return _execute_again(store, prepared, caller, reporter, options, relation)
+
+
+def _rerunner(store: Store) -> "Rerunner":
+    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
+
+    return Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look)
 
 
 def _execute_again(
@@ -678,14 +701,13 @@ def rerun_with_current_code(
 
 
 def _varier(store: Store, caller: Mapping[str, str], reporter: "Reporter") -> "Varier":
-    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
     from runproj.engine.vary import Varier  # noqa: PLC0415 -- lazy
     from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
 
     here = os.path.realpath(Path.cwd())
     store.share()
     return Varier(
-        Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look),
+        _rerunner(store),
         store.objects,
         _pinner(store, caller, reporter, "auto"),
         Folders(here, here, str(Path.home())),
@@ -951,6 +973,7 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         rerun_of=relation.rerun_of,
         variation=relation.variation,
         current_code=relation.current_code,
+        resume_of=relation.resume_of,
         perturbed=()
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),
@@ -1016,11 +1039,8 @@ def _packages_of_user(store: Store, run: "Run") -> KeptPackages | None:
 
 def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepared":
     """Prepare to do a past run again, or one step, see :class:`runproj.engine.rerun.Rerunner`."""
-    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
-
     store.share()
-    rerunner = Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look)
-    return rerunner.prepare(run, step)
+    return _rerunner(store).prepare(run, step)
 
 
 def project_files(project: OpenProject) -> "ProjectFiles":

@@ -13,6 +13,7 @@ from runproj.model import EMPTY
 from runproj.plan.binding import BoundValue, Folders, Given, Recorded, bind
 from runproj.plan.plan import Plan, PlannedStep
 from runproj.plan.planner import Facts, Planner
+from runproj.plan.selection import Selection, check_names, select
 from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceControl
 from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
@@ -28,8 +29,10 @@ class Request(NamedTuple):
     """What a user asks to run.
 
     ``steps`` chooses steps (with those they need); empty means all. ``force`` executes all of
-    them. ``system`` runs every step on the system, whatever its environment is. ``trace`` observes
-    and ``hermetic`` confines every step; ``audit`` executes some that need not execute.
+    them, ``forced`` names some. ``start`` are those to begin with, ``skip`` those that do not
+    execute, see :func:`runproj.plan.selection.select`. ``system`` runs every step on the system,
+    whatever its environment is. ``trace`` observes and ``hermetic`` confines every step; ``audit``
+    executes some that need not execute.
     """
 
     entry_point: str = "main"
@@ -40,6 +43,9 @@ class Request(NamedTuple):
     trace: bool = False
     hermetic: bool = False
     audit: Audit | None = None
+    start: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
 
 
 class Prepared(NamedTuple):
@@ -74,6 +80,7 @@ class Draft(NamedTuple):
     steps: tuple[PlannedStep, ...]
     hidden: tuple[str, ...]
     found: Mapping[str, Artifact]
+    held: frozenset[str] = frozenset()
 
 
 class Pins(Protocol):
@@ -152,7 +159,7 @@ class Preparer(NamedTuple):
             plan, draft.snapshot, self.project_name, self.platform,
             Supply(draft.manifest, given, self.objects),
             self.source, self.objects, self.runs, self.look, request.force,
-            request.audit,
+            request.audit, request.forced, draft.held,
         )  # fmt: skip
         return Prepared(
             self.project_name, self.project_file, draft.snapshot, plan, pinned, given, decider,
@@ -177,8 +184,14 @@ class Preparer(NamedTuple):
             self.project, entry_point, values, self._facts(manifest, found, keep=keep),
             system=request.system, trace=request.trace, hermetic=request.hermetic,
         )  # fmt: skip
-        steps = planner.plan(request.steps)
-        return Draft(entry_point, values, snapshot, manifest, steps, planner.hidden(), found)
+        chosen = Selection(planner.plan(request.steps))
+        check_names(chosen.steps, request.forced, "--force-step")
+        if request.start or request.skip:
+            chosen = select(chosen.steps, request.start, request.skip)
+        return Draft(
+            entry_point, values, snapshot, manifest, chosen.steps, planner.hidden(), found,
+            chosen.held,
+        )  # fmt: skip
 
     def _snapshot(self) -> SourceSnapshot:
         if self.past is not None and self.past.snapshot is not None:

@@ -124,7 +124,8 @@ class Run(Model):
 
     ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
     repeats, ``variation`` the names of the values that differ from it, ``perturbed`` what was
-    changed that must not matter; ``current_code`` tells that it was done with the code of its own
+    changed that must not matter; ``resume_of`` is the id of the run that it goes on with;
+    ``current_code`` tells that it was done with the code of its own
     day instead. ``inputs`` are the files from outside of the source, as they were given.
     ``packages`` maps environments to the archives that they are installed from, as a folder that is
     kept in the store; only where that was wished.
@@ -144,6 +145,7 @@ class Run(Model):
     exit_code: int | None = None
     error: str | None = None
     rerun_of: str | None = None
+    resume_of: str | None = None
     audit: Audit | None = None
     variation: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()

@@ -234,6 +234,7 @@ class RunFacts(Model):
     rerun_of: str | None
     variation: list[str]
     current_code: bool
+    resume_of: str | None
     perturbed: list[str]
     verdict: VerdictWord | None
 
