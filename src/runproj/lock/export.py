@@ -7,6 +7,7 @@ https://cyclonedx.org/docs/1.6/json/, package URLs https://github.com/package-ur
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from runproj.lock import pylock
 from runproj.lock.pyproject import normalized
@@ -28,13 +29,13 @@ def requirements(content: str) -> str:
 
 def _requirement(package: Mapping[str, Any]) -> str:
     name = normalized(package["name"])
-    if "version" in package:
-        return f"{name}=={package['version']}"
     if "vcs" in package:
         vcs = package["vcs"]
         below = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
         place = vcs.get("url") or vcs.get("path", "")
         return f"{name} @ {vcs.get('type', 'git')}+{place}@{vcs.get('commit-id', '')}{below}"
+    if "version" in package:
+        return f"{name}=={package['version']}"
     archive = package.get("archive") or package.get("directory") or {}
     return f"{name} @ {archive.get('url') or archive.get('path', '')}"
 
@@ -73,6 +74,9 @@ def _component(package: Mapping[str, Any]) -> dict[str, Any]:
     name = normalized(package["name"])
     version = pylock.version_of(package)
     reference = f"pkg:pypi/{name}@{version}"
+    commit = pylock.repository(package)
+    if commit is not None:
+        reference += f"?vcs_url={quote(f'git+{commit.url}@{commit.commit}', safe='')}"
     shown: dict[str, Any] = {
         "type": "library", "bom-ref": _distinct(reference, package), "name": name,
         "version": version, "purl": reference,

@@ -7,10 +7,11 @@ text that uv wrote is added line by line, so that equal content stays equal byte
 import itertools
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from runproj.errors import EnvironmentFailed
 from runproj.lock.pyproject import normalized
+from runproj.model import digest_of
 
 _OWN = re.compile(r'\n*\[tool\.runproj\]\ndeclaration = "([0-9a-f]{64})"\s*\Z')
 _USERINFO = re.compile(r'(?<=://)(?<!ssh://)[^/\s"\']+@')
@@ -24,18 +25,40 @@ NOTHING = 'lock-version = "1.0"\npackages = []\n'
 """The lock of nothing."""
 
 
+class Repository(NamedTuple):
+    """A commit of a git repository from which a package is built; ``below`` is a folder of it."""
+
+    url: str
+    commit: str
+    below: str = ""
+
+    @property
+    def digest(self) -> str:
+        """What its archive is known by, as others are by their sha256."""
+        return digest_of(["git", without_credentials(self.url), self.commit, self.below])
+
+
+def repository(package: Mapping[str, Any]) -> Repository | None:
+    """Return the commit that a package of a lockfile comes from; None: it comes from none."""
+    vcs = package.get("vcs", {})
+    if vcs.get("type") != "git" or "url" not in vcs or "commit-id" not in vcs:
+        return None
+    return Repository(vcs["url"], vcs["commit-id"], vcs.get("subdirectory", ""))
+
+
 def packages(content: str) -> dict[str, str]:
     """Return name → version of what is locked.
 
-    A package without a version (from a repository or archive) has its commit or ``?`` in its place;
-    one with several, by platform, has them all: ``1.0 | 2.0``.
+    One from a repository has its commit behind its version (``1.0 (0e5f7e2778bb)``), or in its
+    place; one from an archive may have ``?``; one with several, by platform, has them all:
+    ``1.0 | 2.0``.
 
     Raises:
         EnvironmentFailed: the text is no lockfile.
     """
     found: dict[str, list[str]] = {}
     for package in tables(content):
-        found.setdefault(normalized(package["name"]), []).append(version_of(package))
+        found.setdefault(normalized(package["name"]), []).append(_shown(package))
     return {name: " | ".join(sorted(versions)) for name, versions in sorted(found.items())}
 
 
@@ -59,7 +82,10 @@ def local(content: str) -> list[str]:
 
 
 def archives(content: str) -> list[frozenset[str]]:
-    """Return, for each package that has any, the sha256 of all its files."""
+    """Return, for each package that has any, the sha256 of all its files.
+
+    A commit of a repository has the digest that its archive is known by.
+    """
     found = (_sha256s(package) for package in tables(content))
     return [digests for digests in found if digests]
 
@@ -243,8 +269,21 @@ def version_of(package: Mapping[str, Any]) -> str:
     return str(package.get("version", commit))
 
 
+def _shown(package: Mapping[str, Any]) -> str:
+    """Return the version of a package, with 12 digits of its commit."""
+    commit = repository(package)
+    if commit is None or "version" not in package:
+        return version_of(package)
+    return f"{package['version']} ({commit.commit[:12]})"
+
+
 def _basics(package: Mapping[str, Any]) -> list[str]:
-    return [normalized(package["name"]), version_of(package), package.get("marker", "")]
+    commit = repository(package)
+    return [
+        normalized(package["name"]),
+        version_of(package) if commit is None else commit.digest,
+        package.get("marker", ""),
+    ]
 
 
 def digests(package: Mapping[str, Any]) -> list[str]:
@@ -255,7 +294,9 @@ def digests(package: Mapping[str, Any]) -> list[str]:
 
 def _sha256s(package: Mapping[str, Any]) -> frozenset[str]:
     hashes = (one.get("hashes", {}) for one in files(package))
-    return frozenset(one["sha256"].lower() for one in hashes if "sha256" in one)
+    found = frozenset(one["sha256"].lower() for one in hashes if "sha256" in one)
+    commit = repository(package)
+    return found if commit is None else found | {commit.digest}
 
 
 def files(package: Mapping[str, Any]) -> list[dict[str, Any]]:

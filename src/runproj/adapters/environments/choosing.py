@@ -143,6 +143,6 @@ def _local(choice: Choice, wanted: Wanted | None, place: str) -> dict[str, Any]:
     inside = choice.table.get("archive", {}).get("subdirectory")
     if inside is not None:
         return {**table, "archive": {**file, "subdirectory": inside}}
-    if "archive" in choice.table and choice.is_wheel:
+    if "vcs" in choice.table or ("archive" in choice.table and choice.is_wheel):
         return {**table, "archive": file}
     return {**table, "wheels": [file]}

@@ -1,7 +1,7 @@
 """Installing what a lock says from archives: chosen for the interpreter, checked, never looked up.
 
 uv takes the packages from files of this machine. The network is for fetching them before, and for
-what has no archive: git repositories, and what building from source needs.
+what building from source needs.
 """
 
 import threading
@@ -14,12 +14,15 @@ from runproj.adapters.environments.archives import FolderArchives, Incoming, Wan
 from runproj.adapters.environments.choosing import Choice, choose, local_lockfile, tags_of
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
+from runproj.lock.pylock import Repository, repository
 from runproj.ports import Archive
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.fetching import Fetcher
 
 _FROM_ARCHIVES = "pylock.archives.toml"
+_SOURCE = "source"
+"""The note about the archive of a commit; the other notes are called by tags."""
 
 
 class Provided(NamedTuple):
@@ -103,7 +106,10 @@ class Installer(NamedTuple):
         self, choice: Choice, there: Mapping[str, Archive], tags: list[str], folder: Path
     ) -> Provided:
         if choice.wanted is None:
-            return Provided(choice, None, "")
+            commit = repository(choice.table)
+            if commit is None:
+                return Provided(choice, None, "")
+            return self._from_commit(choice, commit, tags, folder)
         archive = there[choice.wanted.sha256]
         if not choice.is_buildable:
             return Provided(choice, choice.wanted, archive.place)
@@ -114,6 +120,44 @@ class Installer(NamedTuple):
         wanted = Wanted(choice.wanted.package, name, wheel.sha256, None)
         note = self.archives.note_of(choice.wanted, wanted)
         return Provided(choice, wanted, wheel.place, (archive, *((note,) if note else ())))
+
+    def _from_commit(
+        self, choice: Choice, commit: Repository, tags: list[str], folder: Path
+    ) -> Provided:
+        """Provide the wheel of a commit: one that was built before, else from its archive."""
+        package = str(choice.table["name"])
+        source = Wanted(package, "", commit.digest, None)
+        archive = self._built_before(source, [_SOURCE]) or self._fetched(source, commit, folder)
+        wheel = self._built_before(source, tags)
+        if wheel is None:
+            wheel = self._built_from(source, commit, archive, tags[0], folder)
+        wanted = Wanted(package, Path(wheel.place).name, wheel.sha256, None)
+        made = (wanted, Wanted(package, Path(archive.place).name, archive.sha256, None))
+        notes = [note for one in made if (note := self.archives.note_of(source, one))]
+        return Provided(choice, wanted, wheel.place, (archive, *notes))
+
+    def _fetched(self, source: Wanted, commit: Repository, folder: Path) -> Archive:
+        from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy
+        from runproj.adapters.environments.repositories import Fetched  # noqa: PLC0415 -- lazy
+
+        self.say(f"fetching {source.package} from its repository")
+        headers = Fetcher(self.uv.variables, self.declared).headers(commit.url)
+        target = folder / "fetched" / commit.digest[:20]
+        made = Fetched(self.uv.variables, headers).archive(commit, source.package, target)
+        return self.archives.keep_built(source, _SOURCE, made)
+
+    def _built_from(
+        self, source: Wanted, commit: Repository, archive: Archive, tag: str, folder: Path
+    ) -> Archive:
+        from runproj.adapters.environments.repositories import unpacked  # noqa: PLC0415 -- lazy
+
+        self.say(f"building {source.package} from source")
+        target = folder / "built" / source.sha256[:20]
+        place = unpacked(Path(archive.place), target / "source") / commit.below
+        wheel = installer.built(
+            self.uv, source.package, place, self.interpreter.executable, target
+        )
+        return self.archives.keep_built(source, tag, wheel)
 
     def _built_before(self, sdist: Wanted, tags: list[str]) -> Archive | None:
         wheel = self.archives.built(sdist, tags)
@@ -127,7 +171,9 @@ class Installer(NamedTuple):
     def _built(self, sdist: Wanted, place: Path, tag: str, folder: Path) -> Archive:
         self.say(f"building {sdist.package} from source")
         target = folder / "built" / sdist.sha256[:20]
-        wheel = installer.built(self.uv, place, self.interpreter.executable, target)
+        wheel = installer.built(
+            self.uv, sdist.package, place, self.interpreter.executable, target
+        )
         return self.archives.keep_built(sdist, tag, wheel)
 
 

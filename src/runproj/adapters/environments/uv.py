@@ -35,7 +35,9 @@ _UNREACHABLE = re.compile(
 _GONE = re.compile(
     r"HTTP status client error \((?:404|410)\b|failed to query metadata of file .*No such file"
 )
-_DENIED = re.compile(r"HTTP status client error \((?:401|403|407)\b")
+_DENIED = re.compile(
+    r"HTTP status client error \((?:401|403|407)\b|lack of valid authentication credentials"
+)
 _OFFLINE = re.compile(r"network (?:was|is|connectivity is) disabled", re.IGNORECASE)
 
 
@@ -193,8 +195,8 @@ def installed(
     )  # fmt: skip
 
 
-def built(uv: Uv, source: Path, python: str, target: Path) -> Path:
-    """Build a wheel from a source archive into a folder; return it.
+def built(uv: Uv, package: str, source: Path, python: str, target: Path) -> Path:
+    """Build a wheel from a source archive, or a folder, into a folder; return it.
 
     Raises:
         EnvironmentFailed: with uv's explanation.
@@ -208,7 +210,7 @@ def built(uv: Uv, source: Path, python: str, target: Path) -> Path:
         done = uv.run(*command, "--quiet", folder=target)
     wheels = sorted(target.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        fail(done, f"{source.name} cannot be built")
+        fail(done, f"{package} cannot be built")
     return wheels[0]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runproj.adapters.environments.uv import Uv
 
 _FORMAT = 1
+_IDENTITY_FORMAT = 2
 _HALF = 32
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 if sys.platform == "darwin":
@@ -162,7 +163,9 @@ class VenvBackend:
     ) -> "Installer":
         from runproj.adapters.environments.installing import Installer  # noqa: PLC0415 -- lazy
 
-        return Installer(self._uv(), self.archive_folder, interpreter, declaration.files, say)
+        listed = "\n".join(declaration.packages)  # addresses in it may have a user and a password
+        declared = {**declaration.files, "": listed}
+        return Installer(self._uv(), self.archive_folder, interpreter, declared, say)
 
     def _uv(self) -> "Uv":
         from runproj.adapters.environments.uv import find_uv  # noqa: PLC0415 -- lazy
@@ -182,7 +185,7 @@ class VenvBackend:
 
     def _content(self, lock: Lock) -> str:
         """Return the digest of what a lock installs; parsing is paid once for each lock."""
-        file = self.cache / "locks" / f"{lock.sha256}-{_FORMAT}"
+        file = self.cache / "locks" / f"{lock.sha256}-{_IDENTITY_FORMAT}"
         try:
             kept = file.read_text("ascii")
             if len(kept) == 2 * _HALF:
