@@ -42,7 +42,9 @@ class Repository:
     def commit(self, word: str, *, below: str = "", meanwhile: str = "pass") -> str:
         """Commit a version of the package that knows a word; return the commit."""
         backend = BACKEND.replace("NAME", "rocky").replace("VERSION", "1.0")
-        backend = backend.replace("MEANWHILE", meanwhile).replace("'1.0'", f"'1.0'; word = {word!r}")
+        backend = backend.replace("MEANWHILE", meanwhile).replace(
+            "'1.0'", f"'1.0'; word = {word!r}"
+        )
         project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         files = {
             "PKG-INFO": "Metadata-Version: 2.2\nName: rocky\nVersion: 1.0\n",
@@ -113,9 +115,7 @@ def test_a_branch_that_moved_does_not_move_the_lock(
     assert len(machine.built.all()) == 2
 
 
-def test_a_repository_that_vanished_is_not_missed(
-    machine: Machine, repository: Repository
-) -> None:
+def test_a_repository_that_vanished_is_not_missed(machine: Machine, repository: Repository) -> None:
     count = machine.folder / "count"
     repository.commit("one", meanwhile=f"open({str(count)!r}, 'a').write('x')")
     lock = machine.lock(declared(repository))

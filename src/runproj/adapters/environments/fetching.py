@@ -350,6 +350,7 @@ def _refused(wanted: Wanted, error: urllib.error.HTTPError) -> EnvironmentFailed
         return EnvironmentFailed(
             f"the package index does not let us in for {_named(wanted)}: {error.code}",
             where=without_credentials(wanted.url or ""),
-            hint="check user and password of the index: in its URL, UV_INDEX_* or a netrc file",
+            hint="check user and password of the index: in its URL, UV_INDEX_*, a netrc file, or "
+            "the keyring (UV_KEYRING_PROVIDER=subprocess)",
         )
     return _unreachable(wanted, f"{error.code} {error.reason}")

@@ -154,9 +154,7 @@ class Installer(NamedTuple):
         self.say(f"building {source.package} from source")
         target = folder / "built" / source.sha256[:20]
         place = unpacked(Path(archive.place), target / "source") / commit.below
-        wheel = installer.built(
-            self.uv, source.package, place, self.interpreter.executable, target
-        )
+        wheel = installer.built(self.uv, source.package, place, self.interpreter.executable, target)
         return self.archives.keep_built(source, tag, wheel)
 
     def _built_before(self, sdist: Wanted, tags: list[str]) -> Archive | None:
@@ -171,9 +169,7 @@ class Installer(NamedTuple):
     def _built(self, sdist: Wanted, place: Path, tag: str, folder: Path) -> Archive:
         self.say(f"building {sdist.package} from source")
         target = folder / "built" / sdist.sha256[:20]
-        wheel = installer.built(
-            self.uv, sdist.package, place, self.interpreter.executable, target
-        )
+        wheel = installer.built(self.uv, sdist.package, place, self.interpreter.executable, target)
         return self.archives.keep_built(sdist, tag, wheel)
 
 

@@ -239,7 +239,10 @@ def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:
         hint = "the index removed it: 'runproj lock --upgrade' takes what is there"
     elif _DENIED.search(said):
         what = "the package index does not let us in"
-        hint = "check user and password of the index: uv's settings, UV_INDEX_* or a netrc file"
+        hint = (
+            "check user and password of the index: in its URL, UV_INDEX_*, a netrc file, or the "
+            "keyring (UV_KEYRING_PROVIDER=subprocess)"
+        )
     elif _OFFLINE.search(said):
         what += ": it would have to ask the package index, and nothing asks the network"
         hint = "do it once without --offline (or UV_OFFLINE): what it needs is kept"
