@@ -34,7 +34,9 @@ from runproj.spec.paths import is_own
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
+    from runproj.adapters.environments.archives import FolderArchives
     from runproj.adapters.environments.built import BuiltEnvironments
+    from runproj.adapters.environments.images import DockerBackend
     from runproj.adapters.perturbing import Arrange
     from runproj.adapters.source.git import GitSource
     from runproj.engine.diff import Differ
@@ -468,19 +470,31 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
 
             return SystemBackend(self.caller)
         if kind == "venv":
-            from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
             from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
 
-            objects = None if self.store is None else self.store.objects
-            archives = FolderArchives(str(archive_folder()), objects, self.packages)
-            return VenvBackend(str(cache_folder()), archives, self.caller)
+            return VenvBackend(str(cache_folder()), self._archives(), self.caller)
+        if kind == "conda":
+            from runproj.adapters.environments.conda import CondaBackend  # noqa: PLC0415 -- lazy
+
+            return CondaBackend(str(cache_folder()), self._archives(), self.caller)
+        if kind == "docker":
+            from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
+
+            source = None if self.store is None else self.store.source
+            return DockerBackend(str(cache_folder()), source, self.caller)
         raise KeyError(kind)
 
+    def _archives(self) -> "FolderArchives":
+        from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
+
+        objects = None if self.store is None else self.store.objects
+        return FolderArchives(str(archive_folder()), objects, self.packages)
+
     def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
-        return iter(("venv", "system"))
+        return iter(("venv", "conda", "docker", "system"))
 
     def __len__(self) -> int:
-        return 2
+        return 4
 
 
 class _LazyWatcher(NamedTuple):
@@ -678,7 +692,7 @@ def _pinner(
     from runproj.engine.pin import Pinner  # noqa: PLC0415 -- lazy
 
     shelf = FolderLocks(str(store.folder / "locks"))
-    return Pinner(backends(caller), shelf, store.objects, reporter, policy)
+    return Pinner(backends(caller, store), shelf, store.objects, reporter, policy)
 
 
 def _recorded_project(varier: "Varier", run: "Run") -> "tuple[Project, place.Point]":
@@ -825,7 +839,8 @@ def verify_times(
     known = perturbation.perturbations(lab.machine)
     repeater = Repeater(
         verifier, repeat, known,
-        perturbation.unperturbed(lab.machine, known, past.plan.steps),
+        perturbation.unperturbed(lab.machine, known, past.plan.steps)
+        + perturbation.spared(past.plan),
         lambda at: perturbation.stopped_clock(lab.machine, at),
         lambda text: reporter.report(Progress("verify", text)),
     )  # fmt: skip
@@ -908,7 +923,7 @@ def local_executor() -> "Executor":
     """Return what runs processes on this machine."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor()
+    return LocalExecutor(containers=str(cache_folder() / "containers"))
 
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":
@@ -975,10 +990,15 @@ def _packages_in_store(store: Store, run: "Run") -> KeptPackages:
 
 def _packages_of_user(store: Store, run: "Run") -> KeptPackages | None:
     from runproj.adapters.environments.archives import kept  # noqa: PLC0415 -- lazy
-    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
+    from runproj.lock.formats import format_of  # noqa: PLC0415 -- lazy
 
-    locks = {pin.lock for pin in run.plan.environments if pin.kind == "venv"}
-    digests = {one for lock in locks for one in pylock.archives(store.objects.read(lock).decode())}
+    locks = {(pin.kind, pin.lock) for pin in run.plan.environments}
+    digests = {
+        one
+        for kind, lock in locks
+        if (known := format_of(kind)) is not None
+        for one in known.archives(store.objects.read(lock).decode())
+    }
     if not digests:
         return None
     folder = str(archive_folder())
@@ -1017,11 +1037,40 @@ def write_lockfile(project: OpenProject, path: str, content: str) -> None:
         ) from error
 
 
+def exported_lock(content: str, form: str, caller: Mapping[str, str]) -> str:
+    """Return the lock of a conda environment in the form of another tool.
+
+    Args:
+        content: the lockfile.
+        form: ``explicit``, a list for conda, or ``pixi``, the text of a ``pixi.lock``.
+        caller: the caller's environment variables.
+
+    Raises:
+        NotSupported: the form has no place for what is in the lock.
+        EnvironmentFailed: the lockfile is damaged, or py-rattler is missing.
+    """
+    from runproj.lock import conda  # noqa: PLC0415 -- lazy
+
+    lock = conda.read(content)
+    if form == "explicit":
+        return conda.explicit(lock)
+    from runproj.adapters.environments.rattler import pixi_lock  # noqa: PLC0415 -- lazy
+
+    return pixi_lock(lock, caller)
+
+
 def built_environments() -> "BuiltEnvironments":
     """Return the environments that are built on this machine."""
     from runproj.adapters.environments.built import BuiltEnvironments  # noqa: PLC0415 -- lazy
 
     return BuiltEnvironments(cache_folder() / "environments")
+
+
+def used_images(caller: Mapping[str, str]) -> "DockerBackend":
+    """Return what knows the images that were used on this machine."""
+    from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
+
+    return DockerBackend(str(cache_folder()), None, caller)
 
 
 def lock_problems(project: OpenProject) -> list[Problem]:

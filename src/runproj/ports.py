@@ -7,7 +7,7 @@ through.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from runproj.lock.lock import Declaration, Lock
 from runproj.plan.fingerprint import Fingerprint
@@ -126,6 +126,41 @@ class Confinement(NamedTuple):
     network: bool = True
 
 
+class Volume(NamedTuple):
+    """A folder or file of the host that stands at ``place`` in a container."""
+
+    host: str
+    place: str
+    writable: bool = False
+
+
+class Container(NamedTuple):
+    """What a container is made of; its processes are the caller's, by uid and gid.
+
+    ``image`` is an id. ``folders`` stand at the same place as here and can be written; of all else
+    of this machine only ``volumes`` are there. ``network`` is one that the engine knows (``none``:
+    none; None: its usual one). Sizes are in bytes, None: the engine's usual one for ``shm_size``,
+    all there is for ``memory``.
+    """
+
+    image: str
+    folders: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    network: str | None = None
+    gpus: Literal["all"] | int | None = None
+    shm_size: int | None = None
+    memory: int | None = None
+
+
+@runtime_checkable
+class ContainedEnvironment(Protocol):
+    """A prepared environment whose processes run in a container."""
+
+    @property
+    def container(self) -> Container:
+        """What the container of a process is made of, without the folders of its workspace."""
+
+
 class Execution(NamedTuple):
     """A process to be run: all that it gets, and where what it prints goes.
 
@@ -133,7 +168,8 @@ class Execution(NamedTuple):
     ``/dev/null``); ``stdout`` a file that takes standard output (None: it is streamed).
     ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
     (None: all), where the system can tell it so. ``trace`` is a file that takes what a tracer sees
-    of the process, for :meth:`Watcher.accesses`.
+    of the process, for :meth:`Watcher.accesses`. A process with a ``container`` runs in it; it is
+    neither traced nor confined otherwise.
     """
 
     name: str
@@ -147,6 +183,7 @@ class Execution(NamedTuple):
     cpus: int | None = None
     trace: str | None = None
     confinement: Confinement = Confinement()
+    container: Container | None = None
 
 
 class Executor(Protocol):

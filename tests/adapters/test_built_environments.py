@@ -30,13 +30,13 @@ def slot(tmp_path: Path) -> Slot:
     python = tmp_path / "python"
     python.write_text("an interpreter")
     slot = Slot(tmp_path / "environments", KEY)
-    library = slot.venv / "lib" / "tiny"
+    library = slot.content / "lib" / "tiny"
     library.mkdir(parents=True)
     (library / "__init__.py").write_text("x = 1\n")
     (library / "words.txt").write_text("words\n")
-    (slot.venv / "bin").mkdir()
-    (slot.venv / "bin" / "python").symlink_to(python)
-    add_bytecode_folders(slot.venv)
+    (slot.content / "bin").mkdir()
+    (slot.content / "bin" / "python").symlink_to(python)
+    add_bytecode_folders(slot.content)
     slot.finish(Interpreter(str(python), "3.12.1", "CPython", "linux-x86_64"), 1)
     return slot
 
@@ -51,13 +51,14 @@ def contents(slot: Slot) -> bool:
     """Tell whether every file is as it was."""
     marker = slot.marker()
     assert marker is not None
-    return survey(slot.venv)[0] == marker.files
+    return survey(slot.content)[0] == marker.files
 
 
 def test_what_is_finished_says_what_it_is(slot: Slot) -> None:
     marker = slot.marker()
 
     assert marker is not None
+    assert marker.interpreter is not None
     assert (marker.key, marker.interpreter.version, marker.packages) == (KEY, "3.12.1", 1)
     assert what_changed(slot) is None
     assert contents(slot)
@@ -65,7 +66,7 @@ def test_what_is_finished_says_what_it_is(slot: Slot) -> None:
 
 def test_what_was_never_finished_does_not_count(tmp_path: Path) -> None:
     slot = Slot(tmp_path, KEY)
-    slot.venv.mkdir(parents=True)
+    slot.content.mkdir(parents=True)
 
     assert slot.marker() is None
     assert BuiltEnvironments(tmp_path).all() == []
@@ -136,7 +137,7 @@ Change = Callable[[Path], None]
      _a_file_in_its_place, _interpreter_gone, _interpreter_replaced],
 )  # fmt: skip
 def test_what_comes_goes_or_is_replaced_is_seen_at_a_glance(slot: Slot, change: Change) -> None:
-    change(slot.venv)
+    change(slot.content)
 
     assert what_changed(slot) is not None
 
@@ -156,21 +157,21 @@ def _same_length(venv: Path) -> None:
 def test_what_is_written_over_in_place_is_seen_by_looking_at_every_file(
     slot: Slot, change: Change
 ) -> None:
-    change(slot.venv)
+    change(slot.content)
 
     assert what_changed(slot) is None
     assert not contents(slot)
 
 
 def test_a_link_that_leads_elsewhere_is_seen(slot: Slot) -> None:
-    (slot.venv / "bin" / "python").unlink()
-    (slot.venv / "bin" / "python").symlink_to(sys.executable)
+    (slot.content / "bin" / "python").unlink()
+    (slot.content / "bin" / "python").symlink_to(sys.executable)
 
     assert not contents(slot)
 
 
 def test_bytecode_is_no_damage(slot: Slot) -> None:
-    cached = slot.venv / "lib" / "tiny" / "__pycache__"
+    cached = slot.content / "lib" / "tiny" / "__pycache__"
     (cached / "__init__.cpython-312.pyc").write_bytes(b"x")
 
     assert what_changed(slot) is None
@@ -189,7 +190,7 @@ def test_the_list_tells_size_and_interpreter(slot: Slot) -> None:
     found = BuiltEnvironments(slot.root).all()
 
     assert [(one.key, one.python, one.packages) for one in found] == [(KEY, "3.12.1", 1)]
-    assert found[0].path == str(slot.venv)
+    assert found[0].path == str(slot.content)
     assert found[0].size >= len("x = 1\nwords\n")
 
 
@@ -199,12 +200,12 @@ def test_a_folder_without_environments_is_an_empty_list(tmp_path: Path) -> None:
 
 def test_removing_leaves_the_others_alone(slot: Slot) -> None:
     other = Slot(slot.root, "cd" * 32)
-    other.venv.mkdir(parents=True)
+    other.content.mkdir(parents=True)
 
     BuiltEnvironments(slot.root).remove(KEY)
 
     assert not slot.folder.exists()
-    assert other.venv.exists()
+    assert other.content.exists()
 
 
 def test_what_a_killed_builder_left_can_be_removed(slot: Slot) -> None:

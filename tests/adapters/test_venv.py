@@ -294,36 +294,36 @@ def test_importing_is_no_damage(machine: Machine) -> None:
     run(ready, "python", "-c", "import tiny")
     machine.said.clear()
 
-    assert list(ready.slot.venv.rglob("tiny/__pycache__/*.pyc"))
+    assert list(ready.slot.content.rglob("tiny/__pycache__/*.pyc"))
     assert ready.is_intact()
     machine.prepare(TINY, lock)
     assert machine.said == []
 
 
 def _remove_file(ready: PreparedVenv) -> None:
-    next(ready.slot.venv.rglob("words.txt")).unlink()
+    next(ready.slot.content.rglob("words.txt")).unlink()
 
 
 def _add_package(ready: PreparedVenv) -> None:
-    (next(ready.slot.venv.rglob("site-packages")) / "foreign.py").touch()
+    (next(ready.slot.content.rglob("site-packages")) / "foreign.py").touch()
 
 
 def _add_distribution(ready: PreparedVenv) -> None:
-    info = next(ready.slot.venv.rglob("site-packages")) / "foreign-1.0.dist-info"
+    info = next(ready.slot.content.rglob("site-packages")) / "foreign-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
 
 
 def _remove_package(ready: PreparedVenv) -> None:
-    shutil.rmtree(next(ready.slot.venv.rglob("site-packages")) / "tiny")
+    shutil.rmtree(next(ready.slot.content.rglob("site-packages")) / "tiny")
 
 
 def _remove_interpreter(ready: PreparedVenv) -> None:
-    (ready.slot.venv / "bin" / "python").unlink()
+    (ready.slot.content / "bin" / "python").unlink()
 
 
 def _remove_all(ready: PreparedVenv) -> None:
-    shutil.rmtree(ready.slot.venv)
+    shutil.rmtree(ready.slot.content)
 
 
 def _half_built(ready: PreparedVenv) -> None:
@@ -351,14 +351,14 @@ def test_a_damaged_environment_is_built_again(machine: Machine, damage: object) 
 
     assert again.is_intact()
     assert run(again, "python", "-c", "import tiny; print(tiny.version)") == "2.0"
-    assert next(again.slot.venv.rglob("words.txt")).exists()
-    assert not list(again.slot.venv.rglob("foreign*"))
+    assert next(again.slot.content.rglob("words.txt")).exists()
+    assert not list(again.slot.content.rglob("foreign*"))
 
 
 def test_a_file_that_was_written_over_is_found_by_the_thorough_check(machine: Machine) -> None:
     lock = machine.lock(TINY)
     ready = machine.prepare(TINY, lock)
-    module = next(ready.slot.venv.rglob("tiny/__init__.py"))
+    module = next(ready.slot.content.rglob("tiny/__init__.py"))
     with module.open("r+") as file:
         file.write("version = 'x.x'")
 
@@ -372,7 +372,7 @@ def test_a_step_that_writes_into_its_environment_does_not_reach_the_cache_of_uv(
 ) -> None:
     machine.reach(index)
     ready = machine.prepare(TINY)
-    files = [path for path in ready.slot.venv.rglob("site-packages/**/*") if path.is_file()]
+    files = [path for path in ready.slot.content.rglob("site-packages/**/*") if path.is_file()]
 
     assert files
     assert {path.stat().st_nlink for path in files} == {1}
@@ -446,7 +446,7 @@ def test_what_a_step_writes_over_a_module_does_not_reach_the_next_environment(
     machine.reach(index)
     lock = machine.lock(TINY)
     ready = machine.prepare(TINY, lock)
-    next(ready.slot.venv.rglob("tiny/__init__.py")).write_text("version = 'spoiled'\n")
+    next(ready.slot.content.rglob("tiny/__init__.py")).write_text("version = 'spoiled'\n")
     machine.built.remove(ready.key)
     shutil.rmtree(machine.folder / "index")  # it comes from uv's cache
 
@@ -461,10 +461,10 @@ def test_the_environment_comes_first_on_the_path_and_no_other_leaks_in(machine: 
 
     variables = dict(ready.variables("/project"))
 
-    assert variables.pop("VIRTUAL_ENV") == str(ready.slot.venv)
-    assert variables.pop("PATH").split(":")[0] == str(ready.slot.venv / "bin")
+    assert variables.pop("VIRTUAL_ENV") == str(ready.slot.content)
+    assert variables.pop("PATH").split(":")[0] == str(ready.slot.content / "bin")
     assert variables == {}
-    assert run(ready, "python", "-c", "import sys; print(sys.prefix)") == str(ready.slot.venv)
+    assert run(ready, "python", "-c", "import sys; print(sys.prefix)") == str(ready.slot.content)
 
 
 def test_a_lock_for_another_python_says_what_to_do(machine: Machine) -> None:
@@ -561,7 +561,7 @@ def test_a_killed_builder_leaves_nothing_that_is_used(machine: Machine) -> None:
     key = machine.backend.key(TINY, lock)
     slot = Slot(machine.built.root, key)
     builder = start_builder(machine, lock)
-    while not slot.venv.exists():
+    while not slot.content.exists():
         time.sleep(0.001)
     builder.send_signal(signal.SIGKILL)
     builder.communicate()

@@ -18,7 +18,8 @@ import runproj
 DEADLINE_S = 30.0
 GIT = shutil.which("git") or "git"
 SOURCES = Path(runproj.__file__).parents[1]
-KEPT = ("PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "TMPDIR")
+KEPT = ("PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "TMPDIR",
+        "DOCKER_HOST")  # fmt: skip
 """The variables that the commands of a test take from whoever started the tests."""
 
 Files: TypeAlias = Mapping[str, str | bytes]

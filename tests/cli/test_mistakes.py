@@ -39,6 +39,7 @@ VENV = HEAD + (
     "  main:\n"
     "    command: python --version\n"
 )  # fmt: skip
+CONDA = VENV.replace("venv%s", "conda, %s")
 DATA: Files = {"data.csv": "1\n"}
 BAD_BYTES: Files = {"runproj.yaml": b"\xff\xfename: x\n"}
 NO_INDEX = {"UV_NO_INDEX": "1"}
@@ -262,6 +263,33 @@ IN_THE_ENVIRONMENT = {
         4, VENV % "", "does not fit what is declared", "locks/pylock.default.toml", "runproj lock",
         ("run", ".", "--locked"), LOCKFILES,
     ),
+    "a conda environment without channels": file(
+        CONDA % "dependencies: [python]", "no channel is named", "yaml:4:", "conda-forge"
+    ),
+    "a password in a channel": file(
+        CONDA % "channels: ['https://me:pw@h/c'], dependencies: [x]", "channels[0]: a user, passw",
+        "yaml:4:", "RATTLER_AUTH_FILE",
+    ),
+    "no environment file": file(
+        CONDA % "file: environment.yaml", "there is no environment file 'environment.yaml'",
+        "yaml:4:",
+    ),
+    "a mistake in an environment file": file(
+        CONDA % "file: e.yaml", "the key 'variables' is not supported", "e.yaml:1:", "'env' of a",
+        {"e.yaml": "variables: {A: b}\n"},
+    ),
+    "a conda channel that is not there": Mistake(
+        4, CONDA % "channels: ['file:///nowhere'], dependencies: [python]",
+        "there is no channel file:///nowhere", "yaml:4:", "mounted",
+    ),
+    "no conda lock under --locked": Mistake(
+        4, CONDA % "channels: [c], dependencies: [python]", "'default' is missing",
+        "locks/conda.default.json", "runproj lock", ("run", ".", "--locked"),
+    ),
+    "a damaged conda lock": Mistake(
+        4, CONDA % "channels: [c], dependencies: [python]", "damaged", None, "runproj lock",
+        ("run", ".", "--frozen"), {"locks/conda.default.json": "{"},
+    ),
     "a stale lock that is checked": Mistake(
         3, VENV % "", "does not fit what is declared", "locks/pylock.default.toml", "runproj lock",
         ("check",), LOCKFILES,
@@ -279,8 +307,6 @@ def not_yet(text: str, place: str, files: Files | None = None) -> Mistake:
 
 
 NOT_YET = {
-    "docker": not_yet(VENV.replace("venv", "docker") % ", image: python", "runproj.yaml:"),
-    "conda": not_yet(VENV.replace("venv", "conda") % ", dependencies: [python]", "runproj.yaml:"),
     "a matrix": not_yet(steps("a: {command: ls, matrix: {x: [1]}}"), "yaml:6:32"),
     "secrets": not_yet(steps("a: {command: ls, secrets: [X]}"), "yaml:6:33"),
     "resources": not_yet(steps("a: {command: ls, resources: {cpus: 1}}"), "yaml:6:35"),
@@ -475,7 +501,7 @@ def test_a_mistake_is_told_with_its_place_and_a_way_out(computer: Computer, name
 
 
 IN_WORDS = [
-    *("a mistyped key", "an unknown reference", "two makers", "a missing input", "docker"),
+    *("a mistyped key", "an unknown reference", "two makers", "a missing input", "conda"),
     *("a package that is not there", "a stale lock under --locked", "a word for a float"),
     *("no store to show (typed)", "a mistyped option (typed)", "a mistyped command (typed)"),
 ]

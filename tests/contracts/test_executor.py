@@ -10,7 +10,7 @@ from tests.fakes.executor import FakeExecutor
 
 from runproj.adapters.executors.local import LocalExecutor
 from runproj.errors import RunprojError
-from runproj.ports import Execution, Executor, Stream
+from runproj.ports import Container, Execution, Executor, Stream
 from runproj.record.outcome import Outcome
 
 
@@ -61,8 +61,27 @@ def play(execution: Execution) -> Outcome:
     return PROGRAMS[execution.argv[-1]](execution)
 
 
-@pytest.fixture(params=["fake", "local", "portable"])
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+class InContainers(LocalExecutor):
+    """Runs everything in containers of one image."""
+
+    image = ""
+
+    def start(self, execution: Execution) -> None:
+        container = Container(self.image, (execution.directory,), network="none")
+        super().start(execution._replace(container=container))
+
+
+@pytest.fixture(params=["fake", "local", "portable", "container"])
+def executor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Executor]:
+    if request.param == "container":
+        engine = request.getfixturevalue("engine")
+        contained = InContainers(containers=str(tmp_path_factory.mktemp("containers")))
+        contained.image = engine.busybox
+        yield contained
+        contained.close()
+        return
     kinds: dict[str, Callable[[], Executor]] = {
         "fake": lambda: FakeExecutor(play),
         "local": LocalExecutor,

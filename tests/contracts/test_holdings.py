@@ -65,8 +65,8 @@ def archives(root: Path) -> Full:
 
 def environments(root: Path) -> Full:
     slot = Slot(root, SHA256)
-    slot.venv.mkdir(parents=True)
-    (slot.venv / "a").write_bytes(b"12345")
+    slot.content.mkdir(parents=True)
+    (slot.content / "a").write_bytes(b"12345")
     python = root.with_name("python")
     python.touch()
     slot.finish(Interpreter(str(python), "3.12.1", "CPython", "linux-x86_64"), 1)

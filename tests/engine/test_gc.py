@@ -9,6 +9,7 @@ from tests.fakes.records import a_run, a_step
 
 from runproj.engine.gc import Gc, Places, Wish
 from runproj.errors import StoreError
+from runproj.lock.conda import CondaSpec, made
 from runproj.plan.plan import EnvironmentPin, Plan
 from runproj.ports import Held
 from runproj.record.artifact import Artifact
@@ -277,6 +278,24 @@ def test_archives_that_runs_need_stay_with_what_was_built_from_them(world: World
     add_archives(world)
     assert world.of("archives", Wish(DAY, archives=True)).removed_size == 4
     assert world.stay("archives") == {SDIST, WHEEL, "new"}
+
+
+def test_archives_that_a_lock_of_conda_names_stay(world: World) -> None:
+    add_archives(world)
+    record = {"name": "tiny", "version": "1", "build": "0", "fn": "tiny.conda", "sha256": STRANGE}
+    record |= {"subdir": "noarch", "url": "https://example.com/tiny.conda"}
+    spec = CondaSpec(channels=(), dependencies=(), virtual_packages={})
+    lock = made("d" * 64, "linux-64", spec, {}, "r", [record])
+    [run] = filter(None, world.records.runs.values())
+    pin = EnvironmentPin(
+        name="conda", kind="conda", key="k", declaration=run.plan.environments[0].declaration,
+        lock=world.checks.keep(lock.text.encode()),
+    )  # fmt: skip
+    plan = run.plan.replace(environments=(*run.plan.environments, pin))
+    world.records.runs[run.id] = run.replace(plan=plan)
+    room = world.collect(Wish(DAY, archives=True))
+    assert not room.notes
+    assert world.stay("archives") == {SDIST, WHEEL, STRANGE, "new"}
 
 
 def test_archives_of_a_store_without_runs_go_by_age(world: World) -> None:

@@ -4,7 +4,7 @@ import pytest
 from tests.engine.world import World, told, writes
 
 from runproj.engine.pin import Policy, Read, check_lockfiles
-from runproj.errors import EnvironmentFailed, LockStale, NotSupported, Problem
+from runproj.errors import EnvironmentFailed, LockStale, Problem
 from runproj.lock.declaration import declare
 from runproj.record.events import Progress, Warned
 from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
@@ -154,15 +154,6 @@ def test_the_system_has_no_lock(w: World) -> None:
     w.policy = "locked"
     assert lock_used(w) == ""
     assert w.system.locked == []
-
-
-@pytest.mark.parametrize(
-    "kind", ["{kind: docker, image: x}", "{kind: conda, channels: [x], dependencies: [y]}"]
-)
-def test_a_kind_that_is_not_supported_yet_is_said_to_be(w: World, kind: str) -> None:
-    w.yaml = w.yaml.replace("{kind: venv, packages: [a]}", kind)
-    with pytest.raises(NotSupported, match="not supported yet"):
-        w.prepare()
 
 
 def test_an_environment_that_cannot_be_locked_ends_before_there_is_a_run(w: World) -> None:

@@ -3,9 +3,7 @@
 import pytest
 from tests.engine.world import World, told, writes
 
-from runproj.engine.pin import Pinner
-from runproj.errors import EnvironmentFailed, NoSuchRun, ParameterError, ProjectError, UsageError
-from runproj.spec.environment import DockerEnvironment
+from runproj.errors import NoSuchRun, ParameterError, ProjectError, UsageError
 
 ONE = "runproj: 1\nentry_points:\n  fit: {command: [go], outputs: [m]}\n"
 TWO = ONE + "  main: {command: [go], outputs: [n]}\n"
@@ -46,14 +44,6 @@ def test_a_path_value_that_is_not_there_is_said_to_be() -> None:
     w = World(TAKES_A_PATH, {})
     with pytest.raises(ParameterError, match="d: '/nowhere/x' is not there"):
         w.prepare(d="/nowhere/x")
-
-
-def test_a_kind_of_environment_that_cannot_be_made_is_said_so() -> None:
-    w = World(TAKES_A_PATH, {})
-    pinner = Pinner(w.backends, w.shelf, w.objects, w.reporter)
-    docker = DockerEnvironment(kind="docker", image="x")
-    with pytest.raises(EnvironmentFailed, match="of kind 'docker' is not supported yet"):
-        pinner.pin("gpu", docker, lambda _: None)
 
 
 TAKES_A_PATH = """

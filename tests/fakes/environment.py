@@ -52,10 +52,11 @@ class FakeEnvironments:
             raise EnvironmentFailed("the package index cannot be reached")
         pins = pylock.packages(previous.content) if previous else {}
         chosen = {}
-        for name in sorted(self._wanted(declaration)):
+        for wanted in sorted(self._wanted(declaration)):
+            name, _, version = wanted.partition("==")
             if name not in self.newest:
                 raise EnvironmentFailed(f"no such package: {name}")
-            chosen[name] = pins.get(name, self.newest[name])
+            chosen[name] = version or pins.get(name, self.newest[name])
         blocks = [f'[[packages]]\nname = "{name}"\nversion = "{chosen[name]}"\n' for name in chosen]
         content = "\n".join(['lock-version = "1.0"\ncreated-by = "fake"\n', *blocks])
         say(f"locked {len(chosen)} packages")

@@ -645,15 +645,12 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
         ("inputs: [{path: train.py, link: true}]", "inputs: a linked input"),
         ("inputs: [{path: train.py, keep: reference}]",
          "inputs: an input that is kept by reference"),
-        ("environment: c", "environment: an environment of kind 'conda'"),
-        ("environment: d", "environment: an environment of kind 'docker'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_executed_yet_is_refused_before_anything_runs(field: str, what: str) -> None:
     text = project(
         f"a: {{command: a, {field}}}\nb: {{command: b, environment: c}}",
-        more="environments: {default: {kind: venv}, c: {kind: conda, file: x},"
-        " d: {kind: docker, image: x}}\n",
+        more="environments: {default: {kind: venv}, c: {kind: conda, file: x}}\n",
     )
     with pytest.raises(NotSupported) as caught:
         plan_of(text, chosen=["a"])

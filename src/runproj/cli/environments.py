@@ -11,17 +11,30 @@ from runproj.cli.group import json_option, offline_option, place_options, reason
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
-from runproj.engine.lock import LockChange, check_lock, is_locked, lock_environment, lockable
+from runproj.engine.lock import (
+    Lockable,
+    LockChange,
+    check_lock,
+    is_locked,
+    lock_environment,
+    lockable,
+)
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
+from runproj.lock.container import NO_CODE, Code
 from runproj.record.events import Progress
-from runproj.spec.environment import VenvEnvironment
+from runproj.spec.environment import DockerEnvironment
 from runproj.spec.suggest import did_you_mean
 
 _ALL = "*"
+_FORMS = {
+    "venv": ("requirements", "pylock", "cyclonedx"),
+    "conda": ("explicit", "pixi"),
+    "docker": ("image",),
+}
 
 
-def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, VenvEnvironment]:
+def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, Lockable]:
     """Return the environments that are named, or all that can be locked."""
     known = lockable(project.project.environments)
     for name in names:
@@ -37,6 +50,14 @@ def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, VenvE
                 hint=did_you_mean(name, known) or "the project file declares none that has a lock",
             )  # fmt: skip
     return {name: known[name] for name in names or known}
+
+
+def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
+    """Return the code that images are built from, where one is."""
+    for one in environments:
+        if isinstance(one, DockerEnvironment) and one.build is not None:
+            return project.preparer(dict(os.environ), LiveReporter(quiet=True), "auto").code()
+    return NO_CODE
 
 
 @click.command("lock")
@@ -70,13 +91,15 @@ def lock(
                 hint=f"runproj lock {package} --upgrade" if package in chosen else "runproj lock",
             )
     reporter = LiveReporter(quiet=as_json)
+    code = _code(opened, chosen.values())
     changes = []
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
             change = lock_environment(
-                name, environment, read, app.backends(dict(os.environ)),
+                name, environment, read, app.backends(dict(os.environ), opened.store),
                 None if _ALL in upgrade else upgrade,
                 lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
+                code,
             )  # fmt: skip
         app.write_lockfile(opened, change.path, change.content)
         changes.append(change)
@@ -91,13 +114,14 @@ def lock(
     return 0
 
 
-def _check(opened: app.OpenProject, chosen: dict[str, VenvEnvironment], *, as_json: bool) -> int:
+def _check(opened: app.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:
     found = []
+    code = _code(opened, chosen.values())
     backends = app.backends(dict(os.environ))
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
             read = app.project_files(opened).read
-            found.append(check_lock(name, environment, read, backends))
+            found.append(check_lock(name, environment, read, backends, code))
     if as_json:
         _print_locks(found)
     else:
@@ -141,18 +165,20 @@ def env() -> None:
 @json_option
 @place_options
 def list_environments(store: str | None, *, as_json: bool) -> int:
-    """List the environments that are built on this machine, the last used first."""
+    """List the environments that are built on this machine, the last used first; then images."""
     import time  # noqa: PLC0415 -- lazy
 
     del store
     found = app.built_environments().all()
+    images = app.used_images(dict(os.environ)).used.all()
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
         shown = [documents.BuiltDocument.of(one) for one in found]
-        print(documents.as_text(documents.EnvironmentsResult(environments=shown)))
+        used = [documents.ImageDocument.of(one) for one in images]
+        print(documents.as_text(documents.EnvironmentsResult(environments=shown, images=used)))
         return 0
-    if not found:
+    if not found and not images:
         print("no environments")
         return 0
     now = time.time()
@@ -160,6 +186,10 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
         (one.key[:12], f"Python {one.python}", f"{one.packages} packages", size(one.size),
          f"used {duration(max(0.0, now - one.used_at))} ago", one.path)
         for one in found
+    ] + [
+        (one.key[:12], "image", one.id.rpartition(":")[2][:12], size(one.size),
+         f"used {duration(max(0.0, now - one.used_at))} ago", one.image)
+        for one in images
     ]  # fmt: skip
     print(table(rows, indent=""), end="")
     return 0
@@ -176,8 +206,10 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
     reporter = LiveReporter(quiet=as_json)
     preparer = opened.preparer(dict(os.environ), reporter, "auto")
     built = []
-    for name, environment in _chosen(opened, names).items():
-        pinned = preparer.pin(name, environment)
+    chosen = _chosen(opened, names)
+    code = _code(opened, chosen.values())
+    for name, environment in chosen.items():
+        pinned = preparer.pin(name, environment, code)
         ready = preparer.pinner.backends[environment.kind].prepare(
             pinned.declaration, pinned.lock,
             lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
@@ -201,29 +233,27 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
 @env.command("export")
 @click.argument("name", metavar="[ENV]", default="default")
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["requirements", "pylock", "cyclonedx"]),
-    default="requirements",
-    show_default=True,
-    help="A requirements file with hashes, PEP 751, or a bill of materials.",
-)
+    "--format", "form",
+    type=click.Choice(["requirements", "pylock", "cyclonedx", "explicit", "pixi", "image"]),
+    help="Of a venv: requirements (default; with hashes), pylock (PEP 751), cyclonedx (a bill of "
+    "materials). Of conda: explicit (default; a list of URLs), pixi. Of docker: image (what "
+    "'docker run' takes).",
+)  # fmt: skip
 @click.option("--run", "run_name", metavar="RUN", help="The lock of a past run.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the terminal.")
 @place_options
 def export(
-    name: str, form: str, run_name: str | None, output: str | None, store: str | None
+    name: str, form: str | None, run_name: str | None, output: str | None, store: str | None
 ) -> int:
     """Write the lock of an environment for other tools: of this project, or of a past run."""
-    from runproj.lock import export as exporting  # noqa: PLC0415 -- lazy
-    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
-
-    project, content = _locked(name, run_name, store)
-    text = {
-        "requirements": lambda: exporting.requirements(content),
-        "pylock": lambda: pylock.body_of(content),
-        "cyclonedx": lambda: exporting.cyclonedx(content, project),
-    }[form]()
+    project, kind, content = _locked(name, run_name, store)
+    form = form or _FORMS[kind][0]
+    if form not in _FORMS[kind]:
+        raise UsageError(
+            f"the environment {name!r} is of kind {kind!r}, which has no format {form!r}",
+            hint=f"--format {' or '.join(_FORMS[kind])}",
+        )
+    text = _exported(kind, content, form, project)
     if output is None:
         print(text, end="")
         return 0
@@ -234,24 +264,43 @@ def export(
     return 0
 
 
-def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, str]:
-    """Return the name of a project, and the text of the lock of one of its environments."""
+def _exported(kind: str, content: str, form: str, project: str) -> str:
+    if kind == "conda":
+        return app.exported_lock(content, form, dict(os.environ))
+    if kind == "docker":
+        from runproj.lock import image  # noqa: PLC0415 -- lazy
+
+        lock = image.parse(content)
+        return f"{lock.name or lock.id}\n"
+    from runproj.lock import export as exporting  # noqa: PLC0415 -- lazy
+    from runproj.lock import pylock  # noqa: PLC0415 -- lazy
+
+    if form == "pylock":
+        return pylock.body_of(content)
+    if form == "cyclonedx":
+        return exporting.cyclonedx(content, project)
+    return exporting.requirements(content)
+
+
+def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, str, str]:
+    """Return the name of a project, and kind and text of the lock of an environment of it."""
     if run_name is not None:
         opened = app.find_store(str(Path.cwd()), store)
         run = opened.lookup.run(run_name)
-        pins = {pin.name: pin for pin in run.plan.environments if pin.kind == "venv"}
+        pins = {pin.name: pin for pin in run.plan.environments if pin.kind in _FORMS}
         if name not in pins:
             raise UsageError(
                 f"the run {run.id} has no environment {name!r} with a lock",
                 hint=did_you_mean(name, pins) or "its steps used the programs of the machine",
             )
-        return run.project, opened.objects.read(pins[name].lock).decode()
+        return run.project, pins[name].kind, opened.objects.read(pins[name].lock).decode()
     project = app.open_project(".", store)
     [(known, environment)] = _chosen(project, (name,)).items()
     reporter = LiveReporter(quiet=True)
-    pinned = project.preparer(dict(os.environ), reporter, "auto").pin(known, environment)
+    code = _code(project, [environment])
+    pinned = project.preparer(dict(os.environ), reporter, "auto").pin(known, environment, code)
     reporter.clear()
-    return project.name, pinned.lock.content
+    return project.name, environment.kind, pinned.lock.content
 
 
 @env.command("remove")
@@ -262,14 +311,17 @@ def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, st
 def remove(keys: tuple[str, ...], store: str | None, *, everything: bool, as_json: bool) -> int:
     """Remove built environments by KEY, or the beginning of one.
 
-    They are built again when they are needed.
+    They are built again when they are needed. An image that was pulled is only listed no longer.
     """
     del store
     built = app.built_environments()
-    found = built.all()
-    chosen = found if everything else []
+    backend = app.used_images(dict(os.environ))
+    images = {one.key: one for one in backend.used.all()}
+    sizes = {one.key: one.size for one in built.all()}
+    sizes |= {key: one.size for key, one in images.items()}
+    chosen = list(sizes) if everything else []
     for key in keys:
-        matching = [one for one in found if one.key.startswith(key)]
+        matching = [one for one in sizes if one.startswith(key)]
         if len(matching) != 1:
             what = "several environments have" if matching else "no environment has"
             raise UsageError(f"{what} a key that begins with {key!r}", hint="runproj env list")
@@ -279,13 +331,15 @@ def remove(keys: tuple[str, ...], store: str | None, *, everything: bool, as_jso
             "which environments?", hint="name their keys (runproj env list), or use --all"
         )
     for one in chosen:
-        built.remove(one.key)
+        if one in images:
+            backend.forget(images[one])
+        else:
+            built.remove(one)
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
-        gone = [one.key for one in chosen]
-        print(documents.as_text(documents.RemoveResult(removed=gone)))
+        print(documents.as_text(documents.RemoveResult(removed=chosen)))
     else:
-        total = size(sum(one.size for one in chosen))
+        total = size(sum(sizes[one] for one in chosen))
         print(f"removed {len(chosen)} environment{'s' * (len(chosen) != 1)}, {total}")
     return 0

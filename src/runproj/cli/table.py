@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("runproj.cli.run:status", "Say what would run and why."),
     "graph": ("runproj.cli.run:graph", "Draw the steps and what flows between them."),
     "lock": ("runproj.cli.environments:lock", "Write the lockfiles of the environments."),
-    "env": ("runproj.cli.environments:env", "List, build and remove environments."),
+    "env": ("runproj.cli.environments:env", "List, build, export and remove environments."),
     "fsck": ("runproj.cli.store:fsck", "Check the store: what is damaged, and what it touches."),
     "gc": ("runproj.cli.store:gc", "Show what takes room, and remove what nothing needs."),
     "schema": ("runproj.cli.project:schema", "Print the JSON Schemas."),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from runproj.engine.supply import Supply
 from runproj.errors import StoreError
-from runproj.lock import pylock
+from runproj.lock.formats import format_of
 from runproj.model import from_json
 from runproj.plan import reasons as explaining
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
@@ -198,11 +198,12 @@ class Decider:
         if old is None or old.kind != pin.kind:
             return ()
         facts = changed_facts(old.facts, pin.facts)
-        if pin.kind != "venv" or old.lock == pin.lock:
+        known = format_of(pin.kind)
+        if known is None or old.lock == pin.lock:
             return facts
         try:
             locks = self.objects.read(old.lock).decode(), self.objects.read(pin.lock).decode()
-            return [*facts, *pylock.difference(*locks)]
+            return [*facts, *known.difference(*locks)]
         except StoreError:
             return facts  # the old lock is gone; that it differs is known all the same
 

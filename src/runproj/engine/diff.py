@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from runproj.engine.decide import below, changed_facts
 from runproj.errors import StoreError
-from runproj.lock import pylock
+from runproj.lock.formats import LockFormat, format_of
 from runproj.model import from_json
 from runproj.ports import ObjectStore, SourceControl
 from runproj.record.difference import Change, Difference, difference
@@ -91,18 +91,20 @@ class Differ(NamedTuple):
             found = changed_facts(old.facts, new.facts)
             if old.kind != new.kind:
                 found.insert(0, ("kind", old.kind, new.kind))
-            elif old.lock != new.lock and old.kind == "venv":
-                found += self._versions(old.lock, new.lock)
+            elif old.lock != new.lock and (known := format_of(old.kind)) is not None:
+                found += self._versions(known, old.lock, new.lock)
             if found:
                 changed[name] = found
         return changed
 
-    def _versions(self, old: str, new: str) -> list[tuple[str, str | None, str | None]]:
+    def _versions(
+        self, known: LockFormat, old: str, new: str
+    ) -> list[tuple[str, str | None, str | None]]:
         try:
             texts = self.objects.read(old).decode(), self.objects.read(new).decode()
         except StoreError:
             return [("lock", old[:12], new[:12])]
-        return pylock.difference(*texts) or [("lock", old[:12], new[:12])]
+        return known.difference(*texts) or [("lock", old[:12], new[:12])]
 
 
 def _short(content: str | None) -> str | None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from runproj.engine.needs import Needs, needs_of
 from runproj.errors import RunprojError, StoreError
-from runproj.lock import pylock
+from runproj.lock.formats import format_of
 from runproj.ports import (
     Held,
     HeldSnapshots,
@@ -282,16 +282,19 @@ class _Visit:
 
     def _archives(self, runs: Iterable[Run]) -> set[str] | None:
         """Return the digests of all archives that runs need; None when that is not known."""
-        pins = {pin.lock for run in runs for pin in run.plan.environments if pin.kind == "venv"}
+        pins = {(pin.kind, pin.lock) for run in runs for pin in run.plan.environments}
         used = {
-            step.environment.lock
+            (step.environment.kind, step.environment.lock)
             for run in runs for step in run.steps
-            if step.environment is not None and step.environment.kind == "venv"
+            if step.environment is not None
         }  # fmt: skip
         found: set[str] = set()
-        for lock in sorted(pins | used):
+        for kind, lock in sorted(pins | used):
+            form = format_of(kind)
+            if form is None:
+                continue
             try:
-                found.update(*pylock.archives(self.gc.read(lock).decode()))
+                found.update(*form.archives(self.gc.read(lock).decode()))
             except (RunprojError, UnicodeDecodeError) as error:
                 self.notes.append(
                     f"archives stay, since a lock cannot be read: {error}; see 'runproj fsck'"

@@ -5,13 +5,21 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.engine.pin import as_lock
 from runproj.errors import EnvironmentFailed, LockStale
-from runproj.lock import pylock
+from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import UV_LOCK, declare
+from runproj.lock.formats import LockFormat, format_of
 from runproj.lock.lock import Kind, Lock, lockfile_path
 from runproj.lock.pyproject import normalized
 from runproj.ports import EnvironmentBackend, Say
-from runproj.spec.environment import Environment, VenvEnvironment
+from runproj.spec.environment import (
+    CondaEnvironment,
+    DockerEnvironment,
+    Environment,
+    SystemEnvironment,
+    VenvEnvironment,
+)
 
+Lockable: TypeAlias = VenvEnvironment | CondaEnvironment | DockerEnvironment
 State: TypeAlias = Literal["current", "missing", "stale", "damaged"]
 
 
@@ -25,17 +33,23 @@ class LockChange(NamedTuple):
     packages: tuple[tuple[str, str | None, str | None], ...]
 
 
-def lockable(environments: Mapping[str, Environment]) -> dict[str, VenvEnvironment]:
+def lockable(environments: Mapping[str, Environment]) -> dict[str, Lockable]:
     """Return the environments that have a lockfile that can be made here."""
     return {
         name: environment
         for name, environment in environments.items()
-        if isinstance(environment, VenvEnvironment)
+        if not isinstance(environment, SystemEnvironment)
     }
 
 
+def _format(kind: Kind) -> LockFormat:
+    known = format_of(kind)
+    assert known is not None, kind  # noqa: S101 -- what is lockable has a format
+    return known
+
+
 def _own(
-    name: str, environment: VenvEnvironment, read: Callable[[str], str | None]
+    name: str, environment: Lockable, read: Callable[[str], str | None], code: Code = NO_CODE
 ) -> tuple[State, Lock | None]:
     """Return whether the lockfile of an environment fits what is declared, and the lock."""
     content = read(lockfile_path(name, environment.kind) or "")
@@ -43,23 +57,27 @@ def _own(
         return "missing", None
     own = as_lock(environment.kind, content)
     try:
-        pylock.packages(own.content)
+        _format(own.kind).packages(own.content)
     except EnvironmentFailed:
         return "damaged", None
-    return ("current" if own.fits(declare(environment, read)) else "stale"), own
+    return ("current" if own.fits(declare(environment, read, code)) else "stale"), own
 
 
 def is_locked(
-    package: str, environments: Mapping[str, VenvEnvironment], read: Callable[[str], str | None]
+    package: str, environments: Mapping[str, Lockable], read: Callable[[str], str | None]
 ) -> bool:
     """Tell whether a lockfile of some environments has a package."""
     locks = [_own(name, environment, read)[1] for name, environment in environments.items()]
-    return any(normalized(package) in pylock.packages(own.content) for own in locks if own)
+    return any(
+        normalized(package) in map(normalized, _format(own.kind).packages(own.content))
+        for own in locks
+        if own
+    )
 
 
 def check_lock(
-    name: str, environment: VenvEnvironment, read: Callable[[str], str | None],
-    backends: Mapping[Kind, EnvironmentBackend],
+    name: str, environment: Lockable, read: Callable[[str], str | None],
+    backends: Mapping[Kind, EnvironmentBackend], code: Code = NO_CODE,
 ) -> LockChange:  # fmt: skip
     """Tell whether ``run --locked`` would be content; nothing is to be written.
 
@@ -69,9 +87,9 @@ def check_lock(
     Raises:
         ProjectError: the declaration itself is wrong.
     """
-    state, _ = _own(name, environment, read)
+    state, _ = _own(name, environment, read, code)
     path = lockfile_path(name, environment.kind) or ""
-    declaration = declare(environment, read)
+    declaration = declare(environment, read, code)
     if state in ("missing", "stale") and UV_LOCK in declaration.files:
         path = UV_LOCK
         try:
@@ -83,8 +101,9 @@ def check_lock(
 
 
 def lock_environment(
-    name: str, environment: VenvEnvironment, read: Callable[[str], str | None],
+    name: str, environment: Lockable, read: Callable[[str], str | None],
     backends: Mapping[Kind, EnvironmentBackend], upgrade: Collection[str] | None, say: Say,
+    code: Code = NO_CODE,
 ) -> LockChange:  # fmt: skip
     """Resolve an environment; what its lockfile pins stays unless it is to be upgraded.
 
@@ -95,18 +114,26 @@ def lock_environment(
         backends: the kinds of environment.
         upgrade: packages to upgrade; None means all of them.
         say: told about progress.
+        code: what an image may be built from.
 
     Raises:
         EnvironmentFailed: it cannot be resolved.
     """
-    state, own = _own(name, environment, read)
+    known = _format(environment.kind)
+    state, own = _own(name, environment, read, code)
     path = lockfile_path(name, environment.kind) or ""
-    if own is not None and state == "current" and upgrade is not None and not upgrade:
+    contained = isinstance(environment, DockerEnvironment)  # has no packages to choose from
+    if (
+        own is not None
+        and state == "current"
+        and upgrade is not None
+        and (contained or not upgrade)
+    ):
         return LockChange(name, path, own.content, state, ())
     previous = None
     if own is not None and upgrade is not None:
-        kept = pylock.without(own.content, upgrade)
+        kept = known.without(own.content, upgrade)
         previous = Lock(kind=own.kind, content=kept, declaration=own.declaration)
-    made = backends[environment.kind].lock(declare(environment, read), previous, say)
-    changed = pylock.difference(own.content if own else pylock.NOTHING, made.content)
+    made = backends[environment.kind].lock(declare(environment, read, code), previous, say)
+    changed = known.difference(own.content if own else known.NOTHING, made.content)
     return LockChange(name, path, made.content, state, tuple(changed))

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.model import EMPTY
-from runproj.plan.plan import PlannedStep
+from runproj.plan.plan import Plan, PlannedStep
 
 Place: TypeAlias = Literal["elsewhere", "reordered", "held"]
 """Where workspaces are made: in another folder, with their entries in another order, or all at one
 path."""
 
 HASH_SEED, WORKSPACE, ORDER, CLOCK = "hash seed", "workspace path", "directory order", "clock"
+_STOPPED, _LOCALE = "stopped clock", "locale"
+_OF_THE_MACHINE = frozenset({CLOCK, _STOPPED, _LOCALE})
 
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
@@ -51,11 +53,15 @@ def applied(trial: Trial | None, step: PlannedStep) -> Trial:
     return tuple(one for one in trial or () if one.applies(step))
 
 
-def variables(trial: Trial | None, step: PlannedStep) -> dict[str, str]:
-    """Return the variables of a step's process that a trial changes."""
+def variables(trial: Trial | None, step: PlannedStep, *, contained: bool = False) -> dict[str, str]:
+    """Return the variables of a step's process that a trial changes.
+
+    A container has not the library that gives a process another time, nor the locales of here.
+    """
     changed: dict[str, str] = {}
     for one in applied(trial, step):
-        changed |= one.variables
+        if not (contained and one.name in _OF_THE_MACHINE):
+            changed |= one.variables
     return changed
 
 
@@ -102,7 +108,7 @@ def perturbations(machine: Machine) -> tuple[Perturbation, ...]:
         Perturbation(HASH_SEED, {"PYTHONHASHSEED": "20011", "PERL_HASH_SEED": "20011"}),
         # a POSIX zone needs no database; west of UTC, midnight is the day before
         Perturbation("time zone", {"TZ": "WST+11:30"}),
-        Perturbation("locale", {"LC_ALL": locale, "LANG": locale}),
+        Perturbation(_LOCALE, {"LC_ALL": locale, "LANG": locale}),
         Perturbation(WORKSPACE, place="elsewhere"),
         Perturbation(
             "thread count", dict.fromkeys(_THREADS, str(threads)),
@@ -132,12 +138,20 @@ def unperturbed(
     return tuple(said)
 
 
+def spared(plan: Plan) -> tuple[str, ...]:
+    """Return a sentence about what is not perturbed in containers, if there are some."""
+    contained = {pin.name for pin in plan.environments if pin.kind == "docker"}
+    steps = [step.name for step in plan.steps if step.environment in contained]
+    what = f"{CLOCK} and {_LOCALE} of {', '.join(steps)}"
+    return (f"{what}: a container has neither of this machine",) if steps else ()
+
+
 def stopped_clock(machine: Machine, at: str) -> Perturbation | None:
     """Return a clock that stands still at a time in ISO 8601 in UTC; None: it cannot be had."""
     if machine.faketime is None:
         return None
     seconds = int(datetime.fromisoformat(at).timestamp())
-    stopped = _other_time("stopped clock", machine, str(seconds))
+    stopped = _other_time(_STOPPED, machine, str(seconds))
     return stopped._replace(variables={**stopped.variables, "FAKETIME_FMT": "%s"})
 
 

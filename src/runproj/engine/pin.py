@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
-from runproj.lock import pylock
+from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import UV_LOCK, check_packages, declare
+from runproj.lock.formats import format_of
 from runproj.lock.lock import Declaration, Kind, Lock, lockfile_path
 from runproj.model import canonical
 from runproj.plan.plan import EnvironmentPin
 from runproj.ports import EnvironmentBackend, LockShelf, ObjectStore, Reporter
 from runproj.record.events import Progress, Warned
-from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.record.source import SourceSnapshot
+from runproj.spec.environment import DockerEnvironment, Environment
 from runproj.spec.place import Path, Point, dotted
+from runproj.spec.project import Project
 
 Policy: TypeAlias = Literal["auto", "locked", "frozen"]
 Read: TypeAlias = Callable[[str], str | None]
@@ -37,18 +40,16 @@ class Pinner(NamedTuple):
     reporter: Reporter
     policy: Policy = "auto"
 
-    def pin(self, name: str, environment: Environment, read: Read) -> Pinned:
+    def pin(self, name: str, environment: Environment, read: Read, code: Code = NO_CODE) -> Pinned:
         """Pin an environment; ``read`` returns the text of a file of the project.
+
+        An image may be built from ``code``.
 
         Raises:
             LockStale: ``--locked`` or ``--frozen``, and the project's lock does not serve.
             EnvironmentFailed: it cannot be locked.
         """
-        if not isinstance(environment, (VenvEnvironment, SystemEnvironment)):
-            raise EnvironmentFailed(
-                f"an environment of kind {environment.kind!r} is not supported yet"
-            )
-        declaration = declare(environment, read)
+        declaration = declare(environment, read, code)
         backend = self.backends[environment.kind]
         lock, place = self._lock(name, declaration, backend, read)
         try:
@@ -114,7 +115,10 @@ class Pinner(NamedTuple):
         self.reporter.report(Progress(name, text))
 
 
-_FIELD = re.compile(r"(packages|pyproject|requirements)(?:\[(\d+)\])?")
+_FIELD = re.compile(
+    r"(packages|pyproject|requirements|file|channels|dependencies|image|build|volumes|shm_size)"
+    r"(?:\[(\d+)\])?"
+)
 
 
 @contextlib.contextmanager
@@ -140,9 +144,23 @@ def _pointed(name: str, problem: Problem, point: Point) -> Problem:
     return point(path, f"{dotted(path)}: {problem.message}", problem.hint)
 
 
+def code_of(
+    project: Project, project_file: str, snapshot: SourceSnapshot, manifest: Mapping[str, str]
+) -> Code:
+    """Return the code that an image may be built from; ``manifest`` has the project's files."""
+    locks = {lockfile_path(name, one.kind) for name, one in project.environments.items()}
+    files = {
+        path: entry
+        for path, entry in manifest.items()
+        if path != project_file and path not in locks
+    }
+    return Code(snapshot.tree, snapshot.project_path, files)
+
+
 def as_lock(kind: Kind, content: str) -> Lock:
     """Return the lock that a lockfile's text is."""
-    declaration = pylock.declaration_of(content) if kind == "venv" else None
+    known = format_of(kind)
+    declaration = None if known is None else known.declaration_of(content)
     return Lock(kind=kind, content=content, declaration=declaration)
 
 
@@ -152,8 +170,10 @@ def check_lockfiles(
     """Return what is wrong with declarations and lockfiles; a lockfile that is missing is not."""
     problems: list[Problem] = []
     for name, environment in environments.items():
-        if not isinstance(environment, VenvEnvironment):
-            continue
+        known = format_of(environment.kind)
+        built = isinstance(environment, DockerEnvironment) and environment.build is not None
+        if known is None or built:
+            continue  # what an image is built from is known once there is a snapshot
         path = lockfile_path(name, environment.kind) or ""
         try:
             with pointing_at(name, point):
@@ -161,7 +181,7 @@ def check_lockfiles(
                 check_packages(declaration)
             content = read(path)
             if content is not None:
-                pylock.packages(content)
+                known.packages(content)
             if content is not None and not as_lock(environment.kind, content).fits(declaration):
                 problems.append(
                     Problem(

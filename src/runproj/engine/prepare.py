@@ -5,9 +5,10 @@ from typing import NamedTuple, Protocol
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
-from runproj.engine.pin import Pinned, Pinner, Read, pointing_at
+from runproj.engine.pin import Pinned, Pinner, Read, code_of, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
+from runproj.lock.container import NO_CODE, Code
 from runproj.model import EMPTY
 from runproj.plan.binding import BoundValue, Folders, Given, Recorded, bind
 from runproj.plan.plan import Plan, PlannedStep
@@ -17,7 +18,7 @@ from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.source import SourceSnapshot
-from runproj.spec.environment import Environment, SystemEnvironment
+from runproj.spec.environment import DockerEnvironment, Environment, SystemEnvironment
 from runproj.spec.place import Point
 from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
@@ -78,8 +79,11 @@ class Draft(NamedTuple):
 class Pins(Protocol):
     """Finds the lock of an environment."""
 
-    def pin(self, name: str, environment: Environment, read: Read) -> Pinned:
-        """Pin an environment; ``read`` returns the text of a file of the project."""
+    def pin(self, name: str, environment: Environment, read: Read, code: Code = NO_CODE) -> Pinned:
+        """Pin an environment; ``read`` returns the text of a file of the project.
+
+        An image may be built from ``code``.
+        """
 
 
 class Past(NamedTuple):
@@ -135,7 +139,7 @@ class Preparer(NamedTuple):
         """
         draft = self.draft(request, keep=keep)
         steps = draft.steps
-        pinned = self._pin(steps, system=request.system)
+        pinned = self._pin(draft, system=request.system)
         plan = Plan(
             entry_point=draft.entry_point,
             values=draft.values,
@@ -243,19 +247,28 @@ class Preparer(NamedTuple):
         artifact = self.digests.digest(place, origin)
         return self.objects.put(place, origin) if keep and artifact is not None else artifact
 
-    def _pin(self, steps: Sequence[PlannedStep], *, system: bool) -> dict[str, Pinned]:
+    def code(self) -> Code:
+        """Return the code that images are built from, as it is now."""
+        snapshot = self._snapshot()
+        manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
+        return code_of(self.project, self.project_file, snapshot, manifest)
+
+    def _pin(self, draft: "Draft", *, system: bool) -> dict[str, Pinned]:
         pinned = {}
-        for name in dict.fromkeys(step.environment for step in steps):
+        for name in dict.fromkeys(step.environment for step in draft.steps):
             declared = None if system else self.project.environments.get(name)
             environment = declared or SystemEnvironment(kind="system")
-            pinned[name] = self.pin(name, environment)
+            code = NO_CODE
+            if isinstance(environment, DockerEnvironment) and environment.build is not None:
+                code = code_of(self.project, self.project_file, draft.snapshot, draft.manifest)
+            pinned[name] = self.pin(name, environment, code)
         return pinned
 
-    def pin(self, name: str, environment: Environment) -> Pinned:
+    def pin(self, name: str, environment: Environment, code: Code = NO_CODE) -> Pinned:
         """Pin an environment, see :meth:`runproj.engine.pin.Pinner.pin`."""
         with pointing_at(name, self.point):
             pins: Pins = self.pinner if self.past is None else self.past.pins
-            return pins.pin(name, environment, self.files.read)
+            return pins.pin(name, environment, self.files.read, code)
 
 
 def _given(

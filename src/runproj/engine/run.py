@@ -22,7 +22,7 @@ from runproj.engine.perturbation import Trial
 from runproj.engine.prepare import Prepared
 from runproj.engine.schedule import Schedule
 from runproj.engine.undeclared import undeclared
-from runproj.engine.variables import process_variables
+from runproj.engine.variables import elsewhere, process_variables
 from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError, UsageError
 from runproj.lock.lock import Kind
 from runproj.model import canonical
@@ -33,6 +33,8 @@ from runproj.ports import (
     Accesses,
     Archive,
     Confinement,
+    ContainedEnvironment,
+    Container,
     Denial,
     EnvironmentBackend,
     Execution,
@@ -194,10 +196,23 @@ class Runner:
 
     def _check_watching(self) -> None:
         """Make sure that this machine can do what steps ask for, before anything is done."""
-        wanted = {
-            (step.hermetic, step.networked, step.trace or step.hermetic)
+        executed = [
+            step
             for step in self.prepared.plan.steps
             if self.prepared.judged[step.name].decision.action != "cached"
+        ]
+        contained = {name for name, one in self.prepared.pinned.items() if one.pin.kind == "docker"}
+        for step in executed:
+            if step.trace and step.environment in contained:
+                raise Refused(
+                    f"the step {step.name!r} cannot be traced: it runs in a container",
+                    hint="a container sees nothing of this machine but what is declared, and "
+                    "'hermetic: true' takes the network from it",
+                )
+        wanted = {
+            (step.hermetic, step.networked, step.trace or step.hermetic)
+            for step in executed
+            if step.environment not in contained
         }
         for hermetic, network, trace in sorted(wanted):
             if hermetic or trace or not network:
@@ -331,7 +346,10 @@ class Runner:
         pin = self.prepared.pinned[step.environment].pin
         variables = self._variables(step, workspace)
         environment = self._environments[step.environment]
-        watch, unwatched = self._watch(step, workspace, audited=judged.known is not None)
+        container = _container(environment, workspace, networked=step.networked)
+        watch, unwatched = None, None
+        if container is None:
+            watch, unwatched = self._watch(step, workspace, audited=judged.known is not None)
         surroundings = Surroundings(
             workspace.root, workspace.project, workspace.temporary,
             () if watch is None else tuple(environment.folders), self.files.absolute("."),
@@ -378,9 +396,10 @@ class Runner:
                 timeout_s=perturbation.timeout_s(self.trial, step),
                 cpus=perturbation.cpus(self.trial, step),
                 trace=watch,
-                confinement=surroundings.confinement(
-                    hermetic=step.hermetic, network=step.networked
-                ),
+                confinement=surroundings.confinement(hermetic=step.hermetic, network=step.networked)
+                if container is None
+                else Confinement(),
+                container=container,
             )
         )
 
@@ -450,16 +469,17 @@ class Runner:
             "TMPDIR": workspace.temporary,
             "GIT_CEILING_DIRECTORIES": workspace.root.rpartition("/")[0],
         }
-        if step.hermetic:  # what stands in the caller's home is not declared
+        contained = isinstance(environment, ContainedEnvironment)
+        if step.hermetic or contained:  # what stands in the caller's home is not declared
             about["HOME"] = workspace.temporary
         return process_variables(
             step,
             environment=environment.variables(workspace.project),
-            caller=self.caller,
+            caller=elsewhere(self.caller) if contained else self.caller,
             about=about,
             run_id=self.header.id,
             workspace=workspace.root,
-            perturbed=perturbation.variables(self.trial, step),
+            perturbed=perturbation.variables(self.trial, step, contained=contained),
         )
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
@@ -727,6 +747,16 @@ class Runner:
         return run
 
 
+def _container(
+    environment: PreparedEnvironment, workspace: Workspace, *, networked: bool
+) -> Container | None:
+    """Return the container of a step: its workspace is in it, and nothing else of here."""
+    if not isinstance(environment, ContainedEnvironment):
+        return None
+    made = environment.container._replace(folders=(workspace.root, workspace.temporary))
+    return made if networked else made._replace(network="none")
+
+
 @contextlib.contextmanager
 def _naming(environment: str) -> Iterator[None]:
     """Let what goes wrong with an environment name it."""
@@ -757,6 +787,8 @@ def ended(outcome: Outcome, timeout_s: float | None) -> str:
         return f"it could not be started: {outcome.start_error}"
     if outcome.timed_out:
         return f"it was ended after its timeout of {timeout_s:g} s"
+    if outcome.out_of_memory:
+        return "it was ended by the system: it used more memory than it may"
     if outcome.signal is not None:
         return f"it was ended by the signal {outcome.signal}"
     return f"it ended with exit code {outcome.exit_code}"

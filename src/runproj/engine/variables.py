@@ -14,6 +14,9 @@ PASSED = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 )  # fmt: skip
 
+# Files of this machine, which are not there in a container.
+_LOCAL = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"})
+
 # What makes runs repeatable. The epoch is 2000-01-01: a date that build tools accept.
 REPEATABLE = {
     "PYTHONHASHSEED": "0",
@@ -59,3 +62,8 @@ def process_variables(
     for name, text in step.env.items():
         variables[name] = resolve_symbols(text, run_id, workspace)
     return variables
+
+
+def elsewhere(caller: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the caller's variables says something in a container, too."""
+    return {name: text for name, text in caller.items() if name not in _LOCAL}

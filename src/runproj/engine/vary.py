@@ -9,6 +9,7 @@ from runproj.engine.pin import Pinned, Pinner, Read, as_lock
 from runproj.engine.prepare import Past, Prepared, Preparer, Request
 from runproj.engine.rerun import Rerunner
 from runproj.errors import CannotRerun, EnvironmentFailed, Problem, ProjectError, StoreError
+from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import declare
 from runproj.lock.lock import Declaration, Kind, lockfile_path
 from runproj.model import canonical
@@ -18,7 +19,7 @@ from runproj.ports import Digests, EnvironmentBackend, ProjectFiles, SourceContr
 from runproj.record.artifact import Artifact
 from runproj.record.run import Run
 from runproj.record.source import SourceSnapshot
-from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.spec.environment import Environment
 from runproj.spec.paths import glob_matches, is_glob
 from runproj.spec.place import Point
 from runproj.spec.project import Project
@@ -287,13 +288,13 @@ class RecordedPins(NamedTuple):
     pinned: Mapping[str, Pinned]
     backends: Mapping[Kind, EnvironmentBackend]
 
-    def pin(self, name: str, environment: Environment, read: Read) -> Pinned:
+    def pin(self, name: str, environment: Environment, read: Read, code: Code = NO_CODE) -> Pinned:
         """Return a recorded pin, with the key that it has on this machine.
 
         Raises:
             CannotRerun: the run had no such environment, or there is no interpreter for it.
         """
-        del environment, read
+        del environment, read, code
         if name not in self.pinned:
             raise CannotRerun(
                 f"the run {self.run} has no lock of the environment {name!r}, which these values "
@@ -314,22 +315,22 @@ class CurrentPins:
     pinner: Pinner
     notes: list[str] = field(default_factory=list)
 
-    def pin(self, name: str, environment: Environment, read: Read) -> Pinned:
+    def pin(self, name: str, environment: Environment, read: Read, code: Code = NO_CODE) -> Pinned:
         """Pin an environment, and note what is not as it was.
 
         Raises:
             EnvironmentFailed: it cannot be locked.
         """
         then = self.pinned.get(name)
-        if then is None or not isinstance(environment, (VenvEnvironment, SystemEnvironment)):
+        if then is None:
             self.notes.append(f"the environment {name!r} is new: its lock of today is used")
-            return self.pinner.pin(name, environment, read)
-        declaration = declare(environment, read)
+            return self.pinner.pin(name, environment, read, code)
+        declaration = declare(environment, read, code)
         if declaration.digest != then.declaration.digest:
             self.notes.append(
                 f"the environment {name!r} is declared otherwise: its lock of today is used"
             )
-            return self.pinner.pin(name, environment, read)
+            return self.pinner.pin(name, environment, read, code)
         path = lockfile_path(name, environment.kind)
         text = None if path is None else read(path)
         if text is not None and as_lock(environment.kind, text) != then.lock:

@@ -4,22 +4,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from runproj.errors import NotSupported, Problem, ProjectError
-from runproj.lock import package, pyproject
+from runproj.lock import container, package, pyproject
+from runproj.lock.container import NO_CODE, Code
 from runproj.lock.lock import Declaration
 from runproj.lock.requirements import Read, RequirementFiles
 from runproj.model import canonical
-from runproj.spec.environment import PyprojectSource, SystemEnvironment, VenvEnvironment
+from runproj.spec.environment import (
+    CondaEnvironment,
+    DockerEnvironment,
+    Environment,
+    PyprojectSource,
+    SystemEnvironment,
+)
 
 UV_LOCK = "uv.lock"
 """uv's own lock: it is that of an environment which lists nothing but ``pyproject``."""
 
 
-def declare(environment: VenvEnvironment | SystemEnvironment, read: Read) -> Declaration:
+def declare(environment: Environment, read: Read, code: Code = NO_CODE) -> Declaration:
     """Collect what decides the lock of an environment.
 
     Args:
         environment: what the project file says.
         read: returns the text of a file of the project, None when it is not there.
+        code: what an image may be built from.
 
     Raises:
         ProjectError: a file, an extra or a group is missing or wrong; with all of them.
@@ -27,6 +35,13 @@ def declare(environment: VenvEnvironment | SystemEnvironment, read: Read) -> Dec
     """
     if isinstance(environment, SystemEnvironment):
         return Declaration(kind="system")
+    if isinstance(environment, CondaEnvironment):
+        from runproj.lock import conda  # noqa: PLC0415 -- lazy: few projects need it
+
+        wanted, files = conda.wanted(environment, read)
+        return Declaration(kind="conda", conda=wanted, files=files)
+    if isinstance(environment, DockerEnvironment):
+        return container.declare(environment, read, code)
     found = RequirementFiles(read)
     found.add(environment.requirements)
     for index, requirement in enumerate(environment.packages):

@@ -7,6 +7,8 @@ from runproj.model import Model, digest_of, field
 
 Kind: TypeAlias = Literal["venv", "conda", "docker", "system"]
 
+_OF_NO_LOCK = ("package", "container")
+
 
 class Declaration(Model):
     """All that decides what a lock may hold: what was declared, with the text of every file of it.
@@ -15,6 +17,9 @@ class Declaration(Model):
     that they include, ``pyproject.toml``, ``uv.toml``, ``uv.lock``; only what decides a resolution
     is left of them. ``package`` is what the project's own package is made of (JSON, see
     :mod:`runproj.lock.package`): part of the environment, but of no lock, so not of the digest.
+    ``conda`` is what is wanted of conda (JSON, see :mod:`runproj.lock.conda`).
+    ``image`` is which image is wanted (JSON, see :mod:`runproj.lock.container`), ``container`` how
+    its containers are made, and where the code stands that it is built from: of no lock either.
     """
 
     kind: Kind
@@ -26,11 +31,18 @@ class Declaration(Model):
     pyproject: bool = False
     files: dict[str, str] = field(default_factory=dict)
     package: str | None = None
+    conda: str | None = None
+    image: str | None = None
+    container: str | None = None
 
     @property
     def digest(self) -> str:
         """The sha256 of the declaration; two equal declarations may share a lock."""
-        return digest_of({name: value for name, value in vars(self).items() if name != "package"})
+        parts = {name: value for name, value in vars(self).items() if name not in _OF_NO_LOCK}
+        for kind in ("conda", "image"):  # so that locks from before there were these still fit
+            if parts[kind] is None:
+                del parts[kind]
+        return digest_of(parts)
 
 
 class Lock(Model):

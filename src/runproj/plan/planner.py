@@ -262,7 +262,7 @@ class Planner:
         problems = []
         for name in self.steps:
             if name in wanted:
-                for key, what in _unsupported(self.project, self.steps[name], system=self.system):
+                for key, what in _unsupported(self.steps[name]):
                     path = (*self.paths[name], key)
                     problems.append(
                         self.facts.point(
@@ -561,13 +561,10 @@ _LATER: tuple[tuple[str, str], ...] = (
 )
 
 
-def _unsupported(project: Project, step: Step, *, system: bool) -> Iterator[tuple[str, str]]:
+def _unsupported(step: Step) -> Iterator[tuple[str, str]]:
     for key, what in _LATER:
         if getattr(step, key):
             yield key, what
-    environment = project.environments.get(step.environment or "default")
-    if not system and environment is not None and environment.kind in ("conda", "docker"):
-        yield "environment", f"an environment of kind {environment.kind!r}"
     for item in step.all_inputs:
         if item.remote:
             yield "inputs", "an input from a URL"

@@ -7,15 +7,18 @@ class Outcome(Model):
     """The end of a process.
 
     Exactly one of ``exit_code``, ``signal`` (a name such as ``SIGKILL``) and ``start_error`` (why
-    it could not be started) is set. ``duration_s`` is wall time; ``cpu_s`` is user and system time
-    of the process and the children it waited for; ``peak_memory`` is the largest resident set of
-    one of these in bytes; ``read`` and ``written`` are bytes that reached a block device.
+    it could not be started) is set. ``out_of_memory`` tells that the kernel ended it because its
+    container used more memory than it may. ``duration_s`` is wall time; ``cpu_s`` is user and
+    system time of the process and the children it waited for; ``peak_memory`` is the largest
+    resident set of one of these in bytes; ``read`` and ``written`` are bytes that reached a block
+    device. Of what a container used only the time is known; the rest is 0.
     """
 
     exit_code: int | None = None
     signal: str | None = None
     start_error: str | None = None
     timed_out: bool = False
+    out_of_memory: bool = False
     duration_s: float = 0.0
     cpu_s: float = 0.0
     peak_memory: int = 0

@@ -22,6 +22,7 @@ from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed, NotSupported
 from runproj.lock import pylock
 from runproj.lock.pyproject import normalized
+from runproj.ports import Say
 
 _ABOUT = (
     "import json,sys;"
@@ -51,48 +52,66 @@ class Builder(NamedTuple):
         Raises:
             EnvironmentFailed: it cannot be built; nothing of it is left.
         """
-        try:
-            with BuildLock(slot, self._wait) as lock:
-                marker = slot.marker()
-                if marker is not None:
-                    changed = damage(slot, marker)
-                    if changed is None:
-                        return marker
-                    self.say(f"{changed} was changed since the environment was built")
-                return self._built(slot, blueprint, lock)
-        except OSError as error:
-            raise _failed(error, slot.folder) from error
 
-    def _wait(self) -> None:
-        self.say("waiting for another runproj that builds this environment")
-
-    def _built(self, slot: Slot, blueprint: Blueprint, lock: BuildLock) -> Marker:
-        start = time.monotonic()
-        check_local(blueprint.content)
-        count = len(pylock.packages(blueprint.content))
-        self.say(f"building: Python {blueprint.interpreter.version}, {_packages(count)}")
-        slot.forget()
-        _clear(slot.folder)
-        slot.folder.mkdir()
-        try:
-            make_venv(slot.venv, blueprint.interpreter, self.caller, self.data)
+        def make(lock: BuildLock) -> Marker:
+            check_local(blueprint.content)
+            count = len(pylock.packages(blueprint.content))
+            self.say(f"building: Python {blueprint.interpreter.version}, {counted(count)}")
+            make_venv(slot.content, blueprint.interpreter, self.caller, self.data)
             self._install(slot, blueprint, lock)
-            packages = check_health(slot.venv, blueprint)
-            add_bytecode_folders(slot.venv)
-            marker = slot.finish(blueprint.interpreter, packages)
-        except BaseException:
-            shutil.rmtree(slot.folder, ignore_errors=True)
-            raise
-        seconds = time.monotonic() - start
-        self.say(f"built: {_packages(packages)}, {marker.size / 1e6:.0f} MB, {seconds:.1f} s")
-        return marker
+            packages = check_health(slot.content, blueprint)
+            add_bytecode_folders(slot.content)
+            return slot.finish(blueprint.interpreter, packages)
+
+        return build_alone(slot, make, self.say)
 
     def _install(self, slot: Slot, blueprint: Blueprint, lock: BuildLock) -> None:
         (slot.folder / "pylock.toml").write_text(blueprint.content, encoding="utf-8")
         # an own (empty) configuration: what lies in folders above does not count
         (slot.folder / "uv.toml").touch()
         holding = self.installer._replace(uv=self.installer.uv.holding(lock.descriptor))
-        holding.install(blueprint.content, slot.folder, str(slot.venv / "bin/python"))
+        holding.install(blueprint.content, slot.folder, str(slot.content / "bin/python"))
+
+
+def build_alone(slot: Slot, make: Callable[[BuildLock], Marker], say: Say) -> Marker:
+    """Build an environment while nobody else does, or take what somebody has built meanwhile.
+
+    Args:
+        slot: its place.
+        make: builds it into the slot's folder, which is empty, and finishes the slot.
+        say: told about progress.
+
+    Raises:
+        EnvironmentFailed: it cannot be built; nothing of it is left.
+    """
+    try:
+        with BuildLock(
+            slot, lambda: say("waiting for another runproj that builds this environment")
+        ) as lock:
+            marker = slot.marker()
+            if marker is not None:
+                changed = damage(slot, marker)
+                if changed is None:
+                    return marker
+                say(f"{changed} was changed since the environment was built")
+            return _made(slot, make, lock, say)
+    except OSError as error:
+        raise _failed(error, slot.folder) from error
+
+
+def _made(slot: Slot, make: Callable[[BuildLock], Marker], lock: BuildLock, say: Say) -> Marker:
+    start = time.monotonic()
+    slot.forget()
+    _clear(slot.folder)
+    slot.folder.mkdir()
+    try:
+        marker = make(lock)
+    except BaseException:
+        shutil.rmtree(slot.folder, ignore_errors=True)
+        raise
+    seconds = time.monotonic() - start
+    say(f"built: {counted(marker.packages)}, {marker.size / 1e6:.0f} MB, {seconds:.1f} s")
+    return marker
 
 
 def check_local(content: str) -> None:
@@ -106,7 +125,8 @@ def check_local(content: str) -> None:
         raise NotSupported(f"the lock has packages at local paths: {', '.join(local)}")
 
 
-def _packages(count: int) -> str:
+def counted(count: int) -> str:
+    """Return how many packages there are, in words."""
     return f"{count} package{'s' * (count != 1)}"
 
 

@@ -8,8 +8,10 @@
         used                    its time is when it was used last; locked by those who use it
         pylock.toml             the lock that it was built for
         pylock.archives.toml    the same with the archives that it was installed from
-        venv/                   the environment itself
+        archives.json           those, of an environment of conda
+        venv/                   the environment itself, called by its kind
       <20 digits>.lock          held by who builds or removes it
+      <20 digits>.machine       on which machine it was found to run
 """
 
 import contextlib
@@ -17,6 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -28,6 +31,11 @@ from runproj.errors import EnvironmentFailed
 from runproj.model import Model
 from runproj.ports import Held
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs of the system are; what PATH goes on with in an environment."""
+if sys.platform == "darwin":
+    SYSTEM_PATH = f"/opt/homebrew/bin:{SYSTEM_PATH}"
+_ARCHIVES = "archives.json"
 _FORMAT = 1
 _DIGITS = 20
 _CACHED = "__pycache__"
@@ -41,16 +49,20 @@ class Marker(NamedTuple):
     replaced changes that of its folder. ``files`` is the digest of names, sizes and times of all
     files: it tells a file that was written over in place, too. ``python_state`` is of the base
     interpreter's file. Bytecode caches count nowhere.
+
+    An environment that brings its own interpreter, or none, has no ``interpreter``; ``python`` is
+    the version of its own.
     """
 
     key: str
     kind: str
-    interpreter: Interpreter
+    interpreter: Interpreter | None
     packages: int
     size: int
     folders: dict[str, int]
     files: str
     python_state: list[int]
+    python: str = ""
 
 
 class BuiltEnvironment(Model):
@@ -68,12 +80,13 @@ class BuiltEnvironment(Model):
 class Slot:
     """The place of one environment in the cache, built or not."""
 
-    def __init__(self, root: Path, key: str) -> None:
+    def __init__(self, root: Path, key: str, kind: str = "venv") -> None:
         """Take the place of ``key`` below ``root``; nothing is touched."""
         self.root = root
         self.key = key
+        self.kind = kind
         self.folder = root / key[:_DIGITS]
-        self.venv = self.folder / "venv"
+        self.content = self.folder / kind
         self._ready = self.folder / "ready.json"
 
     def marker(self) -> Marker | None:
@@ -82,20 +95,24 @@ class Slot:
             data = json.loads(self._ready.read_bytes())
             if data.pop("format") != _FORMAT:
                 return None
-            data["interpreter"] = Interpreter(**data["interpreter"])
+            if data["interpreter"] is not None:
+                data["interpreter"] = Interpreter(**data["interpreter"])
             marker = Marker(**data)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return marker if marker.key == self.key else None
 
-    def finish(self, interpreter: Interpreter, packages: int) -> Marker:
+    def finish(self, interpreter: Interpreter | None, packages: int, python: str = "") -> Marker:
         """Write down how it looks, and by that say that it is whole."""
-        files, size = survey(self.venv)
-        folders = {name: _time(self.venv / name) for name in _folders(self.venv)}
-        python = state(interpreter.executable)
-        marker = Marker(self.key, "venv", interpreter, packages, size, folders, files, python)
+        files, size = survey(self.content)
+        folders = {name: _time(self.content / name) for name in _folders(self.content)}
+        base = [] if interpreter is None else state(interpreter.executable)
+        marker = Marker(
+            self.key, self.kind, interpreter, packages, size, folders, files, base, python
+        )
         (self.folder / "used").touch()
-        data = {"format": _FORMAT, **marker._asdict(), "interpreter": interpreter._asdict()}
+        plain = None if interpreter is None else interpreter._asdict()
+        data = {"format": _FORMAT, **marker._asdict(), "interpreter": plain}
         write_atomically(self._ready, json.dumps(data).encode())
         return marker
 
@@ -124,17 +141,29 @@ def damage(slot: Slot, marker: Marker) -> str | None:
 
     A few milliseconds for some thousand files: one stat a folder.
     """
-    base = os.fspath(slot.venv) + os.sep
+    base = os.fspath(slot.content) + os.sep
     try:
         for name, time in marker.folders.items():
             if os.stat(base + name).st_mtime_ns != time:  # noqa: PTH116 -- the hot path
                 return name
-        if state(marker.interpreter.executable) != marker.python_state:
-            return marker.interpreter.executable
-        os.stat(base + "bin/python")  # noqa: PTH116 -- the hot path
+        if marker.interpreter is not None:
+            if state(marker.interpreter.executable) != marker.python_state:
+                return marker.interpreter.executable
+            os.stat(base + "bin/python")  # noqa: PTH116 -- the hot path
     except OSError as error:
-        return os.fspath(error.filename or slot.venv)
+        return os.fspath(error.filename or slot.content)
     return None
+
+
+def is_intact(slot: Slot, marker: Marker) -> bool:
+    """Compare every file's size and time; a changed environment is forgotten."""
+    try:
+        intact = damage(slot, marker) is None and survey(slot.content)[0] == marker.files
+    except OSError:
+        intact = False
+    if not intact:
+        slot.forget()
+    return intact
 
 
 def survey(venv: Path) -> tuple[str, int]:
@@ -247,6 +276,7 @@ class BuiltEnvironments(NamedTuple):
         try:
             with BuildLock(slot, waits):
                 slot.forget()
+                slot.folder.with_suffix(".machine").unlink(missing_ok=True)
                 if slot.folder.exists():
                     shutil.rmtree(slot.folder)
         except OSError as error:
@@ -301,11 +331,19 @@ class HeldEnvironments:
         return True
 
 
+def note_archives(slot: Slot, places: Sequence[str]) -> None:
+    """Keep with an environment the paths of the archives that it is installed from."""
+    (slot.folder / _ARCHIVES).write_text(json.dumps(list(places)), encoding="utf-8")
+
+
 def _comes_again(folder: Path) -> bool:
     """Tell whether all that an environment was installed from is there still, as archives."""
     import tomllib  # noqa: PLC0415 -- lazy: this module is on the hot path
 
     try:
+        noted = folder / _ARCHIVES
+        if noted.exists():
+            return all(Path(one).exists() for one in json.loads(noted.read_bytes()))
         place = folder / "pylock.archives.toml"
         place = place if place.exists() else folder / "pylock.toml"  # nothing had to be installed
         packages = tomllib.loads(place.read_text(encoding="utf-8")).get("packages", [])
@@ -319,8 +357,8 @@ def _shown(folder: Path, data: dict[str, Any]) -> BuiltEnvironment:
     return BuiltEnvironment(
         key=data["key"],
         kind=data["kind"],
-        path=str(folder / "venv"),
-        python=data["interpreter"]["version"],
+        path=str(folder / data["kind"]),
+        python=data["interpreter"]["version"] if data["interpreter"] else data["python"],
         packages=data["packages"],
         size=data["size"],
         used_at=(folder / "used").stat().st_mtime,

@@ -48,8 +48,22 @@ class Credential(NamedTuple):
     password: str
 
 
+class Words(NamedTuple):
+    """How messages call the place where files come from, and what a person can do there."""
+
+    place: str = "the package index"
+    gone: str = "the index removed it: 'runproj lock --upgrade' takes what is there"
+    unreachable: str = "check the network, the proxy variables and uv's index settings"
+    denied: str = (
+        "check user and password of the index: in its URL, UV_INDEX_*, a netrc file, or "
+        "the keyring (UV_KEYRING_PROVIDER=subprocess)"
+    )
+
+
 class Fetcher:
     """Fetches files, with the settings of a caller."""
+
+    words = Words()
 
     def __init__(self, caller: Mapping[str, str], declared: Mapping[str, str]) -> None:
         """Read the settings.
@@ -81,7 +95,9 @@ class Fetcher:
         url = wanted.url or ""
         remote = not url.startswith("file:")
         if self.offline and remote:
-            raise _unreachable(wanted, "nothing asks the network (--offline, UV_OFFLINE)")
+            raise _unreachable(
+                wanted, "nothing asks the network (--offline, UV_OFFLINE)", self.words
+            )
         for attempt in range(1, self.attempts + 1):
             wait_s = min(0.5 * 2**attempt, _LONGEST_S)
             try:
@@ -93,17 +109,17 @@ class Fetcher:
                     after = error.headers.get("Retry-After")
                     incoming.pause(min(_number(after, 0), _LONGEST_S) or wait_s)
                     continue
-                raise _refused(wanted, error) from error
+                raise _refused(wanted, error, self.words) from error
             except (OSError, http.client.HTTPException) as error:
                 if isinstance(error, InterruptedError):
                     raise
                 why = getattr(error, "reason", error)
                 if isinstance(why, FileNotFoundError) or (not remote):
-                    raise _gone(wanted) from error
+                    raise _gone(wanted, self.words) from error
                 if attempt < self.attempts and not isinstance(why, ssl.SSLCertVerificationError):
                     incoming.pause(wait_s)
                     continue
-                raise _unreachable(wanted, str(why)) from error
+                raise _unreachable(wanted, str(why), self.words) from error
             else:
                 return
 
@@ -327,30 +343,29 @@ def _named(wanted: Wanted) -> str:
     return f"{wanted.package} ({wanted.name})"
 
 
-def _gone(wanted: Wanted) -> EnvironmentFailed:
+def _gone(wanted: Wanted, words: Words) -> EnvironmentFailed:
     return EnvironmentFailed(
         f"a file that the lock names is gone: {_named(wanted)}",
         where=without_credentials(wanted.url or ""),
-        hint="the index removed it: 'runproj lock --upgrade' takes what is there",
+        hint=words.gone,
     )
 
 
-def _unreachable(wanted: Wanted, why: str) -> EnvironmentFailed:
+def _unreachable(wanted: Wanted, why: str, words: Words) -> EnvironmentFailed:
     return EnvironmentFailed(
-        f"the package index cannot be reached for {_named(wanted)}: {why}",
+        f"{words.place} cannot be reached for {_named(wanted)}: {why}",
         where=without_credentials(wanted.url or ""),
-        hint="check the network, the proxy variables and uv's index settings",
+        hint=words.unreachable,
     )
 
 
-def _refused(wanted: Wanted, error: urllib.error.HTTPError) -> EnvironmentFailed:
+def _refused(wanted: Wanted, error: urllib.error.HTTPError, words: Words) -> EnvironmentFailed:
     if error.code in _GONE:
-        return _gone(wanted)
+        return _gone(wanted, words)
     if error.code in _DENIED:
         return EnvironmentFailed(
-            f"the package index does not let us in for {_named(wanted)}: {error.code}",
+            f"{words.place} does not let us in for {_named(wanted)}: {error.code}",
             where=without_credentials(wanted.url or ""),
-            hint="check user and password of the index: in its URL, UV_INDEX_*, a netrc file, or "
-            "the keyring (UV_KEYRING_PROVIDER=subprocess)",
+            hint=words.denied,
         )
-    return _unreachable(wanted, f"{error.code} {error.reason}")
+    return _unreachable(wanted, f"{error.code} {error.reason}", words)

@@ -7,7 +7,7 @@ what building from source needs.
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from runproj.adapters.environments import uv as installer
 from runproj.adapters.environments.archives import FolderArchives, Incoming, Wanted
@@ -84,7 +84,7 @@ class Installer(NamedTuple):
         tags = tags_of(self.interpreter)
         choices = choose(content, self.interpreter, tags)
         kept = [one.wanted for one in choices if one.wanted is not None]
-        fetch = _LazyFetch(self.uv.variables, self.declared)
+        fetch = LazyFetch.of(self.uv.variables, self.declared)
         there = {one.sha256: one for one in self.archives.provide(kept, fetch, self.say)}
         return [self._provided(one, there, tags, folder) for one in choices]
 
@@ -173,20 +173,31 @@ class Installer(NamedTuple):
         return self.archives.keep_built(sdist, tag, wheel)
 
 
-class _LazyFetch:
+class LazyFetch:
     """Fetches; reads certificates and settings when the first archive is missing."""
 
-    def __init__(self, caller: Mapping[str, str], declared: Mapping[str, str]) -> None:
-        self._given = caller, declared
+    def __init__(self, make: "Callable[[], Fetcher]") -> None:
+        """``make`` is called once, when it is first needed."""
+        self._make = make
         self._alone = threading.Lock()
         self._fetcher: Fetcher | None = None
 
+    @classmethod
+    def of(cls, caller: Mapping[str, str], declared: Mapping[str, str]) -> Self:
+        """Return what fetches from package indexes, see :class:`Fetcher`."""
+
+        def make() -> "Fetcher":
+            from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy
+
+            return Fetcher(caller, declared)
+
+        return cls(make)
+
     def __call__(self, wanted: Wanted, incoming: Incoming) -> None:
+        """Fetch an archive, see :meth:`Fetcher.fetch`."""
         with self._alone:
             if self._fetcher is None:
-                from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy
-
-                self._fetcher = Fetcher(*self._given)
+                self._fetcher = self._make()
         self._fetcher.fetch(wanted, incoming)
 
 

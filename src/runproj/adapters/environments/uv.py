@@ -195,6 +195,41 @@ def installed(
     )  # fmt: skip
 
 
+def tried(
+    uv: Uv, sources: Sequence[str], python: str, folder: Path
+) -> "subprocess.CompletedProcess[str]":
+    """Resolve beside what is installed already, and install nothing; uv says what it would do."""
+    return uv.run(
+        "pip", "install", "--dry-run", *sources, "--python", python, "--no-build", folder=folder
+    )
+
+
+def pinned(uv: Uv, pins: str, python: str, folder: Path) -> str:
+    """Return the lockfile of exactly these packages.
+
+    Raises:
+        EnvironmentFailed: with uv's explanation.
+    """
+    done = uv.run(
+        "pip", "compile", pins, "--no-deps", "--python", python, "--no-header", "--no-build",
+        "--format", "pylock.toml", "-o", "pylock.toml", "--quiet", folder=folder,
+    )  # fmt: skip
+    if done.returncode != 0:
+        fail(done, "the digests of the packages cannot be had")
+    return (folder / "pylock.toml").read_text(encoding="utf-8")
+
+
+def added(
+    uv: Uv, wheels: Sequence[str], python: str, folder: Path
+) -> "subprocess.CompletedProcess[str]":
+    """Install wheels of this machine beside what is installed already; return how it ended."""
+    kept = {name: text for name, text in uv.variables.items() if not _CHOOSING.match(name)}
+    return uv._replace(variables=kept).run(
+        "pip", "install", *wheels, "--no-deps", "--no-index", "--no-config", "--offline",
+        "--python", python, "--link-mode", "copy", "--quiet", folder=folder,
+    )  # fmt: skip
+
+
 def built(uv: Uv, package: str, source: Path, python: str, target: Path) -> Path:
     """Build a wheel from a source archive, or a folder, into a folder; return it.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runproj.adapters.disk import write_atomically
 from runproj.adapters.environments import built, interpreters, own_package
 from runproj.adapters.environments.archives import FolderArchives
-from runproj.adapters.environments.built import Marker, Slot
+from runproj.adapters.environments.built import SYSTEM_PATH, Marker, Slot
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
 from runproj.lock import package, pylock
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 _FORMAT = 1
 _IDENTITY_FORMAT = 2
 _HALF = 32
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-if sys.platform == "darwin":
-    _SYSTEM_PATH = f"/opt/homebrew/bin:{_SYSTEM_PATH}"
 
 
 class PreparedVenv(NamedTuple):
@@ -43,6 +40,7 @@ class PreparedVenv(NamedTuple):
     key: str
     slot: Slot
     marker: Marker
+    interpreter: Interpreter
     tables: Mapping[str, Any]
     shown: Path | None
 
@@ -50,39 +48,32 @@ class PreparedVenv(NamedTuple):
     def description(self) -> str:
         """What it is, for a person."""
         count = self.marker.packages
-        python = self.marker.interpreter.version
-        return f"Python {python}, {count} package{'s' * (count != 1)}, in {self.slot.venv}"
+        python = self.interpreter.version
+        return f"Python {python}, {count} package{'s' * (count != 1)}, in {self.slot.content}"
 
     @property
     def folders(self) -> Sequence[str]:
         """The environment, and where its interpreter is installed."""
-        executable = Path(self.marker.interpreter.executable)
+        executable = Path(self.interpreter.executable)
         bases = {str(one.parent.parent) for one in (executable, executable.resolve())}
         shown = [] if self.shown is None else [str(self.shown)]
-        return [str(self.slot.venv), *shown, *sorted(bases)]
+        return [str(self.slot.content), *shown, *sorted(bases)]
 
     def variables(self, project_folder: str) -> Mapping[str, str]:
         """Return the variables of a process in it; the project's package is importable there."""
-        path = [str(self.slot.venv / "bin")]
-        variables = {"VIRTUAL_ENV": str(self.slot.venv)}
+        path = [str(self.slot.content / "bin")]
+        variables = {"VIRTUAL_ENV": str(self.slot.content)}
         if self.shown is not None:
             own = package.project_package(self.tables, own_package.code_files(project_folder))
             if own is not None:
                 roots = [f"{project_folder}/{root}".removesuffix("/.") for root in own.roots]
                 variables["PYTHONPATH"] = ":".join([*roots, str(self.shown)])
                 path.append(str(self.shown / "bin"))
-        return {**variables, "PATH": ":".join([*path, _SYSTEM_PATH])}
+        return {**variables, "PATH": ":".join([*path, SYSTEM_PATH])}
 
     def is_intact(self) -> bool:
         """Compare every file's size and time; a changed environment is forgotten."""
-        changed = built.damage(self.slot, self.marker)
-        try:
-            intact = changed is None and built.survey(self.slot.venv)[0] == self.marker.files
-        except OSError:
-            intact = False
-        if not intact:
-            self.slot.forget()
-        return intact
+        return built.is_intact(self.slot, self.marker)
 
 
 class VenvBackend:
@@ -134,7 +125,8 @@ class VenvBackend:
             slot.touch()
         tables = json.loads(declaration.package or "{}")
         shown = self._show(tables, slot)
-        return PreparedVenv(_combined(slot.key, declaration), slot, marker, tables, shown)
+        base = marker.interpreter or interpreter
+        return PreparedVenv(_combined(slot.key, declaration), slot, marker, base, tables, shown)
 
     def archives(self, declaration: Declaration, lock: Lock, say: Say) -> Sequence[Archive]:
         """Return all that a lock is installed from; what is missing is fetched."""
@@ -204,7 +196,7 @@ class VenvBackend:
         own = package.described(tables)
         if own is None:
             return None
-        python = str(slot.venv / "bin/python")
+        python = str(slot.content / "bin/python")
         try:
             return own_package.metadata_folder(own, python, self.cache / "projects")
         except OSError as error:

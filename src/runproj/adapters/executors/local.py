@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from runproj.ports import Confinement, Execution, Stream
 from runproj.record.outcome import Outcome
 
 CHUNK = 65536  # what a pipe holds
+_SUPERVISOR, _KEEPER = "supervisor", "keeper"
 HELD = (
     signal.SIGINT,
     signal.SIGTERM,
@@ -41,20 +43,28 @@ class LocalExecutor:
     After SIGTERM ``cancel`` waits for ``grace_s`` seconds before SIGKILL, and a timeout for
     ``timeout_grace_s``. ``portable`` does without what only Linux has, to test that elsewhere.
 
+    A process with a container is run by a keeper (see :mod:`runproj.adapters.executors.keeper`),
+    a second program that takes the same messages; it is started with the first container, and
+    keeps a file in the folder ``containers`` while it lives.
+
     It belongs to one thread. An exception that a signal handler raises may leave any method; every
     method can then be called again, and ``cancel`` after an interrupted ``cancel`` kills at once.
     """
 
     def __init__(
-        self, *, grace_s: float = 10.0, timeout_grace_s: float = 5.0, portable: bool = False
-    ) -> None:
+        self, *, grace_s: float = 10.0, timeout_grace_s: float = 5.0, portable: bool = False,
+        containers: str | None = None,
+    ) -> None:  # fmt: skip
         self._grace_s = grace_s
         self._timeout_grace_s = timeout_grace_s
-        self._portable = portable
+        self._commands = {
+            _SUPERVISOR: lambda socket: supervisor_command(socket, portable=portable),
+            _KEEPER: lambda socket: keeper_command(socket, containers or tempfile.gettempdir()),
+        }
         self._numbers = itertools.count()
         self._running: dict[int, _Running] = {}
         self._selector = selectors.PollSelector()  # holds no file of its own
-        self._link: _Link | None = None
+        self._links: dict[str, _Link] = {}
         self._canceling = False
 
     def start(self, execution: Execution) -> None:
@@ -71,6 +81,8 @@ class LocalExecutor:
             number = next(self._numbers)
             try:
                 message = start_message(number, execution, self._timeout_grace_s)
+                if execution.container is not None:
+                    message = container_message(number, execution, self._timeout_grace_s)
             except UnicodeEncodeError as error:
                 running.outcome = Outcome(start_error=f"cannot be given to a process: {error}")
             else:
@@ -101,9 +113,10 @@ class LocalExecutor:
         Raises:
             RunprojError: the supervisor was ended from outside, and the processes with it.
         """
-        if self._link is not None:
+        if self._links:
             with signals_held():
-                self._send(self._link, ("cancel", 0.0 if self._canceling else self._grace_s))
+                for link in list(self._links.values()):
+                    self._send(link, ("cancel", 0.0 if self._canceling else self._grace_s))
                 self._canceling = True
             while any(running.outcome is None for running in self._running.values()):
                 self._pump()
@@ -113,16 +126,16 @@ class LocalExecutor:
 
     def close(self) -> None:
         """End what is left, at once; its outcomes and output are lost."""
-        if self._link is not None:
+        for link in list(self._links.values()):
             with signals_held(), suppress(OSError):
-                self._link.send(("cancel", 0.0))
-            self._forget(self._link)
+                link.send(("cancel", 0.0))
+            self._forget(link)
         self._running.clear()
 
     def _start(self, message: tuple[Any, ...], running: "_Running") -> None:
         """Have the supervisor start a process, with new pipes for its output."""
         try:
-            link = self._link or self._launch()
+            link = self._links.get(running.server) or self._launch(running.server)
             writing = [self._open_pipe(running, stream) for stream in running.streams]
         except OSError as error:
             self._close_pipes(running)
@@ -137,11 +150,11 @@ class LocalExecutor:
             for pipe in writing:
                 os.close(pipe)
 
-    def _launch(self) -> "_Link":
-        """Start the supervisor."""
-        self._link = _Link(["portable"] if self._portable else [])
-        self._selector.register(self._link.socket, selectors.EVENT_READ, None)
-        return self._link
+    def _launch(self, server: str) -> "_Link":
+        """Start the supervisor, or the keeper."""
+        self._links[server] = link = _Link(self._commands[server])
+        self._selector.register(link.socket, selectors.EVENT_READ, link)
+        return link
 
     def _open_pipe(self, running: "_Running", stream: Stream) -> int:
         """Make the pipe of a stream; return its writing end."""
@@ -163,8 +176,8 @@ class LocalExecutor:
         for key, _ in self._selector.select():
             if isinstance(key.data, _Running):
                 self._read(key.data, key.fd)
-            elif self._link is not None:
-                self._take_reports(self._link)
+            elif key.data in self._links.values():
+                self._take_reports(key.data)
 
     def _take_reports(self, link: "_Link") -> None:
         """Keep the outcomes of the processes that have ended."""
@@ -211,23 +224,31 @@ class LocalExecutor:
         os.close(pipe)
 
     def _lost(self, link: "_Link") -> RunprojError:
-        """Return the error for a supervisor that is gone, and forget what it ran."""
-        self._forget(link)
+        """Return the error for a supervisor that is gone, and forget what ran."""
+        of_containers = self._links.get(_KEEPER) is link
+        for one in list(self._links.values()):
+            self._forget(one)
         self._running.clear()
         how = exit_words(link.process.returncode)
+        if of_containers:
+            return RunprojError(
+                f"the keeper of the containers {how}",
+                hint="something outside of runproj did that; the next run that has containers "
+                "removes those that are left",
+            )
         return RunprojError(
             f"the supervisor of the steps {how}, and the steps that ran were ended with it",
             hint="something outside of runproj did that, such as the system when memory runs out",
         )
 
     def _forget(self, link: "_Link") -> None:
-        """Let go of the supervisor, which ends all that is left, and wait for that."""
+        """Let go of a supervisor, which ends all that is left, and wait for that."""
         for running in self._running.values():
             self._close_pipes(running)
         with suppress(KeyError):
             self._selector.unregister(link.socket)
         link.close()
-        self._link = None
+        self._links = {name: one for name, one in self._links.items() if one is not link}
         self._canceling = False
 
 
@@ -238,6 +259,11 @@ class _Running:
     execution: Execution
     pipes: dict[int, Stream] = field(default_factory=dict)
     outcome: Outcome | None = None
+
+    @property
+    def server(self) -> str:
+        """Which program runs it."""
+        return _SUPERVISOR if self.execution.container is None else _KEEPER
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -252,13 +278,13 @@ class _Link:
         OSError: the supervisor cannot be started, or is gone.
     """
 
-    def __init__(self, options: Sequence[str]) -> None:
+    def __init__(self, command: Callable[[str], list[str]]) -> None:
         self.socket, other = socket.socketpair()
         self._inbox = bytearray()
         with other:
             number = other.fileno()
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-E", program(), str(number), *options],
+                command(str(number)),
                 pass_fds=[number],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -296,6 +322,22 @@ def program() -> str:
     return compiled if current else supervisor.__file__
 
 
+def supervisor_command(socket: str, *, portable: bool) -> list[str]:
+    """Return the command line of the supervisor; ``socket`` is the number of its socket."""
+    options = ["portable"] if portable else []
+    return [sys.executable, "-I", "-S", "-E", program(), socket, *options]
+
+
+def keeper_command(socket: str, folder: str) -> list[str]:
+    """Return that of the keeper, which finds what it imports where it is found here."""
+    code = (
+        "import sys; sys.path[:] = sys.argv[3:]; "
+        "from runproj.adapters.executors.keeper import main; main(int(sys.argv[1]), sys.argv[2])"
+    )
+    places = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 -- strings
+    return [sys.executable, "-I", "-S", "-E", "-c", code, socket, folder, *places]
+
+
 def start_message(number: int, execution: Execution, timeout_grace_s: float) -> tuple[Any, ...]:
     """Return the message that starts a process.
 
@@ -315,6 +357,30 @@ def start_message(number: int, execution: Execution, timeout_grace_s: float) -> 
         (execution.timeout_s, timeout_grace_s, execution.cpus),
         watch_of(execution),
     )
+
+
+def container_message(number: int, execution: Execution, timeout_grace_s: float) -> tuple[Any, ...]:
+    """Return the message that starts a process in a container.
+
+    Raises:
+        UnicodeEncodeError: a text is none that the engine can be told.
+    """
+    order = {
+        "name": execution.name,
+        "argv": list(execution.argv),
+        "directory": execution.directory,
+        "variables": dict(execution.variables),
+        "stdin": execution.stdin,
+        "stdout": execution.stdout,
+        "timeout_s": execution.timeout_s,
+        "grace_s": timeout_grace_s,
+        "cpus": execution.cpus,
+    }
+    made = execution.container._asdict() if execution.container is not None else {}
+    made["volumes"] = [tuple(volume) for volume in made["volumes"]]
+    for text in (*execution.argv, *execution.variables.values()):
+        text.encode()
+    return "start", number, order | made
 
 
 def watch_of(execution: Execution) -> tuple[Any, Any]:

@@ -403,10 +403,21 @@ class BuiltDocument(Model):
     used_at: float
 
 
+class ImageDocument(Model):
+    """An image used on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970."""
+
+    key: str
+    image: str
+    id: str
+    size: int
+    used_at: float
+
+
 class EnvironmentsResult(Model):
     """What ``env list`` prints."""
 
     environments: list[BuiltDocument]
+    images: list[ImageDocument]
 
 
 class ReadyDocument(Model):
