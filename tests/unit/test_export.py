@@ -58,7 +58,7 @@ own @ git+https://host/own.git@c0ffee#subdirectory=sub
 plain @ git+/repo@
 packed @ https://host/packed.zip \\
     --hash=sha256:{A}
-beside @ ../beside
+./beside
 lost @{" "}
 """
     )

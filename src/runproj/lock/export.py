@@ -29,6 +29,9 @@ def requirements(content: str) -> str:
 
 def _requirement(package: Mapping[str, Any]) -> str:
     name = normalized(package["name"])
+    folder = pylock.folder_of(package)
+    if folder is not None:
+        return f"{'-e ' if package['directory'].get('editable') else ''}./{folder}"
     if "vcs" in package:
         vcs = package["vcs"]
         below = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""

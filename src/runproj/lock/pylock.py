@@ -5,6 +5,7 @@ text that uv wrote is added line by line, so that equal content stays equal byte
 """
 
 import itertools
+import posixpath
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ _USERINFO = re.compile(r'(?<=://)(?<!ssh://)[^/\s"\']+@')
 _SSH_PASSWORD = re.compile(r'(?<=ssh://)([^/\s"\'@:]*):[^/\s"\']*@')
 _PACKAGE = "[[packages]]\n"
 _MARKER = re.compile(r"^marker = .*\n", re.MULTILINE)
+_DIRECTORY = re.compile(r'^(directory = \{ path = ")([^/"])', re.MULTILINE)
 _FILES = ("sdist", "archive")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _SOME_DIGEST = "0" * 64
@@ -49,9 +51,9 @@ def repository(package: Mapping[str, Any]) -> Repository | None:
 def packages(content: str) -> dict[str, str]:
     """Return name → version of what is locked.
 
-    One from a repository has its commit behind its version (``1.0 (0e5f7e2778bb)``), or in its
-    place; one from an archive may have ``?``; one with several, by platform, has them all:
-    ``1.0 | 2.0``.
+    One of the project has its folder (``./libs/x``); one from a repository has its commit behind
+    its version (``1.0 (0e5f7e2778bb)``), or in its place; one from an archive may have ``?``; one
+    with several, by platform, has them all: ``1.0 | 2.0``.
 
     Raises:
         EnvironmentFailed: the text is no lockfile.
@@ -71,14 +73,32 @@ def unconditional(content: str) -> dict[str, str]:
     }
 
 
-def local(content: str) -> list[str]:
-    """Return the names of packages that would be installed from paths beside the lockfile."""
+def local(content: str, known: Collection[str] = ()) -> list[str]:
+    """Return the names of packages that would be installed from paths of nobody knows what.
+
+    ``known`` are the folders of the project that are known.
+    """
     return [
         package["name"]
         for package in tables(content)
-        if "directory" in package
+        if (folder_of(package) not in (None, *known))
         or any(not str(one.get("path", "/")).startswith("/") for one in files(package))
     ]
+
+
+def folder_of(package: Mapping[str, Any]) -> str | None:
+    """Return the folder of the project that a package is; None: it is none.
+
+    A lockfile stands in ``locks/``, and its paths are relative to that.
+    """
+    if "directory" not in package:
+        return None
+    return posixpath.normpath(posixpath.join("locks", str(package["directory"].get("path", ""))))
+
+
+def below_locks(content: str) -> str:
+    """Return a lockfile that was made in the project's folder for its place in ``locks/``."""
+    return _DIRECTORY.sub(r"\1../\2", content)
 
 
 def archives(content: str) -> list[frozenset[str]]:
@@ -270,8 +290,11 @@ def version_of(package: Mapping[str, Any]) -> str:
 
 
 def _shown(package: Mapping[str, Any]) -> str:
-    """Return the version of a package, with 12 digits of its commit."""
+    """Return the version of a package, with 12 digits of its commit; or its folder."""
     commit = repository(package)
+    folder = folder_of(package)
+    if folder is not None and "version" not in package:
+        return f"./{folder}"
     if commit is None or "version" not in package:
         return version_of(package)
     return f"{package['version']} ({commit.commit[:12]})"
@@ -279,10 +302,12 @@ def _shown(package: Mapping[str, Any]) -> str:
 
 def _basics(package: Mapping[str, Any]) -> list[str]:
     commit = repository(package)
+    editable = package.get("directory", {}).get("editable", False)
     return [
         normalized(package["name"]),
         version_of(package) if commit is None else commit.digest,
         package.get("marker", ""),
+        *(["editable"] if editable else []),
     ]
 
 

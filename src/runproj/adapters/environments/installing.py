@@ -14,8 +14,9 @@ from runproj.adapters.environments.archives import FolderArchives, Incoming, Wan
 from runproj.adapters.environments.choosing import Choice, choose, local_lockfile, tags_of
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
-from runproj.lock.pylock import Repository, repository
-from runproj.ports import Archive
+from runproj.lock.libraries import NO_LIBRARIES, Libraries
+from runproj.lock.pylock import Repository, folder_of, repository
+from runproj.ports import Archive, SourceControl
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.fetching import Fetcher
@@ -40,7 +41,8 @@ class Provided(NamedTuple):
 class Installer(NamedTuple):
     """Installs into the environments of one interpreter.
 
-    ``declared`` is path → text of the declared files: they may name indexes.
+    ``declared`` is path → text of the declared files: they may name indexes. ``libraries`` are
+    packages of the project, which are built from trees of ``source``.
     """
 
     uv: installer.Uv
@@ -48,6 +50,8 @@ class Installer(NamedTuple):
     interpreter: Interpreter
     declared: Mapping[str, str]
     say: Callable[[str], None]
+    libraries: Libraries = NO_LIBRARIES
+    source: SourceControl | None = None
 
     def install(self, content: str, folder: Path, python: str) -> None:
         """Install the packages of a lockfile.
@@ -86,7 +90,12 @@ class Installer(NamedTuple):
         kept = [one.wanted for one in choices if one.wanted is not None]
         fetch = LazyFetch.of(self.uv.variables, self.declared)
         there = {one.sha256: one for one in self.archives.provide(kept, fetch, self.say)}
-        return [self._provided(one, there, tags, folder) for one in choices]
+        editable = {one.path for one in self.libraries.editable}
+        return [
+            self._provided(one, there, tags, folder)
+            for one in choices
+            if folder_of(one.table) not in editable
+        ]
 
     def all_archives(self, content: str, folder: Path) -> list[Archive]:
         """Return all that a lockfile is installed from, and what was built from it.
@@ -106,7 +115,9 @@ class Installer(NamedTuple):
         self, choice: Choice, there: Mapping[str, Archive], tags: list[str], folder: Path
     ) -> Provided:
         if choice.wanted is None:
-            commit = repository(choice.table)
+            commit, library = repository(choice.table), folder_of(choice.table)
+            if library is not None:
+                return self._from_library(choice, library, tags, folder)
             if commit is None:
                 return Provided(choice, None, "")
             return self._from_commit(choice, commit, tags, folder)
@@ -135,6 +146,25 @@ class Installer(NamedTuple):
         made = (wanted, Wanted(package, Path(archive.place).name, archive.sha256, None))
         notes = [note for one in made if (note := self.archives.note_of(source, one))]
         return Provided(choice, wanted, wheel.place, (archive, *notes))
+
+    def _from_library(self, choice: Choice, path: str, tags: list[str], folder: Path) -> Provided:
+        """Provide the wheel of a package of the project: built before, else from the snapshot."""
+        from runproj.adapters.environments.library_files import lay_out  # noqa: PLC0415 -- lazy
+
+        package = str(choice.table["name"])
+        library = next(one for one in self.libraries.built if one.path == path)
+        source = Wanted(package, "", library.digest, None)
+        wheel = self._built_before(source, tags)
+        if wheel is None:
+            self.say(f"building {package} from {path}")
+            target = folder / "built" / source.sha256[:20]
+            lay_out(self.source, self.libraries, self.libraries.built, target / "source")
+            place = target / "source" / path
+            made = installer.built(self.uv, package, place, self.interpreter.executable, target)
+            wheel = self.archives.keep_built(source, tags[0], made)
+        wanted = Wanted(package, Path(wheel.place).name, wheel.sha256, None)
+        note = self.archives.note_of(source, wanted)
+        return Provided(choice, wanted, wheel.place, (note,) if note else ())
 
     def _fetched(self, source: Wanted, commit: Repository, folder: Path) -> Archive:
         from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy

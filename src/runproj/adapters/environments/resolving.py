@@ -7,34 +7,39 @@ from typing import NamedTuple, cast
 
 from runproj.adapters.environments import uv as resolver
 from runproj.adapters.environments.interpreters import Interpreter
+from runproj.adapters.environments.library_files import lay_out
 from runproj.errors import EnvironmentFailed
-from runproj.lock import pylock, pyproject
+from runproj.lock import libraries, pylock, pyproject
 from runproj.lock.declaration import UV_LOCK, check_packages
 from runproj.lock.lock import Declaration, Lock
 from runproj.lock.requirements import demanded_hashes
+from runproj.ports import SourceControl
 
 _INLINE = "runproj-packages.txt"
 
 
 class Resolver(NamedTuple):
-    """Makes locks for one interpreter."""
+    """Makes locks for one interpreter; the files of libraries come from ``source``."""
 
     uv: resolver.Uv
     interpreter: Interpreter
     say: Callable[[str], None]
+    source: SourceControl | None = None
 
     def lock(self, declaration: Declaration, previous: Lock | None) -> Lock:
         """Return the lock of a declaration, see :meth:`runproj.ports.EnvironmentBackend.lock`."""
         check_packages(declaration)
         with tempfile.TemporaryDirectory(prefix="runproj-lock-") as name:
             folder = Path(name)
+            found = libraries.parse(declaration.local)
+            lay_out(self.source, found, found.all, folder)
             _lay_out(folder, declaration)
             if UV_LOCK in declaration.files:
                 content = self._exported(declaration, folder)
             else:
                 _prefer(folder, previous)
                 content = self._resolved(declaration, folder)
-        content = pylock.without_credentials(content)
+        content = pylock.below_locks(pylock.without_credentials(content))
         count = len(pylock.packages(content))
         self.say(f"locked {count} package{'s' * (count != 1)}")
         return Lock(
