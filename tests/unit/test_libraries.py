@@ -107,7 +107,7 @@ def test_all_of_a_library_decides_where_only_a_build_tells(files: dict[str, str]
 
 
 def test_a_declaration_without_libraries_is_what_it_was() -> None:
-    parts = {
+    parts: dict[str, object] = {
         "kind": "venv", "python": None, "requirements": (), "packages": ("numpy",), "extras": (),
         "groups": (), "pyproject": False, "files": {},
     }  # fmt: skip
@@ -170,7 +170,7 @@ def test_without_a_snapshot_mistakes_are_found_and_no_content_is_known() -> None
         declared(FILES, packages="./libs/mine").libraries
     )
     with pytest.raises(ProjectError, match="neither"):
-        declare(environment, {}.get, NO_CODE)
+        declare(environment, dict[str, str]().get, NO_CODE)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_without_a_snapshot_mistakes_are_found_and_no_content_is_known() -> None
 def test_it_is_known_which_environments_need_the_code(
     environment: Environment, *, uses: bool
 ) -> None:
-    assert uses_code(environment, {}.get) == uses
+    assert uses_code(environment, dict[str, str]().get) == uses
 
 
 def test_a_requirements_file_for_other_tools_names_the_folder() -> None:

@@ -7,7 +7,7 @@ text that uv wrote is added line by line, so that equal content stays equal byte
 import itertools
 import posixpath
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runproj.errors import EnvironmentFailed
@@ -226,6 +226,25 @@ def narrowed(content: str, holds: Callable[[str], bool]) -> str:
         elif holds(marker):
             kept.append(_MARKER.sub("", block, count=1))
     return _PACKAGE.join([head, *kept])
+
+
+def for_platforms(content: str, markers: Sequence[str], holds: Callable[[str], bool]) -> str:
+    """Return a lockfile for some platforms: what none of them gets is left out.
+
+    Args:
+        content: a lockfile for all platforms.
+        markers: one of each platform.
+        holds: tells of a marker whether it holds on any of them.
+    """
+    head, *blocks = content.split(_PACKAGE)
+    kept = [
+        block
+        for block, package in zip(blocks, tables(content), strict=True)
+        if "marker" not in package or holds(package["marker"])
+    ]
+    listed = ", ".join(f'"{marker}"' for marker in markers)
+    first, separator, rest = head.partition("\n\n")
+    return _PACKAGE.join([f"{first}\nenvironments = [{listed}]{separator}{rest}", *kept])
 
 
 def _name(block: str) -> str:

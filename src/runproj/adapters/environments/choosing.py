@@ -22,7 +22,10 @@ from runproj.adapters.environments.resolving import marker_environment
 from runproj.errors import EnvironmentFailed
 from runproj.lock.pyproject import toml
 
-_OTHER = "the lock was made for another Python or platform: 'runproj lock' makes it for this"
+_OTHER = (
+    "the lock was made for another Python or platform: 'runproj lock' makes it for this one, and "
+    "'platforms' of the environment names those that it serves"
+)
 _TAGS = (
     "import json,sys;sys.path.append(sys.argv[1]);from packaging.tags import sys_tags;"
     "print(json.dumps([str(t) for t in sys_tags()]))"

@@ -71,7 +71,7 @@ class Fetcher:
         ``caller`` are the caller's variables; ``declared`` is path → text of what was declared,
         which may name indexes; ``${NAME}`` in it stands for a variable.
         """
-        texts = [_expanded(text, caller) for text in declared.values()]
+        texts = [expanded(text, caller) for text in declared.values()]
         texts += _configuration(caller)
         self.credentials = tuple(_credentials(caller, texts))
         self.netrc = _netrc(caller)
@@ -213,10 +213,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return None if new is None else self.fetcher.authorised(new)
 
 
-def _expanded(text: str, caller: Mapping[str, str]) -> str:
+def expanded(text: str, caller: Mapping[str, str]) -> str:
     """Put variables into a text as uv and pip do; what is not set stays.
 
-    >>> _expanded("https://${USER}:${PASS}@host", {"USER": "me"})
+    >>> expanded("https://${USER}:${PASS}@host", {"USER": "me"})
     'https://me:${PASS}@host'
     """
     return _VARIABLE.sub(lambda found: caller.get(found[1], found[0]), text)

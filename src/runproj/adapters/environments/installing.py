@@ -160,7 +160,7 @@ class Installer(NamedTuple):
             target = folder / "built" / source.sha256[:20]
             lay_out(self.source, self.libraries, self.libraries.built, target / "source")
             place = target / "source" / path
-            made = installer.built(self.uv, package, place, self.interpreter.executable, target)
+            made = self._wheel(package, place, target)
             wheel = self.archives.keep_built(source, tags[0], made)
         wanted = Wanted(package, Path(wheel.place).name, wheel.sha256, None)
         note = self.archives.note_of(source, wanted)
@@ -184,7 +184,7 @@ class Installer(NamedTuple):
         self.say(f"building {source.package} from source")
         target = folder / "built" / source.sha256[:20]
         place = unpacked(Path(archive.place), target / "source") / commit.below
-        wheel = installer.built(self.uv, source.package, place, self.interpreter.executable, target)
+        wheel = self._wheel(source.package, place, target)
         return self.archives.keep_built(source, tag, wheel)
 
     def _built_before(self, sdist: Wanted, tags: list[str]) -> Archive | None:
@@ -199,8 +199,17 @@ class Installer(NamedTuple):
     def _built(self, sdist: Wanted, place: Path, tag: str, folder: Path) -> Archive:
         self.say(f"building {sdist.package} from source")
         target = folder / "built" / sdist.sha256[:20]
-        wheel = installer.built(self.uv, sdist.package, place, self.interpreter.executable, target)
+        wheel = self._wheel(sdist.package, place, target)
         return self.archives.keep_built(sdist, tag, wheel)
+
+    def _wheel(self, package: str, source: Path, target: Path) -> Path:
+        """Build a wheel; what that needs comes from where the project's packages come from."""
+        from runproj.adapters.environments.fetching import expanded  # noqa: PLC0415 -- lazy
+        from runproj.adapters.environments.indexes import variables  # noqa: PLC0415 -- lazy
+
+        texts = [expanded(text, self.uv.variables) for text in self.declared.values()]
+        uv = self.uv._replace(variables=variables(texts, self.uv.variables))
+        return installer.built(uv, package, source, self.interpreter.executable, target)
 
 
 class LazyFetch:

@@ -26,7 +26,10 @@ _CHOOSING = re.compile(
 _ALWAYS = (
     "--color", "never", "--no-progress", "--no-python-downloads", "--preview-features", "pylock"
 )  # fmt: skip
-_NOISE = re.compile(r"(warning:|Using |Resolved |Prepared |Uninstalled |Audited ).*")
+# What uv says when the build itself failed, and nothing had to be fetched for it any more.
+_BUILT = "The build backend returned an error"
+_LINES_OF_A_BUILD = 30
+_NOISE = re.compile(r"(warning:|Using |Resolved |Prepared |Uninstalled |Audited |Building wheel).*")
 _UNREACHABLE = re.compile(
     r"error sending request|tcp connect error|dns error|Connection refused|Could not connect"
     r"|Failed to (?:fetch|download)|timed out|Name or service not known",
@@ -240,12 +243,13 @@ def built(uv: Uv, package: str, source: Path, python: str, target: Path) -> Path
     target.mkdir(parents=True, exist_ok=True)
     # an own (empty) configuration: what lies in folders above does not count
     (target / "uv.toml").touch()
-    done = uv.run(*command, "--quiet", "--offline", folder=target)
-    if done.returncode != 0:
-        done = uv.run(*command, "--quiet", folder=target)
+    done = uv.run(*command, "--offline", folder=target)
+    if done.returncode != 0 and (_OFFLINE.search(done.stderr) or _BUILT not in done.stderr):
+        done = uv.run(*command, folder=target)
     wheels = sorted(target.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        fail(done, f"{package} cannot be built")
+        last = "\n".join(done.stderr.splitlines()[-_LINES_OF_A_BUILD:])
+        fail(subprocess.CompletedProcess(done.args, 1, "", last), f"{package} cannot be built")
     return wheels[0]
 
 
