@@ -3,7 +3,7 @@
 The floor: with hard links uv writes no file, and is done in a tenth of a second; a copy of the
 same 6,000 files and 250 MB takes 1.3 to 2 s on ext4, whoever makes it (uv, cp, copy_file_range in
 one thread or eight). runproj copies, see docs/decisions/0008, so it stays within twice of uv's own
-copy, and far from its hard links; where the file system clones files, the copy costs nearly nothing.
+copy, and far from its hard links; where the file system clones files, it costs nearly nothing.
 
 Usage: ``python benchmarks/environments.py [RUNS [PACKAGE…]]``. It locks the packages (default:
 numpy, pandas, scikit-learn) from the package index that uv's settings name, builds the
@@ -101,8 +101,8 @@ def main() -> None:
 
         rows = {"runproj env build": ours, "uv, hard links": theirs("hardlink"),
                 "uv, copies": theirs("copy")}  # fmt: skip
-        for row in rows.values():
-            row()  # uv has unpacked what it links from
+        for measure in rows.values():
+            measure()  # uv has unpacked what it links from
         found: dict[str, list[Cost]] = {row: [] for row in rows}
         for _ in range(runs):
             for row, measure in rows.items():
