@@ -137,8 +137,7 @@ def test_what_a_build_needs_is_not_fetched_when_the_network_is_not_wanted(
     [
         ("-i https://a/simple\n-f https://l\n", {"UV_DEFAULT_INDEX": "https://a/simple",
                                                  "UV_FIND_LINKS": "https://l"}),
-        ("x\n--extra-index-url=https://b\n --no-index\n", {"UV_INDEX": "https://b",
-                                                           "UV_NO_INDEX": "1"}),
+        ("x\n--extra-index-url=https://b\n --no-index\n", {"UV_INDEX": "https://b"}),
         ('index-url = "https://a"\nfind-links = ["/l"]\n', {"UV_DEFAULT_INDEX": "https://a",
                                                             "UV_FIND_LINKS": "/l"}),
         ('[tool.uv]\nindex = [{name = "m", url = "https://a", default = true}, {url = "https://b"},'
@@ -150,6 +149,7 @@ def test_what_a_build_needs_is_not_fetched_when_the_network_is_not_wanted(
 )  # fmt: skip
 def test_indexes_of_the_project_are_those_of_its_builds(text: str, made: dict[str, str]) -> None:
     assert indexes.variables([text], {}) == made
+    assert indexes.closed([text]) == ("no-index" in text)
 
 
 def test_indexes_of_the_caller_come_first() -> None:

@@ -40,7 +40,7 @@ def project(computer: Computer, tmp_path: Path) -> Project:
         much = {"tiny/data/much.bin": "x" * 200_000}
         build_wheel(tmp_path / "wheels", "tiny", version, files=much)
     computer.variables |= {
-        "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(tmp_path / "wheels"),
+        "UV_DEFAULT_INDEX": tmp_path.as_uri(), "UV_FIND_LINKS": str(tmp_path / "wheels"),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
     }  # fmt: skip
     return computer.project({"runproj.yaml": ONE}, git=True)
@@ -64,7 +64,7 @@ def test_two_environments_of_a_project_have_their_own_packages(project: Project)
     project.run("lock").ok()
     assert (project.folder / "locks/pylock.other.toml").exists()
 
-    done = project.run("run", ".", "--locked", "-j", "2", "--json").ok()
+    done = project.run("run", ".", "--locked", "--json").ok()
 
     assert done.steps() == {"one": "succeeded", "two": "succeeded"}
     project.run("get", "latest", "--to", "../got").ok()
@@ -78,7 +78,7 @@ def test_a_full_disk_is_named_and_nothing_half_is_used(
     project: Project, tmp_path: Path, variable: str
 ) -> None:
     project.run("lock").ok()
-    with small_disk(tmp_path / "small", "256k") as place:
+    with small_disk(tmp_path / "small", "128k") as place:
         more = {variable: str(place)}
         done = project.run("run", ".", env=more).ok(4)
 
@@ -176,7 +176,7 @@ class TestThePackagesOfAnIndex:
         build_index(folder / "simple", sorted((tmp_path / "wheels").iterdir()))
         with serving(folder, Quiet) as address:
             project.computer.variables |= {
-                "UV_NO_INDEX": "", "UV_FIND_LINKS": "", "UV_DEFAULT_INDEX": f"{address}/simple",
+                "UV_FIND_LINKS": "", "UV_DEFAULT_INDEX": f"{address}/simple",
                 "UV_HTTP_RETRIES": "0", "NO_PROXY": "127.0.0.1",
             }  # fmt: skip
             project.run("lock").ok()

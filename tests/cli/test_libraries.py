@@ -35,7 +35,7 @@ def library(word: str, *, below: str = "libs/mine") -> dict[str, str]:
 def mine(computer: Computer, tmp_path: Path) -> Project:
     build_wheel(tmp_path / "wheels", "tiny", "2.0")
     computer.variables |= {
-        "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(tmp_path / "wheels"),
+        "UV_DEFAULT_INDEX": tmp_path.as_uri(), "UV_FIND_LINKS": str(tmp_path / "wheels"),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
     }  # fmt: skip
     return computer.project(

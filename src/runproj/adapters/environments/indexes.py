@@ -47,9 +47,12 @@ def variables(texts: Iterable[str], caller: Mapping[str, str]) -> dict[str, str]
     if links:
         given = caller.get("UV_FIND_LINKS")
         made["UV_FIND_LINKS"] = ",".join(filter(None, [given, *dict.fromkeys(links)]))
-    if any(re.search(r"^\s*--no-index\b", text, re.MULTILINE) for text in texts):
-        made["UV_NO_INDEX"] = "1"
     return made
+
+
+def closed(texts: Iterable[str]) -> bool:
+    """Tell whether a requirement file wants no index to be asked."""
+    return any(re.search(r"^\s*--no-index\b", text, re.MULTILINE) for text in texts)
 
 
 def _of_requirements(text: str) -> Iterator[Found]:

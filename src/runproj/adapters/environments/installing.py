@@ -205,11 +205,12 @@ class Installer(NamedTuple):
     def _wheel(self, package: str, source: Path, target: Path) -> Path:
         """Build a wheel; what that needs comes from where the project's packages come from."""
         from runproj.adapters.environments.fetching import expanded  # noqa: PLC0415 -- lazy
-        from runproj.adapters.environments.indexes import variables  # noqa: PLC0415 -- lazy
+        from runproj.adapters.environments.indexes import closed, variables  # noqa: PLC0415 -- lazy
 
         texts = [expanded(text, self.uv.variables) for text in self.declared.values()]
         uv = self.uv._replace(variables=variables(texts, self.uv.variables))
-        return installer.built(uv, package, source, self.interpreter.executable, target)
+        python = self.interpreter.executable
+        return installer.built(uv, package, source, python, target, closed=closed(texts))
 
 
 class LazyFetch:

@@ -233,13 +233,18 @@ def added(
     )  # fmt: skip
 
 
-def built(uv: Uv, package: str, source: Path, python: str, target: Path) -> Path:
+def built(uv: Uv, package: str, source: Path, python: str, target: Path, *, closed: bool) -> Path:
     """Build a wheel from a source archive, or a folder, into a folder; return it.
+
+    ``closed``: no index is asked for what the build needs.
 
     Raises:
         EnvironmentFailed: with uv's explanation.
     """
-    command = ("build", "--wheel", str(source), "--out-dir", str(target), "--python", python)
+    command = [
+        "build", "--wheel", str(source), "--out-dir", str(target), "--python", python,
+        *(["--no-index"] if closed else []),
+    ]  # fmt: skip
     target.mkdir(parents=True, exist_ok=True)
     # an own (empty) configuration: what lies in folders above does not count
     (target / "uv.toml").touch()
