@@ -156,16 +156,16 @@ def test_two_runs_at_once_build_once_and_one_says_that_it_waits(
     until(begun.exists, "the build begins")
     second = project.start("run", ".")
     assert second.stderr is not None
-    lines = []
-    for line in second.stderr:
-        lines.append(line)
-        if b"waiting for another runproj" in line:
-            break
+    said = b""
+    while b"waiting for another runproj" not in said:
+        line = second.stderr.readline()
+        assert line, said
+        said += line
     allowed.touch()
 
-    assert first.wait(60) == 0
-    assert second.wait(60) == 0
-    assert b"waiting for another runproj" in lines[-1]
+    for process in (first, second):
+        process.communicate(timeout=60)
+        assert process.returncode == 0
     assert begun.read_text() == "x"
 
 
