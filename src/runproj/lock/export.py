@@ -7,7 +7,6 @@ https://cyclonedx.org/docs/1.6/json/, package URLs https://github.com/package-ur
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from runproj.lock import pylock
 from runproj.lock.pyproject import normalized
@@ -79,13 +78,28 @@ def _component(package: Mapping[str, Any]) -> dict[str, Any]:
     reference = f"pkg:pypi/{name}@{version}"
     commit = pylock.repository(package)
     if commit is not None:
-        reference += f"?vcs_url={quote(f'git+{commit.url}@{commit.commit}', safe='')}"
+        reference += f"?vcs_url={_quoted(f'git+{commit.url}@{commit.commit}')}"
     shown: dict[str, Any] = {
         "type": "library", "bom-ref": _distinct(reference, package), "name": name,
         "version": version, "purl": reference,
     }  # fmt: skip
     files = list(_files(package))
     return {**shown, "externalReferences": files} if files else shown
+
+
+def _quoted(text: str) -> str:
+    """Return a text as it stands in a URL (RFC 3986).
+
+    >>> _quoted("git+https://host/ü")
+    'git%2Bhttps%3A%2F%2Fhost%2F%C3%BC'
+    """
+    plain = b"-._~"
+    return "".join(
+        chr(byte)
+        if byte in plain or (chr(byte).isascii() and chr(byte).isalnum())
+        else f"%{byte:02X}"
+        for byte in text.encode()
+    )
 
 
 def _distinct(reference: str, package: Mapping[str, Any]) -> str:
