@@ -11,6 +11,8 @@ from typing import Any
 from runproj.lock import pylock
 from runproj.lock.pyproject import normalized
 
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 
 def requirements(content: str) -> str:
     """Return a lockfile as a requirements file, to be installed with ``--require-hashes``.
@@ -93,13 +95,8 @@ def _quoted(text: str) -> str:
     >>> _quoted("git+https://host/ü")
     'git%2Bhttps%3A%2F%2Fhost%2F%C3%BC'
     """
-    plain = b"-._~"
-    return "".join(
-        chr(byte)
-        if byte in plain or (chr(byte).isascii() and chr(byte).isalnum())
-        else f"%{byte:02X}"
-        for byte in text.encode()
-    )
+    kept = frozenset(b"-._~0123456789" + _LETTERS + _LETTERS.lower())
+    return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in text.encode())
 
 
 def _distinct(reference: str, package: Mapping[str, Any]) -> str:
