@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from runproj.errors import ProjectError
-from runproj.lock import export, libraries
+from runproj.lock import export, libraries, pylock
 from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import check_packages, declare, uses_code
 from runproj.lock.libraries import Library
@@ -18,6 +18,7 @@ from runproj.spec.environment import (
     VenvEnvironment,
 )
 from runproj.spec.fields import validated
+from runproj.spec.load import load
 
 MINE = '[project]\nname = "mine"\nversion = "1"\ndependencies = ["numpy"]\n'
 FILES = {"libs/mine/pyproject.toml": MINE, "libs/mine/mine.py": "x = 1\n"}
@@ -233,3 +234,33 @@ def test_a_lock_of_uv_serves_only_when_nothing_more_is_wanted() -> None:
     assert "uv.lock" in declared(files, pyproject=True).files
     for more in ({"constraints": "a<2"}, {"no_binary": "a"}, {"platforms": ["linux"]}):
         assert "uv.lock" not in declared(files, pyproject=True, **more).files
+
+
+def test_a_name_that_is_none_is_told() -> None:
+    with pytest.raises(ProjectError, match="is not the name of a package"):
+        load_text("{kind: venv, no_binary: ['numpy<2']}")
+
+
+def load_text(environment: str) -> None:
+    text = f"runproj: 1\nenvironments: {{default: {environment}}}\n"
+    load(text + "entry_points: {main: {command: ls}}\n", "runproj.yaml")
+
+
+def test_no_libraries_are_none() -> None:
+    found = libraries.parse(None)
+
+    assert (found.all, found.paths, found.built, found.editable) == ((), (), (), ())
+    assert libraries.parse(declared(FILES, packages="./libs/mine").local).paths == ("libs/mine",)
+
+
+def test_a_lock_for_platforms_has_what_one_of_them_gets() -> None:
+    lock = (
+        'lock-version = "1.0"\nrequires-python = ">=3.11"\n\n[[packages]]\nname = "a"\n\n'
+        '[[packages]]\nname = "b"\nmarker = "on b"\n\n[[packages]]\nname = "c"\nmarker = "on c"\n'
+    )
+
+    made = pylock.for_platforms(lock, ["one", "two"], lambda marker: marker == "on b")
+
+    assert 'requires-python = ">=3.11"\nenvironments = ["one", "two"]\n\n[[packages]]' in made
+    assert list(pylock.packages(made)) == ["a", "b"]
+    assert 'marker = "on b"' in made
