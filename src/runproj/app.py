@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Workspaces,
     )
     from runproj.record.artifact import Artifact
+    from runproj.record.program import Program
     from runproj.record.run import Output, Run, StepRun
     from runproj.record.verdict import Annotation, Verdict
     from runproj.spec import place
@@ -575,9 +576,16 @@ def execute(
         keep_workspace=options.keep_workspace,
         trial=options.trial,
         unstable=Known(store.runs, store.runs.rerun_of).unstable,
+        programs=_programs,
         keep_packages=options.keep_packages,
     )
     return runner.execute(prepared, _header(prepared, options, relation))
+
+
+def _programs(names: "Sequence[str]", path: str) -> "tuple[Program, ...]":
+    from runproj.adapters.environments.programs import ProgramsOnPath  # noqa: PLC0415 -- lazy
+
+    return ProgramsOnPath(cache_folder()).find(names, path)
 
 
 def rerun(
@@ -843,6 +851,7 @@ def verify_times(
         perturbation.unperturbed(lab.machine, known, past.plan.steps)
         + perturbation.spared(past.plan),
         lambda at: perturbation.stopped_clock(lab.machine, at),
+        perturbation.right_clock(lab.machine),
         lambda text: reporter.report(Progress("verify", text)),
     )  # fmt: skip
     try:

@@ -392,6 +392,29 @@ def test_no_network_is_wanted(sink: Sink) -> None:
         sink.fetch("http://127.0.0.1:9/x.whl", b"", {"UV_OFFLINE": "1"})
 
 
+def test_no_more_is_said_to_be_fetched_than_came(sink: Sink, tmp_path: Path) -> None:
+    def answer(handler: http.server.SimpleHTTPRequestHandler) -> None:
+        whole = handler.path == "/a.whl"
+        reply(handler, 200 if whole else 404, b"x" * 1_000_000 if whole else b"")
+
+    said: list[str] = []
+    right, wrong = (hashlib.sha256(data).hexdigest() for data in (b"x" * 1_000_000, b""))
+    with serving(tmp_path, answering(answer)) as address:
+        wanted = [
+            Wanted("a==1", "a.whl", right, f"{address}/a.whl"),
+            Wanted("b==1", "b.whl", wrong, f"{address}/b.whl"),
+            Wanted("c==1", "a.whl", "0" * 64, f"{address}/a.whl"),
+        ]
+        fetch = Fetcher({"HOME": "/nowhere"}, {}).fetch
+        with pytest.raises(EnvironmentFailed, match="b==1"):
+            sink.archives.provide(wanted, fetch, said.append)
+        assert said[-1] == "fetched 1 archive, 1.0 MB"
+        said.clear()
+        with pytest.raises(EnvironmentFailed, match="b==1"):
+            sink.archives.provide(wanted, fetch, said.append)
+    assert not [text for text in said if text.startswith("fetched")]
+
+
 def _netrc(folder: Path, _: str) -> dict[str, str]:
     (folder / "netrc").write_text("machine 127.0.0.1 login me password a/secret\n")
     return {"NETRC": str(folder / "netrc")}

@@ -175,25 +175,34 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
-        shown = [documents.BuiltDocument.of(one) for one in found]
-        used = [documents.ImageDocument.of(one) for one in images]
-        print(documents.as_text(documents.EnvironmentsResult(environments=shown, images=used)))
+        shown = [documents.BuiltDocument.of(one, image=None, id=None) for one in found]
+        shown += [
+            documents.BuiltDocument.of(one, kind="docker", path=None, python=None, packages=None)
+            for one in images
+        ]
+        shown.sort(key=lambda one: -one.used_at)
+        print(documents.as_text(documents.EnvironmentsResult(environments=shown)))
         return 0
     if not found and not images:
         print("no environments")
         return 0
     now = time.time()
     rows = [
-        (one.key[:12], f"Python {one.python}", f"{one.packages} packages", size(one.size),
+        (one.key[:12], one.kind, f"Python {one.python}" if one.python else "no Python",
+         _counted(one.packages), size(one.size),
          f"used {duration(max(0.0, now - one.used_at))} ago", one.path)
         for one in found
     ] + [
-        (one.key[:12], "image", one.id.rpartition(":")[2][:12], size(one.size),
+        (one.key[:12], "docker", one.id.rpartition(":")[2][:12], "", size(one.size),
          f"used {duration(max(0.0, now - one.used_at))} ago", one.image)
         for one in images
     ]  # fmt: skip
     print(table(rows, indent=""), end="")
     return 0
+
+
+def _counted(packages: int) -> str:
+    return "1 package" if packages == 1 else f"{packages} packages"
 
 
 @env.command("build")

@@ -105,7 +105,8 @@ class Rerunner(NamedTuple):
         try:
             return below(self.source.manifest(run.source.tree), run.source.project_path)
         except StoreError as error:
-            problems.append(Problem(f"the source snapshot is gone: {error}", run.source.tree))
+            why = f"the source snapshot is gone: {error}"
+            problems.append(Problem(why, run.source.tree, hint=error.problems[0].hint))
             return {}
 
     def _pinned(self, pin: EnvironmentPin, problems: list[Problem]) -> Pinned | None:

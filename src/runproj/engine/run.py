@@ -2,7 +2,7 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from runproj.model import canonical
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import visible
 from runproj.plan.plan import PlannedStep, Reason
+from runproj.plan.programs import programs
 from runproj.ports import (
     Accesses,
     Archive,
@@ -64,6 +65,7 @@ from runproj.record.events import (
     Warned,
 )
 from runproj.record.outcome import Outcome
+from runproj.record.program import Program
 from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun, Trace
 from runproj.spec.paths import is_glob
 
@@ -119,7 +121,7 @@ class Runner:
     Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
     of steps that succeeded too. In a ``trial`` what must not matter is perturbed, and what comes
     out is taken by no other run. ``unstable`` returns what is said against the outputs of
-    ``RUN/STEP``.
+    ``RUN/STEP``. ``programs`` returns what names stand for on a PATH of the machine.
     ``keep_packages`` keeps the archives of packages in the store.
     """
 
@@ -140,6 +142,7 @@ class Runner:
     limit: int = 1
     trial: Trial | None = None
     unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
+    programs: Callable[[Sequence[str], str], tuple[Program, ...]] = lambda *_: ()
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
@@ -369,6 +372,9 @@ class Runner:
                 key=self._environments[step.environment].key,
                 lock=pin.lock,
                 facts=self._facts[step.environment],
+                programs=self.programs(programs(argv), variables.get("PATH", ""))
+                if pin.kind == "system"
+                else (),
             ),
             inputs=(*given, *self._source_inputs(step, workspace)),
             started_at=timestamp(self.clock()),

@@ -9,6 +9,7 @@ from runproj.plan.plan import Plan, Reason
 from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit, Audited
 from runproj.record.outcome import Outcome
+from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
 
 Status: TypeAlias = Literal[
@@ -25,7 +26,8 @@ class Output(Artifact):
 class EnvironmentUse(Model):
     """The environment of a step run; ``lock`` is the digest of its lock in the store.
 
-    ``facts`` are what its key depends on besides, such as the version of Python.
+    ``facts`` are what its key depends on besides, such as the version of Python. ``programs`` are
+    those of the machine that the step's command names, where the environment is the machine.
     """
 
     name: str
@@ -33,6 +35,7 @@ class EnvironmentUse(Model):
     key: str
     lock: str
     facts: dict[str, str] = field(default_factory=dict)
+    programs: tuple[Program, ...] = ()
 
 
 class Host(Model):

@@ -104,8 +104,8 @@ class FolderArchives:
             threads.shutdown(wait=False, cancel_futures=True)
         for text in visit.said:
             say(text)
-        if visit.fetching:
-            say(f"fetched {_count(len(visit.fetching))}, {visit.received / 1e6:.1f} MB")
+        if visit.fetched:
+            say(f"fetched {_count(len(visit.fetched))}, {sum(visit.fetched) / 1e6:.1f} MB")
         problems: list[Problem] = []
         for job in jobs:
             error = job.exception()
@@ -213,7 +213,8 @@ class _Visit:
         self.archives = archives
         self.fetch = fetch
         self.stop = threading.Event()
-        self.fetching: list[str] = []
+        self.fetching = False
+        self.fetched: list[int] = []  # bytes of each
         self.said: list[str] = []
         self.received = 0
 
@@ -237,7 +238,7 @@ class _Visit:
             raise _not_kept(wanted.package, error, str(place)) from error
 
     def _fetch(self, wanted: Wanted, place: Path) -> None:
-        self.fetching.append(wanted.name)
+        self.fetching = True
         with _incoming(place) as file:
             incoming = Incoming(wanted.package, file, self)
             self.fetch(wanted, incoming)
@@ -249,6 +250,7 @@ class _Visit:
                     hint="the lockfile was changed by hand, or a published file was replaced: "
                     "'runproj lock --upgrade' takes what is there",
                 )
+        self.fetched.append(incoming.written)
 
 
 class Incoming:

@@ -328,6 +328,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         *(("warning", _quiet(text)) for text in step.warnings),
         ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
+        *(("program", _quiet(one.text)) for one in (use.programs if use else ())),
         *([("fingerprint", step.fingerprint.digest[:12])] if step.fingerprint else []),
         *([("workspace", step.workspace)] if step.workspace else []),
         *(
