@@ -474,7 +474,8 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
         if kind == "venv":
             from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
 
-            return VenvBackend(str(cache_folder()), self._archives(), self.caller)
+            source = None if self.store is None else self.store.source
+            return VenvBackend(str(cache_folder()), self._archives(), self.caller, source)
         if kind == "conda":
             from runproj.adapters.environments.conda import CondaBackend  # noqa: PLC0415 -- lazy
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -291,26 +290,6 @@ def test_a_lock_may_name_files_of_this_machine(machine: Machine) -> None:
     assert local.content != lock.content
 
     assert versions(machine, local, TINY) == "2.0"
-
-
-def test_a_git_repository_is_installed_as_before(machine: Machine) -> None:
-    repository = machine.folder / "repository"
-    with tarfile.open(next(machine.wheels.glob("rocky-*"))) as source:
-        source.extractall(machine.folder)  # noqa: S202 -- our own file
-    (machine.folder / "rocky-1.0").rename(repository)
-    for command in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", *command], cwd=repository, check=True)
-    declaration = Declaration(kind="venv", packages=("tiny", f"rocky @ git+{repository.as_uri()}"))
-    lock = machine.lock(declaration)
-
-    ready = machine.prepare(declaration, lock)
-
-    assert run(ready, "python", "-c", "import rocky, tiny; print(rocky.version)") == "1.0"
-    assert set(archives_of(machine)) == {"tiny-2.0-py3-none-any.whl"}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")

@@ -22,8 +22,8 @@ from runproj.engine.lock import (
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.lock.container import NO_CODE, Code
+from runproj.lock.declaration import uses_code
 from runproj.record.events import Progress
-from runproj.spec.environment import DockerEnvironment
 from runproj.spec.suggest import did_you_mean
 
 _ALL = "*"
@@ -53,9 +53,10 @@ def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, Locka
 
 
 def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
-    """Return the code that images are built from, where one is."""
+    """Return the code that images and packages are built from, where some are."""
+    read = app.project_files(project).read
     for one in environments:
-        if isinstance(one, DockerEnvironment) and one.build is not None:
+        if uses_code(one, read):
             return project.preparer(dict(os.environ), LiveReporter(quiet=True), "auto").code()
     return NO_CODE
 

@@ -9,6 +9,7 @@ from runproj.engine.pin import Pinned, Pinner, Read, code_of, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
 from runproj.lock.container import NO_CODE, Code
+from runproj.lock.declaration import uses_code
 from runproj.model import EMPTY
 from runproj.plan.binding import BoundValue, Folders, Given, Recorded, bind
 from runproj.plan.plan import Plan, PlannedStep
@@ -19,7 +20,7 @@ from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.source import SourceSnapshot
-from runproj.spec.environment import DockerEnvironment, Environment, SystemEnvironment
+from runproj.spec.environment import Environment, SystemEnvironment
 from runproj.spec.place import Point
 from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
@@ -261,7 +262,7 @@ class Preparer(NamedTuple):
         return self.objects.put(place, origin) if keep and artifact is not None else artifact
 
     def code(self) -> Code:
-        """Return the code that images are built from, as it is now."""
+        """Return the code that images and packages are built from, as it is now."""
         snapshot = self._snapshot()
         manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
         return code_of(self.project, self.project_file, snapshot, manifest)
@@ -272,7 +273,7 @@ class Preparer(NamedTuple):
             declared = None if system else self.project.environments.get(name)
             environment = declared or SystemEnvironment(kind="system")
             code = NO_CODE
-            if isinstance(environment, DockerEnvironment) and environment.build is not None:
+            if uses_code(environment, self.files.read):
                 code = code_of(self.project, self.project_file, draft.snapshot, draft.manifest)
             pinned[name] = self.pin(name, environment, code)
         return pinned
