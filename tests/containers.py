@@ -27,7 +27,7 @@ DEADLINE_S = 20
 
 APPLETS = (
     "sh", "cat", "chmod", "cp", "echo", "env", "false", "head", "id", "kill", "ls", "mkdir", "mv",
-    "printf", "pwd", "rm", "sleep", "test", "touch", "tr", "true", "wc", "wget",
+    "printf", "pwd", "rm", "sleep", "sort", "test", "touch", "tr", "true", "wc", "wget",
 )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
     from runproj.engine.resources import Capacity
+    from runproj.engine.rerun import Rerunner
     from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         Workspaces,
     )
     from runproj.record.artifact import Artifact
+    from runproj.record.program import Program
     from runproj.record.run import Output, Run, StepRun
     from runproj.record.verdict import Annotation, Verdict
     from runproj.spec import place
@@ -473,7 +475,8 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
         if kind == "venv":
             from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
 
-            return VenvBackend(str(cache_folder()), self._archives(), self.caller)
+            source = None if self.store is None else self.store.source
+            return VenvBackend(str(cache_folder()), self._archives(), self.caller, source)
         if kind == "conda":
             from runproj.adapters.environments.conda import CondaBackend  # noqa: PLC0415 -- lazy
 
@@ -535,6 +538,7 @@ class Relation(NamedTuple):
     rerun_of: str | None = None
     variation: tuple[str, ...] = ()
     current_code: bool = False
+    resume_of: str | None = None
 
 
 _OF_ITS_OWN = Relation()
@@ -577,6 +581,7 @@ def execute(
         keep_workspace=options.keep_workspace,
         trial=options.trial,
         unstable=Known(store.runs, store.runs.rerun_of).unstable,
+        programs=_programs,
         keep_packages=options.keep_packages,
         capacity=_capacity(prepared, options, caller),
         durations=store.runs.durations,
@@ -604,6 +609,12 @@ def _capacity(prepared: "Prepared", options: Options, caller: Mapping[str, str])
     return Capacity(jobs, {**amounts, **options.resources}, gpus)
 
 
+def _programs(names: "Sequence[str]", path: str) -> "tuple[Program, ...]":
+    from runproj.adapters.environments.programs import ProgramsOnPath  # noqa: PLC0415 -- lazy
+
+    return ProgramsOnPath(cache_folder()).find(names, path)
+
+
 def rerun(
     store: Store, past: "Run", step: str | None, caller: Mapping[str, str], reporter: "Reporter",
     options: Options,
@@ -615,6 +626,27 @@ def rerun(
     """
     prepared = prepare_rerun(store, past, step)
     return _execute_again(store, prepared, caller, reporter, options, Relation(past.id))
+
+
+def resume(
+    store: Store, past: "Run", caller: Mapping[str, str], reporter: "Reporter", options: Options
+) -> "Run":
+    """Go on with a run that did not come to its end; return the record of the new run.
+
+    Raises:
+        UsageError: it goes on, or it cannot be resumed.
+        CannotRerun: something that it needs is gone, or its environment can no longer be built.
+    """
+    store.share()
+    prepared = _rerunner(store).resume(past)
+    relation = Relation(past.rerun_of, past.variation, past.current_code, past.id)
+    return _execute_again(store, prepared, caller, reporter, options, relation)
+
+
+def _rerunner(store: Store) -> "Rerunner":
+    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
+
+    return Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look)
 
 
 def _execute_again(
@@ -695,14 +727,13 @@ def rerun_with_current_code(
 
 
 def _varier(store: Store, caller: Mapping[str, str], reporter: "Reporter") -> "Varier":
-    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
     from runproj.engine.vary import Varier  # noqa: PLC0415 -- lazy
     from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
 
     here = os.path.realpath(Path.cwd())
     store.share()
     return Varier(
-        Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look),
+        _rerunner(store),
         store.objects,
         _pinner(store, caller, reporter, "auto"),
         Folders(here, here, str(Path.home())),
@@ -867,6 +898,7 @@ def verify_times(
         perturbation.unperturbed(lab.machine, known, past.plan.steps)
         + perturbation.spared(past.plan),
         lambda at: perturbation.stopped_clock(lab.machine, at),
+        perturbation.right_clock(lab.machine),
         lambda text: reporter.report(Progress("verify", text)),
     )  # fmt: skip
     try:
@@ -967,6 +999,7 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         rerun_of=relation.rerun_of,
         variation=relation.variation,
         current_code=relation.current_code,
+        resume_of=relation.resume_of,
         perturbed=()
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),
@@ -1032,11 +1065,8 @@ def _packages_of_user(store: Store, run: "Run") -> KeptPackages | None:
 
 def prepare_rerun(store: Store, run: "Run", step: str | None = None) -> "Prepared":
     """Prepare to do a past run again, or one step, see :class:`runproj.engine.rerun.Rerunner`."""
-    from runproj.engine.rerun import Rerunner  # noqa: PLC0415 -- lazy
-
     store.share()
-    rerunner = Rerunner(store.source, store.objects, store.runs, platform_tag(), store.look)
-    return rerunner.prepare(run, step)
+    return _rerunner(store).prepare(run, step)
 
 
 def project_files(project: OpenProject) -> "ProjectFiles":

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -293,26 +292,6 @@ def test_a_lock_may_name_files_of_this_machine(machine: Machine) -> None:
     assert versions(machine, local, TINY) == "2.0"
 
 
-def test_a_git_repository_is_installed_as_before(machine: Machine) -> None:
-    repository = machine.folder / "repository"
-    with tarfile.open(next(machine.wheels.glob("rocky-*"))) as source:
-        source.extractall(machine.folder)  # noqa: S202 -- our own file
-    (machine.folder / "rocky-1.0").rename(repository)
-    for command in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", *command], cwd=repository, check=True)
-    declaration = Declaration(kind="venv", packages=("tiny", f"rocky @ git+{repository.as_uri()}"))
-    lock = machine.lock(declaration)
-
-    ready = machine.prepare(declaration, lock)
-
-    assert run(ready, "python", "-c", "import rocky, tiny; print(rocky.version)") == "1.0"
-    assert set(archives_of(machine)) == {"tiny-2.0-py3-none-any.whl"}
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 def test_a_full_disk_is_no_trouble_of_the_network(tmp_path: Path) -> None:
     def much(_: Wanted, incoming: Incoming) -> None:
@@ -411,6 +390,29 @@ def test_an_answer_that_helps_nobody_is_told_in_words(
 def test_no_network_is_wanted(sink: Sink) -> None:
     with pytest.raises(EnvironmentFailed, match="UV_OFFLINE"):
         sink.fetch("http://127.0.0.1:9/x.whl", b"", {"UV_OFFLINE": "1"})
+
+
+def test_no_more_is_said_to_be_fetched_than_came(sink: Sink, tmp_path: Path) -> None:
+    def answer(handler: http.server.SimpleHTTPRequestHandler) -> None:
+        whole = handler.path == "/a.whl"
+        reply(handler, 200 if whole else 404, b"x" * 1_000_000 if whole else b"")
+
+    said: list[str] = []
+    right, wrong = (hashlib.sha256(data).hexdigest() for data in (b"x" * 1_000_000, b""))
+    with serving(tmp_path, answering(answer)) as address:
+        wanted = [
+            Wanted("a==1", "a.whl", right, f"{address}/a.whl"),
+            Wanted("b==1", "b.whl", wrong, f"{address}/b.whl"),
+            Wanted("c==1", "a.whl", "0" * 64, f"{address}/a.whl"),
+        ]
+        fetch = Fetcher({"HOME": "/nowhere"}, {}).fetch
+        with pytest.raises(EnvironmentFailed, match="b==1"):
+            sink.archives.provide(wanted, fetch, said.append)
+        assert said[-1] == "fetched 1 archive, 1.0 MB"
+        said.clear()
+        with pytest.raises(EnvironmentFailed, match="b==1"):
+            sink.archives.provide(wanted, fetch, said.append)
+    assert not [text for text in said if text.startswith("fetched")]
 
 
 def _netrc(folder: Path, _: str) -> dict[str, str]:

@@ -1223,3 +1223,36 @@ def test_a_checkout_may_be_on_another_file_system(
         assert (out / "code" / "b.py").read_text() == "b = 2\n"
     finally:
         shutil.rmtree(out, ignore_errors=True)
+
+
+# ── a store that cannot be read ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [(None, "cannot be read: it is gone"), ("", "cannot be read: it is no folder")],
+)
+def test_a_store_that_is_gone_is_said_to_be_unreadable(
+    source: GitSource, repository: Path, tmp_path: Path, there: str | None, why: str
+) -> None:
+    tree = source.snapshot(str(repository), str(repository)).tree
+    shutil.rmtree(tmp_path / "store.git")
+    if there is not None:
+        (tmp_path / "store.git").write_text(there)
+    for read in (
+        lambda: source.size(tree),
+        lambda: GitSource(str(tmp_path / "store.git")).manifest(tree),
+        lambda: source.checkout(tree, str(tmp_path / "out")),
+    ):
+        with pytest.raises(StoreError, match=why) as raised:
+            read()
+        assert "from a copy" in str(raised.value.problems[0].hint)
+
+
+def test_a_folder_that_cannot_take_the_code_is_no_trouble_of_the_store(
+    source: GitSource, repository: Path, tmp_path: Path
+) -> None:
+    tree = source.snapshot(str(repository), str(repository)).tree
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="the code cannot be written out: Not a directory"):
+        source.checkout(tree, str(tmp_path / "file/folder"))

@@ -168,7 +168,7 @@ def test_a_built_image_that_is_gone_is_built_again_from_its_context(
     project = build_project(computer, local, unique("given"))
     project.run("run", ".").ok()
     project.write({"img/given": "other"})
-    image = project.run("env", "list", "--json").ok().json["images"][0]
+    image = project.run("env", "list", "--json").ok().json["environments"][0]
     engine.forget(image["id"])
 
     done = project.run("rerun", "latest").ok()
@@ -207,7 +207,7 @@ def test_images_are_built_listed_and_removed_by_env(
     project = build_project(computer, local, unique("given"))
 
     ready = project.run("env", "build", "--json").ok().json["built"][0]
-    listed = project.run("env", "list", "--json").ok().json["images"][0]
+    listed = project.run("env", "list", "--json").ok().json["environments"][0]
     assert (ready["kind"], ready["key"]) == ("docker", listed["key"])
     assert listed["image"] in project.run("env", "list").ok().out
 

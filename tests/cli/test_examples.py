@@ -1,10 +1,14 @@
 """The example projects do what their first lines promise."""
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.channels import Channel, python
 from tests.cli.commandline import Computer, Project
+from tests.containers import Engine
 
 EXAMPLES = Path(__file__).parents[2] / "example_projects"
 
@@ -59,3 +63,41 @@ def test_digits_trains_and_runs_only_what_a_change_asks_for(example: Project) ->
     assert example.outputs(again.run["id"]) == example.outputs(first.run["id"])
     example.run("get", "latest", "plot", "--to", "got").ok()
     assert (example.folder / "got/build/confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def mixed(computer: Computer, engine: Engine, tmp_path: Path) -> Iterator[Project]:
+    """The example of all kinds, with a channel and a base image that are made here."""
+    folder = computer.root / "mixed"
+    shutil.copytree(EXAMPLES / "mixed_environments", folder)
+    channel = Channel(tmp_path / "channel").add(python())
+    base = f"runproj-test-{os.getpid()}/base:1"
+    engine.named(base, {})
+    for name, old, new in (
+        ("environment.yaml", "conda-forge", channel.url),
+        ("container/Dockerfile", "busybox:1.37", base),
+    ):
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    yield Project(computer, folder)
+    engine.forget(base)
+
+
+def test_steps_of_all_kinds_hand_files_to_each_other(mixed: Project) -> None:
+    """Installs numpy from the package index, which takes most of the time."""
+    first = mixed.run("run", ".", "--json").ok()
+    assert first.steps() == dict.fromkeys(("measure", "fit", "residuals", "report"), "succeeded")
+    kinds = [step["environment"]["kind"] for step in first.run["steps"]]
+    assert kinds == ["system", "venv", "conda", "docker"]
+    assert first.run["metrics"]["fit.slope"] == pytest.approx(3, abs=0.05)
+    mixed.run("get", "latest", "build/report.txt", "--to", "got").ok()
+    report = mixed.folder / "got/build/report.txt"
+    assert "points: 200\n" in report.read_text()
+    assert report.stat().st_uid == os.getuid()
+    assert set(mixed.run("run", ".", "--json").ok().steps().values()) == {"cached"}
+
+    again = mixed.run("rerun", first.run["id"], "--json").ok()
+    assert mixed.outputs(again.run["id"]) == mixed.outputs(first.run["id"])
+    verdict = mixed.run("verify", first.run["id"], "--json").ok()
+    assert verdict.json["verify"]["verdict"] == "identical"

@@ -500,7 +500,7 @@ def test_a_mistake_is_told_with_its_place_and_a_way_out(computer: Computer, name
 
 
 IN_WORDS = [
-    *("a mistyped key", "an unknown reference", "two makers", "a missing input", "conda"),
+    *("a mistyped key", "an unknown reference", "two makers", "a missing input", "retries"),
     *("a package that is not there", "a stale lock under --locked", "a word for a float"),
     *("no store to show (typed)", "a mistyped option (typed)", "a mistyped command (typed)"),
 ]

@@ -1,5 +1,6 @@
 """Looking at past runs: list, show, logs, get, and how they find the store."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -67,6 +68,20 @@ def test_show_tells_everything_about_a_run(demo: Project) -> None:
         assert words in said
     for words in ("train.loss = 0.01", "prepare", "build/report.txt", "first"):
         assert words in said
+
+
+def test_show_tells_where_the_time_went(demo: Project) -> None:
+    said = demo.run("show", "--timing", "--trace-file", "trace.json").ok().out
+    assert said.startswith("step ")
+    assert "critical path  " in said
+    found = demo.run("show", "--timing", "--json").ok().json["timing"]
+    drawn = json.loads((demo.folder / "trace.json").read_text())["traceEvents"][1:]
+    assert [one["name"] for one in drawn] == [one["step"] for one in found["steps"]]
+    assert all(one["duration_s"] > 0 for one in found["steps"])
+    assert found["critical_s"] <= found["duration_s"]
+    demo.run("run", ".").ok()
+    assert demo.run("show", "--timing").ok().out == "no step was executed\n"
+    assert "cannot be written" in demo.run("show", "--trace-file", "no/t").ok(2).err
 
 
 def test_show_tells_everything_about_a_step(demo: Project) -> None:

@@ -235,6 +235,63 @@ def test_a_program_that_another_clock_breaks_is_not_blamed(project: MakeProject)
     assert list(kept.iterdir()) == []
 
 
+SLEEPS = """\
+import concurrent.futures, time
+def part(number):
+    try:
+        time.sleep(0.05 * number)
+    except OSError:
+        pass
+    return 1 / 3 ** number
+with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    parts = [pool.submit(part, number) for number in range(4)]
+    total = 0.0
+    for one in concurrent.futures.as_completed(parts):
+        total = (total + one.result()) / 1.1
+text = "[1.0" + str(len(repr(total))) + "]"
+"""
+WAITS = """\
+import time
+try:
+    time.sleep(0.1)
+    text = 'waited'
+except OSError:
+    text = 'did not wait'
+"""
+
+
+@pytest.mark.parametrize("times", ["1", "2", "9"])
+def test_a_program_that_another_clock_leads_astray_is_not_blamed_on_it(
+    project: MakeProject, times: str
+) -> None:
+    must(*faketime())
+    astray = planted(project, "same", "near", "stamp")
+    astray.write({
+        "do_same.py": WAITS + WRITE.format(name="same"),
+        "do_near.py": SLEEPS + WRITE.format(name="near"),
+    })  # fmt: skip
+    done = verified(astray, "--times", times)
+    found = labels(done)
+    assert found.pop("near").startswith("stable")
+    assert found == {"same": "stable", "stamp": "unstable: clock"}
+    verdicts = {one["step"]: one["likeness"] for one in done.json["verify"]["outputs"]}
+    assert (verdicts["same"], verdicts["stamp"]) == ("identical", "different")
+    stability = done.json["verify"]["stability"]
+    if any("right clock" in one["perturbed"] for one in stability["repeats"]):  # it breaks sleep
+        assert (
+            "clock: libfaketime itself changes what the step 'same' does"
+            in (stability["unperturbed"])
+        )
+
+
+def test_a_program_that_another_clock_leads_astray_is_verified(project: MakeProject) -> None:
+    must(*faketime())
+    astray = planted(project, "same")
+    astray.write({"do_same.py": WAITS + WRITE.format(name="same")})
+    done = verified(astray, "--times", "2", code=0)
+    assert (done.json["verify"]["verdict"], labels(done)) == ("identical", {"same": "stable"})
+
+
 def test_what_cannot_be_done_again_has_a_verdict_and_no_labels(project: MakeProject) -> None:
     gone = planted(project, "same")
     gone.run("run", ".").ok()

@@ -119,7 +119,10 @@ def test_what_cannot_be_done_again_says_what_is_missing(planted: Callable[..., P
     shutil.rmtree(project.folder / ".runproj/source.git")
     done = project.run("verify", run, "--junit", "../x.xml").ok(7)
     assert "cannot rerun" in done.out
-    assert "the source snapshot is gone" in done.out
+    assert "the source snapshot is gone: the source store cannot be read: it is gone" in done.out
+    again = project.run("rerun", run).ok(7)
+    assert "cannot be kept" not in again.err
+    assert "hint: bring the store back from a copy" in again.err
     assert "the source snapshot is gone" in (project.folder.parent / "x.xml").read_text()
     assert project.run("show", run, "--json").ok().run["verdict"] == "cannot rerun"
 

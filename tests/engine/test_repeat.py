@@ -14,6 +14,7 @@ from runproj.engine.perturbation import (
     Trial,
     names,
     perturbations,
+    right_clock,
     stopped_clock,
     unperturbed,
 )
@@ -90,7 +91,8 @@ class Bench:
         verifier = Verifier(w.objects, w.runs, w.rerun, lambda: "2026-01-01T00:00:00.000Z", "1")
         return Repeater(
             verifier, self.repeat, known, unperturbed(self.machine, known, ()),
-            lambda at: stopped_clock(self.machine, at), self.said.append,
+            lambda at: stopped_clock(self.machine, at), right_clock(self.machine),
+            self.said.append,
         )  # fmt: skip
 
     def repeat(self, run: Run, step: str | None, trial: Trial) -> Run:
@@ -268,14 +270,148 @@ def test_a_failure_under_another_clock_is_not_blamed_on_the_step() -> None:
     assert all("clock" not in one.perturbed for one in stability.repeats)
 
 
-# ── what differs when nothing is perturbed ───────────────────────────────────────────────────────
-
-
 def each_time(bench: Bench, *held: str) -> Bench:
     """Have the first step write something else each time, but not while these are held."""
     return bench.plays(
         lambda: writes(o="held" if held and {*held} <= {*bench.now} else str(next(bench.numbers)))
     )
+
+
+# ── what another clock comes with ────────────────────────────────────────────────────────────────
+
+CLOCKS = {"clock", "stopped clock", "right clock"}
+DISTORTED = "clock: libfaketime itself changes what the step 'first' does"
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 8, 10])
+def test_what_the_right_time_flips_too_is_not_blamed_on_the_clock(times: int) -> None:
+    bench = Bench().flips_with(*CLOCKS)
+    _, verdict, stability = bench.verified(times)
+    assert {one.label for one in stability.labels} == {"stable"}
+    assert stability.unperturbed == (DISTORTED,)
+    assert (verdict.word, verdict.notes, verdict.first_different) == ("identical", (), None)
+    assert {one.likeness for one in verdict.judgements} <= {"identical"}
+    alone = {names(trial) for step, trial in bench.trials if step in ("second", "third")}
+    assert all("clock" in one for one in alone)  # they are perturbed all the same
+    assert alone
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 8])
+@pytest.mark.parametrize("cause", ALL[:-1])
+def test_what_was_perturbed_along_with_a_clock_that_does_not_count_is_named(
+    cause: str, times: int
+) -> None:
+    bench = Bench()
+    bench.plays(lambda: writes(o="broken" if CLOCKS & {*bench.now} else str(cause in bench.now)))
+    run, verdict, stability = bench.verified(times)
+    found = {one.step: one.cause for one in stability.labels}
+    assert found["first"] == cause
+    assert (verdict.word, verdict.first_different) == ("different", "first")
+    assert verdict.rerun is not None
+    shown = next(one for one in stability.repeats if one.run == verdict.rerun)
+    assert "clock" not in shown.perturbed or shown.step is None
+    assert verdict.rerun != run.id
+
+
+def test_what_is_only_seen_without_the_clock_is_different_all_the_same() -> None:
+    bench = Bench()  # the clock hides that two others flip it together
+    both_of = {"hash seed", "thread count"}
+    bench.plays(
+        lambda: writes(o="broken" if CLOCKS & {*bench.now} else str(both_of <= {*bench.now}))
+    )
+    _, verdict, stability = bench.verified(3)
+    assert stability.labels[0].cause == "hash seed with locale with thread count"
+    shown = next(one for one in stability.repeats if one.run == verdict.rerun)
+    assert (shown.step, shown.perturbed) == ("first", ("hash seed", "locale", "thread count"))
+    assert (verdict.word, verdict.first_different) == ("different", "first")
+    assert [one.likeness for one in verdict.judgements] == ["different", *["identical"] * 3]
+
+
+def test_a_real_time_beside_what_the_right_time_flips_is_still_seen() -> None:
+    bench = Bench(outputs="[o, p]")
+    bench.plays(lambda: writes(o=str(bool(CLOCKS & {*bench.now})), p=str("clock" in bench.now)))
+    found = bench.labels(8)
+    assert (found["first o"], found["first p"]) == ("stable", "unstable: clock")
+    assert found["second s"] == "unstable: from first"
+
+
+def test_outputs_that_the_right_time_flips_alike_go_together() -> None:
+    bench = Bench(outputs="[o, p]")
+    bench.plays(lambda: writes(**dict.fromkeys("op", str(bool(CLOCKS & {*bench.now})))))
+    found = bench.labels(2)
+    assert (found["first o"], found["first p"]) == ("stable", "stable")
+
+
+def test_a_step_after_one_that_does_not_count_is_told_by_itself() -> None:
+    bench = Bench().flips_with(*CLOCKS)
+    bench.plays(lambda: writes(s=str("clock" in bench.now)), "second")
+    assert bench.labels(8) == {
+        "first o": "stable", "second s": "unstable: clock",
+        "third t": "stable", "other x": "stable",
+    }  # fmt: skip
+
+
+def test_what_the_clock_flips_only_with_another_is_tried_with_the_right_time() -> None:
+    bench = Bench()
+    bench.plays(lambda: writes(o=str("hash seed" in bench.now and bool(CLOCKS & {*bench.now}))))
+    assert bench.labels(2) == STABLE
+
+
+def test_two_others_that_flip_something_together_are_named_without_the_clock() -> None:
+    bench = Bench()
+    bench.plays(lambda: writes(o=str({"hash seed", "directory order"} <= {*bench.now})))
+    found = bench.labels(2)["first o"]
+    assert found == f"unstable: {' with '.join(ALL[:-1])}"
+
+
+@pytest.mark.parametrize(
+    ("right", "plain", "cause"),
+    [
+        ([True, False], "never", "differed 2 times in 12 repeats, not tied to one perturbation"),
+        ([True, True], "later", "on a plain repeat, which did not come back in 2 more"),
+    ],
+)
+def test_the_right_time_must_flip_something_always_and_nothing_never(
+    right: list[bool], plain: str, cause: str
+) -> None:
+    bench = Bench()
+
+    def flips() -> bool:
+        if "right clock" in bench.now:
+            return right.pop(0)
+        return "clock" in bench.now or (plain == "later" and not right)
+
+    bench.plays(lambda: writes(o=str(flips())))
+    assert bench.labels(8)["first o"] == f"unstable: {cause}"
+
+
+def test_what_the_right_time_breaks_is_not_what_a_stopped_clock_does() -> None:
+    bench = Bench()
+    bench.plays(
+        lambda: fails() if "right clock" in bench.now
+        else writes(o="held" if "stopped clock" in bench.now else str(next(bench.numbers)))
+    )  # fmt: skip
+    assert bench.labels(2) == inherited("clock")
+
+
+@pytest.mark.parametrize("held", [(), ("held workspace path",)])
+def test_a_stopped_clock_that_does_what_the_right_time_does_holds_nothing(
+    held: tuple[str, ...],
+) -> None:
+    bench = Bench()
+    bench.plays(
+        lambda: writes(
+            o="broken" if CLOCKS & {*bench.now} and {*held} <= {*bench.now}
+            else str(next(bench.numbers))
+        )
+    )  # fmt: skip
+    _, verdict, stability = bench.verified(2)
+    assert stability.labels[0].cause == "on a plain repeat"
+    assert stability.unperturbed == (DISTORTED,)
+    assert verdict.word == "different"
+
+
+# ── what differs when nothing is perturbed ───────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("times", [1, 3])

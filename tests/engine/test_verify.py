@@ -1,12 +1,17 @@
 """Verdicts: a run done again, judged against what it was."""
 
+from collections.abc import Sequence
+
 import pytest
 from tests.engine.world import Process, Program, World, both, fails, statuses, writes
 
 from runproj.engine import judge
+from runproj.engine.audit import Detective
 from runproj.engine.verify import Verifier
 from runproj.errors import UsageError
 from runproj.ports import Accesses
+from runproj.record.difference import difference
+from runproj.record.program import Program as MachineProgram
 from runproj.record.run import Run
 from runproj.record.verdict import Annotation, Verdict
 
@@ -178,6 +183,42 @@ def test_another_interpreter_makes_equal_bytes_equivalent_at_best() -> None:
     assert (found.word, found.notes) == (
         "equivalent", ("environment default: python 3.0 → 3.1",),
     )  # fmt: skip
+
+
+def test_another_program_of_the_machine_is_named_once() -> None:
+    w = world(writes(o="1"))
+    w.yaml = w.yaml.replace("{kind: venv, packages: [a]}", "{kind: system}")
+    asked: list[tuple[tuple[str, ...], str]] = []
+
+    def on_path(names: Sequence[str], path: str) -> tuple[MachineProgram, ...]:
+        asked.append((tuple(names), path))
+        sha256 = "1" if len(asked) <= len(run_steps) else "2"
+        return (MachineProgram(name="jq", path="/bin/jq", sha256=sha256),)
+
+    run_steps = w.prepare().plan.steps
+    w.on_path = on_path
+    run = w.run()
+    assert [names for names, _ in asked] == [(step.argv[0],) for step in run.plan.steps]
+    use = run.steps[0].environment
+    assert use is not None
+    assert [one.text for one in use.programs] == ["/bin/jq sha256 1"]
+    found = verified(w, run)
+    assert (found.word, found.notes) == (
+        "equivalent", ("machine: /bin/jq sha256 1 → sha256 2",),
+    )  # fmt: skip
+    again = w.runs.load(str(found.rerun))
+    detective = Detective(w.objects)
+    assert list(detective.likely(run.steps[0], again.steps[0], None, again.host)) == [
+        "the program /bin/jq sha256 1 → sha256 2"
+    ]
+    (change,) = difference(run, again, {}, {}).machine
+    assert (change.name, change.before, change.after) == ("/bin/jq", "sha256 1", "sha256 2")
+
+
+def test_programs_are_not_looked_for_in_an_environment_of_its_own() -> None:
+    w = world(writes(o="1"))
+    w.on_path = lambda *_: (MachineProgram(name="jq", path="/bin/jq", sha256="1"),)
+    assert {one.environment.programs for one in w.run().steps if one.environment} == {()}
 
 
 def test_what_is_missing_is_named_when_it_cannot_be_done_again() -> None:

@@ -38,6 +38,7 @@ from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.metrics import parse_metrics
 from runproj.record.outcome import Outcome
+from runproj.record.program import Program as MachineProgram
 from runproj.record.run import Run
 from runproj.spec.load import load
 from runproj.spec.place import Point
@@ -174,6 +175,7 @@ class Process:
 
 
 Program = Callable[[Process], Outcome | None]
+OnPath = Callable[[Sequence[str], str], tuple[MachineProgram, ...]]
 
 
 def writes(**files: str) -> Program:
@@ -241,6 +243,7 @@ class World:
         self.shelf = FakeLocks()
         self.files = FakeFiles(self.disk, PROJECT)
         self.reporter = FakeReporter()
+        self.on_path: OnPath = lambda *_: ()
         self.venv, self.system = FakeBackend("venv"), FakeBackend("system")
         self.backends: dict[Kind, EnvironmentBackend] = {"venv": self.venv, "system": self.system}
         self.platform = PLATFORM
@@ -326,7 +329,7 @@ class World:
         runner = Runner(
             self.objects, self.runs, self.workspaces, self.executor, self.watcher, self.backends,
             self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going,
-            keep_workspace, capacity=capacity, durations=lambda *_: self.durations, keep_packages=keep_packages, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable,
+            keep_workspace, capacity=capacity, durations=lambda *_: self.durations, keep_packages=keep_packages, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable, programs=self.on_path,
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared, trial))
 

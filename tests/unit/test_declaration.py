@@ -72,7 +72,7 @@ def test_a_missing_included_file_is_told_with_the_line_that_includes_it() -> Non
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    files = {"a.txt": "-r b.txt\n./lib\n", "pyproject.toml": PYPROJECT}
+    files = {"a.txt": "-r b.txt\n../lib\n", "pyproject.toml": PYPROJECT}
 
     error = wrong(files, requirements=["a.txt", "c.txt"], pyproject={"extras": "trian"})
 
@@ -152,13 +152,22 @@ def test_names_of_extras_are_compared_as_the_standard_says() -> None:
     assert declared({"pyproject.toml": text}, pyproject={"extras": "deep-learning"}).extras
 
 
+@pytest.mark.parametrize("line", ["x-1.0-py3-none-any.whl", "./x.tar.gz", "-f wheels"])
+def test_a_local_archive_is_not_supported(line: str) -> None:
+    assert isinstance(wrong({"a.txt": line}, requirements="a.txt"), NotSupported)
+
+
 @pytest.mark.parametrize(
     "line",
-    ["./lib", "../lib", "-e ./lib", "-e lib", "/opt/lib", "file:///opt/x.whl", "lib/x",
-     "x @ file:///opt/x", "x-1.0-py3-none-any.whl", "--editable=lib", "-f wheels"],
+    ["../lib", "-e ..", "/opt/lib", "-e /opt/lib", "~/lib", "file:///opt/x.whl", "x @ file:lib",
+     "x @ ../lib", "x @ /opt/lib", "./a/../../lib"],
 )  # fmt: skip
-def test_a_package_at_a_local_path_is_not_supported(line: str) -> None:
-    assert isinstance(wrong({"a.txt": line}, requirements="a.txt"), NotSupported)
+def test_a_path_outside_of_the_project_is_refused(line: str) -> None:
+    error = wrong({"a.txt": f"numpy\n{line}"}, requirements="a.txt")
+
+    assert "is outside of the project" in str(error)
+    assert error.problems[0].where == "a.txt:2"
+    assert "./libs/x" in (error.problems[0].hint or "")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +185,7 @@ def test_what_is_not_local_is_left_to_the_resolver(line: str) -> None:
     [
         ("a.txt", "-e .", "pyproject: true"),
         ("a.txt", ".", "pyproject: true"),
-        ("needs/a.txt", "-e ..", "pyproject: true"),
+        ("needs/a.txt", "-e ./", "pyproject: true"),
         ("a.txt", "-e .[train]", "pyproject: {extras: [train]}"),
     ],
 )
@@ -205,7 +214,11 @@ def test_an_option_among_inline_packages_is_refused() -> None:
         ("[tool.x]\n", ProjectError, "no [project] table"),
         ("[tool.poetry]\n", NotSupported, "[tool.poetry]"),
         ('[project]\nname = "x"\ndynamic = ["dependencies"]\n', NotSupported, "dynamic"),
-        ('[project]\nname = "x"\n[tool.uv.sources]\ny = {path = "y"}\n', NotSupported, "sources.y"),
+        (
+            '[project]\nname = "x"\n[tool.uv.sources]\ny = {path = "../y"}\n',
+            ProjectError,
+            "outside",
+        ),
         ('[project]\nname = "x"\n[tool.uv.workspace]\n', NotSupported, "workspace"),
     ],
 )

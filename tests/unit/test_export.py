@@ -58,7 +58,7 @@ own @ git+https://host/own.git@c0ffee#subdirectory=sub
 plain @ git+/repo@
 packed @ https://host/packed.zip \\
     --hash=sha256:{A}
-beside @ ../beside
+./beside
 lost @{" "}
 """
     )
@@ -87,3 +87,14 @@ def test_a_bill_of_materials_names_every_file() -> None:
 def test_what_is_no_lockfile_is_said_to_be_none(export: object) -> None:
     with pytest.raises(EnvironmentFailed, match="damaged"):
         export("packages = 3")  # type: ignore[operator] # one of two functions
+
+
+def test_a_commit_is_named_for_who_reads_the_bill() -> None:
+    vcs = '{ type = "git", url = "https://host/own.git", commit-id = "c0ffee" }'
+    lock = f'lock-version = "1.0"\n[[packages]]\nname = "own"\nversion = "1.0"\nvcs = {vcs}\n'
+
+    [component] = json.loads(cyclonedx(lock, "wine"))["components"]
+
+    assert component["purl"] == (
+        "pkg:pypi/own@1.0?vcs_url=git%2Bhttps%3A%2F%2Fhost%2Fown.git%40c0ffee"
+    )

@@ -186,4 +186,37 @@ def test_demanded_hashes_that_no_file_has_are_named() -> None:
 
 
 def test_the_digests_of_all_files_are_told_for_each_package() -> None:
-    assert pylock.archives(LOCK) == [frozenset({"a" * 64}), frozenset({"b" * 64})]
+    commit = pylock.Repository("https://host/tool", "c0ffee").digest
+
+    assert pylock.archives(LOCK) == [
+        frozenset({"a" * 64}), frozenset({commit}), frozenset({"b" * 64})
+    ]  # fmt: skip
+
+
+def test_a_commit_is_the_same_for_whoever_has_a_password() -> None:
+    plain = pylock.Repository("https://host/tool", "c0ffee")
+
+    assert plain._replace(url="https://me:hush@host/tool").digest == plain.digest
+    assert plain._replace(commit="c0ffe0").digest != plain.digest
+    assert plain._replace(below="sub").digest != plain.digest
+
+
+def test_commits_of_one_version_are_different_environments() -> None:
+    one = LOCK.replace('name = "tool"\n', 'name = "tool"\nversion = "1.0"\n')
+    other = one.replace("c0ffee", "facade0123456789")
+
+    assert pylock.identity(one) != pylock.identity(other)
+    assert pylock.packages(other)["tool"] == "1.0 (facade012345)"
+    assert pylock.difference(one, other) == [("tool", "1.0 (c0ffee)", "1.0 (facade012345)")]
+
+
+def test_folders_of_the_project_are_told_by_their_paths() -> None:
+    made = '[[packages]]\nname = "lib"\ndirectory = { path = "libs/a", editable = true }\n'
+    lock = pylock.below_locks(LOCK + made)
+
+    assert 'path = "../libs/a"' in lock
+    assert pylock.below_locks(lock) == lock.replace("../libs/a", "../../libs/a")
+    assert pylock.packages(lock)["lib"] == "./libs/a"
+    assert pylock.local(lock, ["libs/a"]) == []
+    assert pylock.local(lock, ["libs/b"]) == ["lib"]
+    assert pylock.identity(lock) != pylock.identity(lock.replace(", editable = true", ""))

@@ -25,6 +25,7 @@ def test_what_a_run_is_of_another_one(
 
 def test_a_line_has_no_end_without_a_difference() -> None:
     assert in_a_line(a_run(rerun_of="r1")) == "rerun of r1"
+    assert in_a_line(a_run(rerun_of="r1", resume_of="r2")) == "resumes r2"
     assert in_a_line(a_run(rerun_of="r1", variation=("lr",))) == "variation of r1: lr"
     assert in_a_line(a_run()) == ""
 

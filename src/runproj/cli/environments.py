@@ -22,8 +22,8 @@ from runproj.engine.lock import (
 from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.lock.container import NO_CODE, Code
+from runproj.lock.declaration import uses_code
 from runproj.record.events import Progress
-from runproj.spec.environment import DockerEnvironment
 from runproj.spec.suggest import did_you_mean
 
 _ALL = "*"
@@ -53,9 +53,10 @@ def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, Locka
 
 
 def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
-    """Return the code that images are built from, where one is."""
+    """Return the code that images and packages are built from, where some are."""
+    read = app.project_files(project).read
     for one in environments:
-        if isinstance(one, DockerEnvironment) and one.build is not None:
+        if uses_code(one, read):
             return project.preparer(dict(os.environ), LiveReporter(quiet=True), "auto").code()
     return NO_CODE
 
@@ -174,25 +175,34 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
-        shown = [documents.BuiltDocument.of(one) for one in found]
-        used = [documents.ImageDocument.of(one) for one in images]
-        print(documents.as_text(documents.EnvironmentsResult(environments=shown, images=used)))
+        shown = [documents.BuiltDocument.of(one, image=None, id=None) for one in found]
+        shown += [
+            documents.BuiltDocument.of(one, kind="docker", path=None, python=None, packages=None)
+            for one in images
+        ]
+        shown.sort(key=lambda one: -one.used_at)
+        print(documents.as_text(documents.EnvironmentsResult(environments=shown)))
         return 0
     if not found and not images:
         print("no environments")
         return 0
     now = time.time()
     rows = [
-        (one.key[:12], f"Python {one.python}", f"{one.packages} packages", size(one.size),
+        (one.key[:12], one.kind, f"Python {one.python}" if one.python else "no Python",
+         _counted(one.packages), size(one.size),
          f"used {duration(max(0.0, now - one.used_at))} ago", one.path)
         for one in found
     ] + [
-        (one.key[:12], "image", one.id.rpartition(":")[2][:12], size(one.size),
+        (one.key[:12], "docker", one.id.rpartition(":")[2][:12], "", size(one.size),
          f"used {duration(max(0.0, now - one.used_at))} ago", one.image)
         for one in images
     ]  # fmt: skip
     print(table(rows, indent=""), end="")
     return 0
+
+
+def _counted(packages: int) -> str:
+    return "1 package" if packages == 1 else f"{packages} packages"
 
 
 @env.command("build")

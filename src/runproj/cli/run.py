@@ -35,6 +35,25 @@ _PLANNING = [
 _DECIDING = [
     click.option("-f", "--force", is_flag=True, help="Execute every step."),
     click.option("--no-cache", "force", is_flag=True, hidden=True),
+    click.option(
+        "--force-step", "forced", multiple=True, metavar="STEP", help="Execute this step."
+    ),
+    click.option(
+        "--from",
+        "start",
+        multiple=True,
+        metavar="STEP",
+        help="Only STEP and what comes after it; what they need must be current.",
+    ),
+    click.option(
+        "--until", multiple=True, metavar="STEP", help="Only STEP and what comes before it."
+    ),
+    click.option(
+        "--skip",
+        multiple=True,
+        metavar="STEP",
+        help="Do not execute STEP; where it is needed, its result must be current.",
+    ),
     click.option("--locked", is_flag=True, help="Fail when a lock is missing or stale."),
     click.option("--frozen", is_flag=True, help="Use the locks of the project unchecked."),
     click.option("--trace", is_flag=True, help="Observe which files the steps read."),
@@ -108,9 +127,11 @@ def request_of(options: Mapping[str, Any], steps: tuple[str, ...]) -> Request:
     variables = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
     given = _given(options)._replace(variables=variables)
     return Request(
-        options["entry_point"], given, steps, options.get("force", False),
+        options["entry_point"], given, (*steps, *options.get("until", ())),
+        options.get("force", False),
         options.get("environment") == "system", options.get("trace", False),
         options.get("hermetic", False), audit_of(options),
+        options.get("start", ()), options.get("skip", ()), options.get("forced", ()),
     )  # fmt: skip
 
 
@@ -404,6 +425,41 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
     else:
         print(judged.verdict_text(past, verdict, stdout_style(), current_code=True), end="")
     return judged.exit_code(verdict, strict=False)
+
+
+@click.command("resume")
+@click.argument("run_name", metavar="RUN", default="latest")
+@click.option(
+    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+)
+@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@executing
+@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@offline_option
+@json_option
+@place_options
+def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's options
+    """Go on with a RUN (default: the latest) that failed, was interrupted or killed.
+
+    Code, locks, values and inputs are those of the record, whatever became of the project since;
+    what is done is not done again. After a change of the project, 'runproj run' does the same with
+    the code of today.
+    """
+    store = app.find_store(str(Path.cwd()), options["store"])
+    past = store.lookup.run(run_name)
+    reporter = LiveReporter(quiet=options["quiet"])
+    if past.status == "running":
+        raise UsageError(
+            f"the run {past.id} goes on", hint=f"'runproj logs {past.id} -f' shows what it does"
+        )
+    if past.status == "succeeded":
+        from runproj.record.events import Progress  # noqa: PLC0415 -- lazy
+
+        reporter.report(Progress(past.id, "the run came to its end: there is nothing to do"))
+        return _close(past, store, as_json=options["as_json"])
+    how = _how(past, {**options, "name": past.name})
+    done = app.resume(store, past, dict(os.environ), reporter, how)
+    return _close(done, store, as_json=options["as_json"])
 
 
 @click.command("verify")

@@ -1,5 +1,6 @@
 """The commands that look at past runs: list, show, logs, get."""
 
+import json
 import os
 import sys
 import time
@@ -79,15 +80,27 @@ def _time(text: str) -> str:
 @click.command("show")
 @click.argument("name", metavar="RUN[/STEP]", default="latest")
 @click.option("--diff", "differing", is_flag=True, help="Only what differs from the run before.")
+@click.option("--timing", is_flag=True, help="When each step ran, what it used, the critical path.")
+@click.option(
+    "--trace-file",
+    metavar="FILE",
+    help="Write the times for chrome://tracing or Perfetto; - is the terminal.",
+)
 @json_option
 @place_options
-def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int:
+def show(
+    name: str, store: str | None, trace_file: str | None, *, differing: bool, timing: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Show a run, or a step of it.
 
     RUN is an id, the beginning of one, a name, latest or latest~1.
     """
     opened = _store(store)
     run, step = opened.lookup.split(name)
+    if timing or trace_file is not None:
+        _show_timing(run, trace_file, shown=timing, as_json=as_json)
+        return 0
     if differing:
         _show_difference(opened, _previous(opened, run), run, patch=False, as_json=as_json)
         return 0
@@ -120,6 +133,34 @@ def show(name: str, store: str | None, *, differing: bool, as_json: bool) -> int
         else:
             print(step_text(run, step, style), end="")
     return 0
+
+
+def _show_timing(run: Run, trace_file: str | None, *, shown: bool, as_json: bool) -> None:
+    from runproj.record.timing import chrome_trace, timing  # noqa: PLC0415 -- lazy
+
+    if trace_file is not None:
+        _write(trace_file, json.dumps(chrome_trace(run)) + "\n")
+    if not shown:
+        return
+    found = timing(run)
+    if as_json:
+        from runproj.cli.render.documents import as_text, timing_result  # noqa: PLC0415 -- lazy
+
+        print(as_text(timing_result(run, found)))
+    else:
+        from runproj.cli.render.timing import timing_text  # noqa: PLC0415 -- lazy
+
+        print(timing_text(found, stdout_style()), end="")
+
+
+def _write(path: str, text: str) -> None:
+    if path == "-":
+        print(text, end="")
+        return
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"it cannot be written: {error.strerror}", where=path) from error
 
 
 def _parent(store: app.Store, run: Run) -> Run | None:

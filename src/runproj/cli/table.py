@@ -5,6 +5,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("runproj.cli.project:check", "Say everything that is wrong with a project."),
     "run": ("runproj.cli.run:run", "Run a project: runproj run . -P lr=0.01"),
     "rerun": ("runproj.cli.run:rerun", "Do a past run again from its record."),
+    "resume": ("runproj.cli.run:resume", "Go on with a run that did not come to its end."),
     "verify": ("runproj.cli.run:verify", "Do a run again and judge what came out."),
     "list": ("runproj.cli.runs:list_runs", "List past runs."),
     "show": ("runproj.cli.runs:show", "Show a run or a step of it."),

@@ -7,6 +7,7 @@ from runproj.errors import StoreError
 from runproj.model import from_json
 from runproj.ports import ObjectStore
 from runproj.record.observation import Observation
+from runproj.record.program import replaced
 from runproj.record.run import Host, StepRun
 
 _OURS = ("RUNPROJ_", "TMPDIR", "GIT_CEILING_DIRECTORIES")
@@ -34,6 +35,9 @@ class Detective(NamedTuple):
         yield from self._undeclared(old, new)
         for name, before, after in changed_variables(old.variables, new.variables):
             yield f"the variable {name}: {before} → {after}"
+        if old.environment is not None and new.environment is not None:
+            for program in replaced(old.environment.programs, new.environment.programs):
+                yield f"the program {program.text}"
         for field in _MACHINE if then is not None else ():
             was, is_now = getattr(then, field), getattr(now, field)
             if was != is_now:

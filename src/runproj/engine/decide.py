@@ -1,16 +1,17 @@
 """Whether a step must execute, and why."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from runproj.engine.supply import Supply
-from runproj.errors import StoreError
+from runproj.errors import Problem, StoreError, UsageError
 from runproj.lock.formats import format_of
 from runproj.model import from_json
 from runproj.plan import reasons as explaining
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
 from runproj.plan.plan import EnvironmentPin, Plan, PlannedStep, Reason
+from runproj.plan.selection import is_one_of
 from runproj.ports import ObjectStore, RunStore, SourceControl
 from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
@@ -35,9 +36,10 @@ class Judged(NamedTuple):
 class Decider:
     """Decides about the steps of one plan.
 
-    ``force`` executes every step; ``project`` is the name under which the store knows it; ``look``
-    tells what stands at a path of the machine now; ``audit`` executes some steps that could be
-    taken.
+    ``force`` executes every step, ``forced`` names some; what is ``held`` does not execute.
+    ``project`` is the name under which the store knows it; ``look`` tells what stands at a path of
+    the machine now; ``audit`` executes some steps that could be taken. ``prior`` are step runs of a
+    run that is resumed: what is done there is not done again.
     """
 
     plan: Plan
@@ -51,6 +53,9 @@ class Decider:
     look: Callable[[str], str | None]
     force: bool = False
     audit: Audit | None = None
+    forced: Collection[str] = ()
+    held: Collection[str] = ()
+    prior: Mapping[str, StepRun] = field(default_factory=dict)
     _digests: dict[tuple[str, ...] | None, str] = field(default_factory=dict)
     _lasts: dict[str, tuple[str, StepRun] | None] = field(default_factory=dict)
     _sources: dict[tuple[str, ...] | None, SeenSource] = field(default_factory=dict)
@@ -59,28 +64,63 @@ class Decider:
         self.pins: Mapping[str, EnvironmentPin] = {pin.name: pin for pin in self.plan.environments}
 
     def decide_all(self) -> dict[str, Judged]:
-        """Decide as far as it can be known before anything executes."""
+        """Decide as far as it can be known before anything executes.
+
+        Raises:
+            UsageError: a step that is held has no current result.
+        """
         judged: dict[str, Judged] = {}
         done: dict[str, StepRun] = {}
         for step in self.plan.steps:
             open_ = [name for name in step.after if name not in done]
-            if open_ and step.cache and not self.force:
+            certain = self._is_forced(step) or not step.cache
+            if open_ and not (certain and step.name not in self.prior):
                 reason = Reason(kind="upstream", name=open_[0])
                 judged[step.name] = Judged(Decision(step.name, "pending", (reason,)))
                 continue
             judged[step.name] = one = self.decide(step, done) if not open_ else self._must(step)
             if one.known is not None and one.decision.action == "cached":
                 done[step.name] = one.known
+        if self.held:
+            self._check_held(judged)
         return judged
 
+    def _check_held(self, judged: Mapping[str, Judged]) -> None:
+        problems = []
+        for name in (one.name for one in self.plan.steps if one.name in self.held):
+            decision = judged[name].decision
+            if decision.action == "cached" or {one.name for one in decision.reasons} & {*self.held}:
+                continue
+            needs = f"the step {name!r} is left out"
+            for step in self.plan.steps:
+                for item in step.inputs:
+                    if item.step == name and step.name not in self.held:
+                        needs = f"the step {step.name!r} needs {item.path}, which {name!r} makes"
+                        break
+            problems.append(
+                Problem(
+                    f"{needs}; it has no current result: {decision.text}",
+                    hint=f"let {name!r} run, too",
+                )
+            )
+        if problems:
+            raise UsageError.of(problems)
+
+    def _is_forced(self, step: PlannedStep) -> bool:
+        return step.name not in self.held and (self.force or is_one_of(step.name, self.forced))
+
     def _must(self, step: PlannedStep) -> Judged:
-        kind = Reason(kind="forced") if self.force else Reason(kind="uncached")
+        kind = Reason(kind="forced") if self._is_forced(step) else Reason(kind="uncached")
         return Judged(Decision(step.name, "run", (kind,)))
 
     def decide(self, step: PlannedStep, done: Mapping[str, StepRun]) -> Judged:
         """Decide about a step when all steps before it are ``done``."""
         now = self.fingerprint(step, done)
-        if self.force or not step.cache:
+        if self._is_prior(step, now):
+            prior = self.prior[step.name]
+            reason = Reason(kind="resumed", name=(prior.cached_from or "").partition("/")[0])
+            return Judged(Decision(step.name, "cached", (reason,)), now, prior)
+        if self._is_forced(step) or (not step.cache and step.name not in self.held):
             return Judged(self._must(step).decision, now)
         obstacles: list[Reason] = []
         looks_outside = False
@@ -95,13 +135,24 @@ class Decider:
             if obstacle is None:
                 reason = Reason(kind="unchanged" if same else "unread", name=run_id)
                 taken = known.replace(cached_from=f"{run_id}/{known.name}", audited=None)
-                if self.audit is not None and self.audit.takes(step.name):
+                audited = self.audit is not None and self.audit.takes(step.name)
+                if audited and step.name not in self.held:
                     reason = Reason(kind="audit", name=run_id)
                     return Judged(Decision(step.name, "run", (reason,)), now, taken)
                 return Judged(Decision(step.name, "cached", (reason,)), now, taken)
             obstacles.append(obstacle)
         reasons = tuple(obstacles[:1]) or self._reasons(step, now)
         return Judged(Decision(step.name, "run", reasons), now)
+
+    def _is_prior(self, step: PlannedStep, now: Fingerprint) -> bool:
+        """Tell whether the run that is resumed has done a step, with what it gets now."""
+        prior = self.prior.get(step.name)
+        return (
+            prior is not None
+            and prior.fingerprint is not None
+            and prior.fingerprint.digest == now.digest
+            and self._obstacle(step, prior) is None
+        )
 
     def _is_unread(self, step: PlannedStep, known: StepRun) -> bool:
         """Tell whether all that a step run saw of the source is as it was."""

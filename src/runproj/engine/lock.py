@@ -114,7 +114,7 @@ def lock_environment(
         backends: the kinds of environment.
         upgrade: packages to upgrade; None means all of them.
         say: told about progress.
-        code: what an image may be built from.
+        code: what images and packages of the project may be built from.
 
     Raises:
         EnvironmentFailed: it cannot be resolved.

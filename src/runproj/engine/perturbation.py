@@ -155,6 +155,14 @@ def stopped_clock(machine: Machine, at: str) -> Perturbation | None:
     return stopped._replace(variables={**stopped.variables, "FAKETIME_FMT": "%s"})
 
 
+def right_clock(machine: Machine) -> Trial:
+    """Return a clock that is right, had as another one is; nothing where that cannot be had.
+
+    What differs under it differs because of libfaketime, not because of the time.
+    """
+    return () if machine.faketime is None else (_other_time("right clock", machine, "+0"),)
+
+
 def held_workspace() -> Perturbation:
     """Return workspaces at one path for all repeats that have it."""
     return Perturbation("held workspace path", place="held")

@@ -43,7 +43,7 @@ class Pinner(NamedTuple):
     def pin(self, name: str, environment: Environment, read: Read, code: Code = NO_CODE) -> Pinned:
         """Pin an environment; ``read`` returns the text of a file of the project.
 
-        An image may be built from ``code``.
+        Images and packages may be built from ``code``.
 
         Raises:
             LockStale: ``--locked`` or ``--frozen``, and the project's lock does not serve.
@@ -116,7 +116,7 @@ class Pinner(NamedTuple):
 
 
 _FIELD = re.compile(
-    r"(packages|pyproject|requirements|file|channels|dependencies|image|build|volumes|shm_size)"
+    r"(packages|pyproject|requirements|constraints|no_binary|platforms|file|channels|dependencies|image|build|volumes|shm_size)"
     r"(?:\[(\d+)\])?"
 )
 
@@ -147,7 +147,7 @@ def _pointed(name: str, problem: Problem, point: Point) -> Problem:
 def code_of(
     project: Project, project_file: str, snapshot: SourceSnapshot, manifest: Mapping[str, str]
 ) -> Code:
-    """Return the code that an image may be built from; ``manifest`` has the project's files."""
+    """Return what images and packages may be built from; ``manifest`` has the project's files."""
     locks = {lockfile_path(name, one.kind) for name, one in project.environments.items()}
     files = {
         path: entry
@@ -171,8 +171,7 @@ def check_lockfiles(
     problems: list[Problem] = []
     for name, environment in environments.items():
         known = format_of(environment.kind)
-        built = isinstance(environment, DockerEnvironment) and environment.build is not None
-        if known is None or built:
+        if known is None or (isinstance(environment, DockerEnvironment) and environment.build):
             continue  # what an image is built from is known once there is a snapshot
         path = lockfile_path(name, environment.kind) or ""
         try:

@@ -9,16 +9,18 @@ from runproj.engine.pin import Pinned, Pinner, Read, code_of, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
 from runproj.lock.container import NO_CODE, Code
+from runproj.lock.declaration import uses_code
 from runproj.model import EMPTY
 from runproj.plan.binding import BoundValue, Folders, Given, Recorded, bind
 from runproj.plan.plan import Plan, PlannedStep
 from runproj.plan.planner import Facts, Planner
+from runproj.plan.selection import Selection, check_names, select
 from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceControl
 from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.source import SourceSnapshot
-from runproj.spec.environment import DockerEnvironment, Environment, SystemEnvironment
+from runproj.spec.environment import Environment, SystemEnvironment
 from runproj.spec.place import Point
 from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
@@ -28,8 +30,10 @@ class Request(NamedTuple):
     """What a user asks to run.
 
     ``steps`` chooses steps (with those they need); empty means all. ``force`` executes all of
-    them. ``system`` runs every step on the system, whatever its environment is. ``trace`` observes
-    and ``hermetic`` confines every step; ``audit`` executes some that need not execute.
+    them, ``forced`` names some. ``start`` are those to begin with, ``skip`` those that do not
+    execute, see :func:`runproj.plan.selection.select`. ``system`` runs every step on the system,
+    whatever its environment is. ``trace`` observes and ``hermetic`` confines every step; ``audit``
+    executes some that need not execute.
     """
 
     entry_point: str = "main"
@@ -40,6 +44,9 @@ class Request(NamedTuple):
     trace: bool = False
     hermetic: bool = False
     audit: Audit | None = None
+    start: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
 
 
 class Prepared(NamedTuple):
@@ -74,6 +81,7 @@ class Draft(NamedTuple):
     steps: tuple[PlannedStep, ...]
     hidden: tuple[str, ...]
     found: Mapping[str, Artifact]
+    held: frozenset[str] = frozenset()
 
 
 class Pins(Protocol):
@@ -153,7 +161,7 @@ class Preparer(NamedTuple):
             plan, draft.snapshot, self.project_name, self.platform,
             Supply(draft.manifest, given, self.objects),
             self.source, self.objects, self.runs, self.look, request.force,
-            request.audit,
+            request.audit, request.forced, draft.held,
         )  # fmt: skip
         return Prepared(
             self.project_name, self.project_file, draft.snapshot, plan, pinned, given, decider,
@@ -178,8 +186,14 @@ class Preparer(NamedTuple):
             self.project, entry_point, values, self._facts(manifest, found, keep=keep),
             system=request.system, trace=request.trace, hermetic=request.hermetic,
         )  # fmt: skip
-        steps = planner.plan(request.steps)
-        return Draft(entry_point, values, snapshot, manifest, steps, planner.hidden(), found)
+        chosen = Selection(planner.plan(request.steps))
+        check_names(chosen.steps, request.forced, "--force-step")
+        if request.start or request.skip:
+            chosen = select(chosen.steps, request.start, request.skip)
+        return Draft(
+            entry_point, values, snapshot, manifest, chosen.steps, planner.hidden(), found,
+            chosen.held,
+        )  # fmt: skip
 
     def _snapshot(self) -> SourceSnapshot:
         if self.past is not None and self.past.snapshot is not None:
@@ -249,7 +263,7 @@ class Preparer(NamedTuple):
         return self.objects.put(place, origin) if keep and artifact is not None else artifact
 
     def code(self) -> Code:
-        """Return the code that images are built from, as it is now."""
+        """Return the code that images and packages are built from, as it is now."""
         snapshot = self._snapshot()
         manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
         return code_of(self.project, self.project_file, snapshot, manifest)
@@ -260,7 +274,7 @@ class Preparer(NamedTuple):
             declared = None if system else self.project.environments.get(name)
             environment = declared or SystemEnvironment(kind="system")
             code = NO_CODE
-            if isinstance(environment, DockerEnvironment) and environment.build is not None:
+            if uses_code(environment, self.files.read):
                 code = code_of(self.project, self.project_file, draft.snapshot, draft.manifest)
             pinned[name] = self.pin(name, environment, code)
         return pinned

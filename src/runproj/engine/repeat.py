@@ -4,7 +4,7 @@ The repeats of the whole run find what flips. What makes it flip is found by rep
 that flips, which gets what the steps before it made when the run was recorded.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -60,8 +60,20 @@ class Seen(NamedTuple):
 
 
 class _Evidence(NamedTuple):
+    """What was seen in the repeat ``run``; ``verdict`` where it was one of the whole run."""
+
+    run: str
     trial: Trial
     seen: Mapping[Item, Seen]
+    verdict: Verdict | None = None
+
+    def without(self, gone: Collection[Item], name: str) -> "_Evidence":
+        """Leave out some outputs of a step, and what follows from nothing else."""
+        left = {item: one for item, one in self.seen.items() if item not in gone}
+        if not any(one.likeness == "different" for item, one in left.items() if item.step == name):
+            left = {item: one for item, one in left.items() if one.source != name}
+        out = self.seen.keys() - left.keys()
+        return self._replace(seen=left, verdict=self.verdict and _reduced(self.verdict, out))
 
 
 @dataclass
@@ -69,7 +81,8 @@ class Repeater:
     """Repeats one run; call :meth:`verify` once.
 
     ``repeat`` does a run again, or one step of it, in a trial. ``stopped`` returns a clock that
-    stands still at a time, where that can be had. ``say`` takes a line about progress.
+    stands still at a time, where that can be had; ``right`` is one that is right, but had by the
+    same means. ``say`` takes a line about progress.
     """
 
     verifier: Verifier
@@ -77,11 +90,13 @@ class Repeater:
     perturbations: Trial
     unperturbed: tuple[str, ...]
     stopped: Callable[[str], Perturbation | None]
+    right: Trial
     say: Callable[[str], None]
     _repeats: list[Repeat] = field(default_factory=list)
     _evidence: list[_Evidence] = field(default_factory=list)
     _tried: dict[tuple[object, ...], StepRun | None] = field(default_factory=dict)
     _useless: dict[str, str] = field(default_factory=dict)
+    _distorted: dict[str, str] = field(default_factory=dict)
 
     def verify(self, past: Run, times: int) -> Annotation:
         """Repeat a run, and keep with it the worst verdict, and a label for each output.
@@ -91,7 +106,8 @@ class Repeater:
         """
         self.past = checked(past)
         try:
-            verdicts = [self._round(trial) for trial in rounds(self.perturbations, times)]
+            for trial in rounds(self.perturbations, times):
+                self._round(trial)
         except (CannotRerun, EnvironmentFailed) as error:
             said = Annotation(kind="verdict", verdict=self.verifier.cannot(error))
             self.verifier.annotations.annotate(past.id, said)
@@ -100,9 +116,11 @@ class Repeater:
         stability = Stability(
             labels=labels,
             repeats=tuple(self._repeats),
-            unperturbed=(*self.unperturbed, *self._useless.values()),
-        )
-        verdict = _overall(past, verdicts, labels)
+            unperturbed=(
+                *self.unperturbed, *self._useless.values(), *self._distorted.values(),
+            ),
+        )  # fmt: skip
+        verdict = _overall(past, self._evidence, labels)
         said = Annotation(kind="stability", verdict=verdict, stability=stability)
         for run_id, taken in _origins(past, labels).items():
             about = Annotation(kind="stability", stability=Stability(labels=taken))
@@ -112,7 +130,7 @@ class Repeater:
 
     # ── the repeats of the whole run ─────────────────────────────────────────────────────────────
 
-    def _round(self, trial: Trial) -> Verdict:
+    def _round(self, trial: Trial) -> None:
         trial = tuple(one for one in trial if one.name not in self._useless)
         self.say(f"repeat with {', '.join(names(trial)) or 'nothing'} perturbed")
         again = self.repeat(self.past, None, trial)
@@ -124,15 +142,15 @@ class Repeater:
                 "not every program takes"
                 for one in fragile
             }
-            return self._round(trial)
+            self._round(trial)
+            return
         verdict = self.verifier.judge(self.past, again)
         self._repeats.append(Repeat(run=again.id, perturbed=names(trial), word=verdict.word))
         seen: dict[Item, Seen] = {}
         sources = dict(self._sources(again))
         for step in self.past.plan.steps:
             seen |= self._seen(step, again.step(step.name), sources.get(step.name))
-        self._evidence.append(_Evidence(trial, seen))
-        return verdict
+        self._evidence.append(_Evidence(again.id, trial, seen, verdict))
 
     def _sources(self, again: Run) -> Iterator[tuple[str, str]]:
         """Yield the steps whose inputs are not what they were, with the step where that began."""
@@ -179,7 +197,9 @@ class Repeater:
         causes: dict[Item, str] = {}
         while open_ := [item for item in self._items() if item not in causes and self._own(item)]:
             for item in open_:
-                causes[item] = self._cause(item)
+                cause = self._cause(item)
+                if cause is not None:
+                    causes[item] = cause
         for item in self._items():
             saw = [one.seen[item] for one in self._evidence if item in one.seen]
             different = [one for one in saw if one.likeness == "different"]
@@ -208,10 +228,12 @@ class Repeater:
 
     # ── what makes a step flip ───────────────────────────────────────────────────────────────────
 
-    def _cause(self, item: Item) -> str:
-        """Name what makes something flip, by repeats of its step."""
+    def _cause(self, item: Item) -> str | None:
+        """Name what makes something flip, by repeats of its step; None: nothing that counts."""
         step = self.past.plan.step(item.step)
         flips = [applied(one.trial, step) for one in self._own(item)]
+        if not flips:  # it went with another output of its step
+            return None
         if not all(flips) or self._flips(item, ()):
             return self._plain_cause(item)
         culprits = self._culprits(item, flips[0])
@@ -219,7 +241,51 @@ class Repeater:
             return self._untied(item)
         if self._flips(item, (), 1):
             return self._plain_cause(item)
+        if CLOCK in names(culprits):
+            return self._clock_cause(item, culprits)
         return " with ".join(names(culprits))
+
+    def _clock_cause(self, item: Item, culprits: Trial) -> str | None:
+        """Tell whether it is the clock that makes something flip, or what changes the clock.
+
+        Then all that was seen under another clock does not count, and is tried without.
+        """
+        others = _clockless(culprits)
+        if others and self._flips(item, others):
+            return " with ".join(names(others))
+        right = (*others, *self.right)
+        flips = [self._flips(item, right, number) for number in range(_TWICE)]
+        if not any(flips):
+            return " with ".join(names(culprits))
+        if self._flips(item, (), _TWICE):  # the right time goes on meanwhile
+            return self._plain_cause(item)
+        if not all(flips):
+            return self._untied(item)
+        self._forget(item.step, right)
+        return None
+
+    def _forget(self, name: str, right: Trial) -> None:
+        """Let nothing count that a step did under another clock, where the right one flips it.
+
+        What was perturbed along with the clock is tried again: for the step without the clock, for
+        the steps after it alone, so that they get what they got in the recorded run.
+        """
+        self._distort(name)
+        gone = {item for item in self._items() if item.step == name and self._flips(item, right)}
+        again: dict[str, list[Trial]] = {}
+        for number, one in enumerate(self._evidence):
+            if CLOCK in names(one.trial):
+                left = self._evidence[number] = one.without(gone, name)
+                for step in dict.fromkeys(item.step for item in one.seen.keys() - left.seen.keys()):
+                    again.setdefault(step, []).append(one.trial)
+        for step, trials in again.items():
+            planned = self.past.plan.step(step)
+            for trial in _widest(trials):
+                tried = _clockless(trial) if step == name else trial
+                self._try(step, applied(tried, planned), 0)
+
+    def _distort(self, name: str) -> None:
+        self._distorted[name] = f"{CLOCK}: libfaketime itself changes what the step {name!r} does"
 
     def _culprits(self, item: Item, trial: Trial) -> Trial:
         """Halve a trial as long as one of its halves makes something flip; the first is the one.
@@ -256,17 +322,29 @@ class Repeater:
             if not self._works(item, clock):
                 return _PLAIN
             then = not any(self._flips(item, clock, number) for number in range(_TWICE))
-            return CLOCK if then else f"{_PLAIN}: something outside"
+            return self._stopped_cause(item, clock) if then else f"{_PLAIN}: something outside"
         held = (held_workspace(),)
         if self._agree(item, held, _THRICE):
             return WORKSPACE
         if not self._works(item, clock):
             return _PLAIN
         if self._agree(item, clock, _THRICE):
-            return CLOCK
+            return self._stopped_cause(item, clock)
         if self._agree(item, (*clock, *held), _THRICE):
-            return f"{CLOCK} with {WORKSPACE}"
+            return self._stopped_cause(item, clock, held)
         return _CHANCE
+
+    def _stopped_cause(self, item: Item, clock: Trial, held: Trial = ()) -> str:
+        """Name a clock, unless the right time by the same means comes to what a stopped one does.
+
+        That depends on no time, but is not what the step does otherwise.
+        """
+        step = self.past.plan.step(item.step)
+        stopped, right = (self._try(item.step, (*one, *held), 0) for one in (clock, self.right))
+        if self._like(item, self.verifier, step, stopped, right):
+            self._distort(item.step)
+            return _PLAIN
+        return f"{CLOCK} with {WORKSPACE}" if held else CLOCK
 
     def _clock(self, name: str) -> Trial:
         """Return a clock that stands still when a step started, if it can have one."""
@@ -291,15 +369,14 @@ class Repeater:
         """Tell whether some trials of a step alone make the same of something."""
         step = self.past.plan.step(item.step)
         first, *others = (self._try(item.step, trial, number) for number in range(count))
-        return all(
-            one is not None and one.done and self._like(item, self.verifier, step, first, one)
-            for one in others
-        )
+        return all(self._like(item, self.verifier, step, first, one) for one in others)
 
     @staticmethod
     def _like(
-        item: Item, verifier: Verifier, step: PlannedStep, a: StepRun | None, b: StepRun
+        item: Item, verifier: Verifier, step: PlannedStep, a: StepRun | None, b: StepRun | None
     ) -> bool:
+        if b is None or not b.done:
+            return False
         judged = Judge(verifier.objects).step(step, a, b)
         return all(one.path != item.path or one.likeness != "different" for one in judged)
 
@@ -323,7 +400,7 @@ class Repeater:
         word = worst(one.likeness for one in seen.values())
         self._repeats.append(Repeat(run=again.id, perturbed=names(trial), word=word, step=name))
         if all(one.name in names(self.perturbations) for one in trial):
-            self._evidence.append(_Evidence(trial, seen))
+            self._evidence.append(_Evidence(again.id, trial, seen))
         return new
 
 
@@ -331,25 +408,70 @@ def _digests(step: StepRun) -> set[tuple[str, str]]:
     return {(one.path, one.sha256) for one in step.inputs}
 
 
-def _overall(past: Run, verdicts: Sequence[Verdict], labels: Sequence[OutputLabel]) -> Verdict:
-    """Return the worst of several verdicts, with the worst that was judged of each output."""
-    word = worst(one.word for one in verdicts if one.word != "cannot rerun")
+def _clockless(trial: Trial) -> Trial:
+    return tuple(one for one in trial if one.name != CLOCK)
+
+
+def _widest(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that are no part of another one."""
+    return [one for one in trials if not any({*names(one)} < {*names(other)} for other in trials)]
+
+
+def _reduced(verdict: Verdict, gone: Collection[Item]) -> Verdict:
+    """Return a verdict in which some outputs do not count."""
+    left = tuple(one for one in verdict.judgements if Item(one.step, one.path) not in gone)
+    word = worst(one.likeness for one in left if one.likeness != "ignored")
+    word = "equivalent" if word == "identical" and verdict.notes else word
+    return verdict.replace(word=word, judgements=left)
+
+
+def _overall(past: Run, evidence: Sequence[_Evidence], labels: Sequence[OutputLabel]) -> Verdict:
+    """Return the worst of several verdicts, with the worst that was judged of each output.
+
+    What was only seen when its step was repeated alone counts as it was seen there, and what is
+    unstable is different.
+    """
+    verdicts = [one.verdict for one in evidence if one.verdict is not None]
     judged: dict[Item, Judgement] = {}
-    for verdict in verdicts:
-        for one in verdict.judgements:
-            item = Item(one.step, one.path)
-            if item not in judged or _WORSE[one.likeness] > _WORSE[judged[item].likeness]:
-                judged[item] = one
+    for one in (one for verdict in verdicts for one in verdict.judgements):
+        _keep_worse(judged, one)
+    alone: dict[Item, Judgement] = {}
+    for item, seen in (pair for one in evidence for pair in one.seen.items()):
+        if item not in judged:
+            _keep_worse(alone, _judgement(item, seen.likeness, seen.difference))
+    judged |= alone
+    unstable = [one for one in labels if one.label == "unstable"]
+    for label in unstable:
+        item = Item(label.step, label.path)
+        _keep_worse(judged, _judgement(item, "different", label.difference))
+    word = worst(
+        likeness
+        for likeness in (*(one.word for one in verdicts), *(x.likeness for x in judged.values()))
+        if likeness != "cannot rerun" and likeness != "ignored"  # noqa: PLR1714 -- for mypy
+    )
+    found = next((one for one in verdicts if one.word == word), None)
+    if found is None:  # it is another one only where a step was repeated alone
+        rerun = next(one.run for one in evidence if word in (x.likeness for x in one.seen.values()))
+        found = verdicts[0].replace(word=word, rerun=rerun)
     order = [step.name for step in past.plan.steps]
     judgements = tuple(sorted(judged.values(), key=lambda one: order.index(one.step)))
     different = [one.step for one in judgements if one.likeness == "different"]
     notes = dict.fromkeys(note for one in verdicts for note in one.notes)
-    unstable = (one.text for one in labels if one.label == "unstable")
-    return next(one for one in verdicts if one.word == word).replace(
+    return found.replace(
         judgements=judgements,
         first_different=different[0] if different else None,
-        notes=(*notes, *unstable),
+        notes=(*notes, *(one.text for one in unstable)),
     )
+
+
+def _judgement(item: Item, likeness: Likeness, difference: str | None) -> Judgement:
+    return Judgement(step=item.step, path=item.path, likeness=likeness, difference=difference)
+
+
+def _keep_worse(judged: dict[Item, Judgement], one: Judgement) -> None:
+    item = Item(one.step, one.path)
+    if item not in judged or _WORSE[one.likeness] > _WORSE[judged[item].likeness]:
+        judged[item] = one
 
 
 def _origins(past: Run, labels: Sequence[OutputLabel]) -> Mapping[str, tuple[OutputLabel, ...]]:

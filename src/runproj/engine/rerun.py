@@ -7,7 +7,7 @@ from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.pin import Pinned, as_lock
 from runproj.engine.prepare import Prepared
 from runproj.engine.supply import Supply
-from runproj.errors import CannotRerun, Problem, StoreError
+from runproj.errors import CannotRerun, NoSuchRun, Problem, StoreError, UsageError
 from runproj.lock.lock import Declaration
 from runproj.model import from_json
 from runproj.plan.plan import EnvironmentPin, Plan, Reason
@@ -68,6 +68,55 @@ class Rerunner(NamedTuple):
             {name: one for name, one in run.packages.items() if name in pinned},
         )  # fmt: skip
 
+    def resume(self, run: Run) -> Prepared:
+        """Prepare to go on with a run that did not come to its end: what is done is not done again.
+
+        A rerun executes what is left, as it would have; other runs take from the cache what is
+        current.
+
+        Raises:
+            UsageError: it ended, or it only shows whether outputs are stable.
+            CannotRerun: with everything that is missing.
+        """
+        if run.perturbed:
+            raise UsageError(
+                f"{run.id} was a repeat of 'verify --times', which is not resumed",
+                hint=f"runproj verify {run.rerun_of} --times …",
+            )
+        problems: list[Problem] = []
+        manifest = self.manifest(run, problems)
+        pinned = self.pinned(run.plan.environments, problems)
+        files = {artifact.path: artifact for artifact in run.inputs}
+        problems += self.missing(files.values())
+        if problems:
+            raise CannotRerun.of(problems)
+        decider = Decider(
+            run.plan, run.source, run.project, self.platform,
+            Supply(manifest, files, self.objects),
+            self.source, self.objects, self.runs, self.look,
+            force=(run.rerun_of is not None and not run.variation), prior=self._prior(run),
+        )  # fmt: skip
+        return Prepared(
+            run.project, run.project_file, run.source, run.plan,
+            pinned, files, decider, decider.decide_all(),
+            {name: one for name, one in run.packages.items() if name in pinned},
+        )  # fmt: skip
+
+    def _prior(self, run: Run) -> dict[str, StepRun]:
+        """Return what is done of a run, and of those that it went on with."""
+        found: dict[str, StepRun] = {}
+        one: Run | None = run
+        while one is not None:
+            for step in one.steps:
+                if step.done and step.reusable and step.name not in found:
+                    taken = step.cached_from or f"{one.id}/{step.name}"
+                    found[step.name] = step.replace(cached_from=taken, audited=None)
+            try:
+                one = None if one.resume_of is None else self.runs.load(one.resume_of)
+            except (NoSuchRun, StoreError):
+                one = None
+        return found
+
     def _made(self, run: Run, name: str, problems: list[Problem]) -> StepRun | None:
         """Return a step run whose outputs are given to the steps after it."""
         known = run.step(name)
@@ -105,7 +154,8 @@ class Rerunner(NamedTuple):
         try:
             return below(self.source.manifest(run.source.tree), run.source.project_path)
         except StoreError as error:
-            problems.append(Problem(f"the source snapshot is gone: {error}", run.source.tree))
+            why = f"the source snapshot is gone: {error}"
+            problems.append(Problem(why, run.source.tree, hint=error.problems[0].hint))
             return {}
 
     def _pinned(self, pin: EnvironmentPin, problems: list[Problem]) -> Pinned | None:

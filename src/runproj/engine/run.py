@@ -2,7 +2,7 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -39,6 +39,7 @@ from runproj.model import EMPTY, canonical
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import visible
 from runproj.plan.plan import PlannedStep, Reason
+from runproj.plan.programs import programs
 from runproj.ports import (
     Accesses,
     Archive,
@@ -74,6 +75,7 @@ from runproj.record.events import (
     Warned,
 )
 from runproj.record.outcome import Outcome
+from runproj.record.program import Program
 from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun, Trace
 from runproj.spec.paths import is_glob
 
@@ -129,7 +131,7 @@ class Runner:
     Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
     of steps that succeeded too. In a ``trial`` what must not matter is perturbed, and what comes
     out is taken by no other run. ``unstable`` returns what is said against the outputs of
-    ``RUN/STEP``.
+    ``RUN/STEP``. ``programs`` returns what names stand for on a PATH of the machine.
     ``keep_packages`` keeps the archives of packages in the store. ``capacity`` is what there is for
     steps that execute side by side; ``durations`` returns how many seconds the steps of a project's
     entry point took before, as far as that is known. What goes on beside a step that fails may
@@ -154,6 +156,7 @@ class Runner:
     trial: Trial | None = None
     unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
     durations: Callable[[str, str, Collection[str]], Mapping[str, float]] = lambda *_: EMPTY
+    programs: Callable[[Sequence[str], str], tuple[Program, ...]] = lambda *_: ()
     _at: str | None = None
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
@@ -425,6 +428,9 @@ class Runner:
                 key=self._environments[step.environment].key,
                 lock=pin.lock,
                 facts=self._facts[step.environment],
+                programs=self.programs(programs(argv), variables.get("PATH", ""))
+                if pin.kind == "system"
+                else (),
             ),
             inputs=(*given, *self._source_inputs(step, workspace)),
             started_at=timestamp(self.clock()),

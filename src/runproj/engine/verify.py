@@ -8,6 +8,7 @@ from runproj.engine.judge import Judge
 from runproj.errors import CannotRerun, EnvironmentFailed, RunprojError, UsageError
 from runproj.ports import Annotations, ObjectStore
 from runproj.record.compare import worst
+from runproj.record.program import replaced
 from runproj.record.run import Run
 from runproj.record.verdict import Annotation, Verdict
 
@@ -104,11 +105,15 @@ def checked(past: Run) -> Run:
 
 def _other_interpreters(past: Run, again: Run) -> Iterator[str]:
     """Yield what differs between the environments of then and now."""
-    said = set()
+    said = set[object]()
     for old in past.steps:
         new = again.step(old.name)
         if old.environment is None or new is None or new.environment is None:
             continue
+        for program in replaced(old.environment.programs, new.environment.programs):
+            if program not in said:
+                said.add(program)
+                yield f"machine: {program.text}"
         before, after = old.environment.facts, new.environment.facts
         for name in before.keys() & after.keys():
             text = f"environment {old.environment.name}: {name} {before[name]} → {after[name]}"

@@ -84,6 +84,13 @@ def wanted(environment: CondaEnvironment, read: Read) -> tuple[str, dict[str, st
     files = RequirementFiles(read)
     pip = tuple(reader.pip(data, files))
     problems = [*reader.problems, *(one for error in files.errors for one in error.problems)]
+    problems += [
+        Problem(
+            f"{one.path!r} is a local path; an environment of conda takes no packages from there",
+            where=one.where, hint="publish it to an index, or use an environment of kind 'venv'",
+        )
+        for one in files.local
+    ]  # fmt: skip
     if problems:
         raise ProjectError.of(problems)
     spec = CondaSpec(
@@ -225,7 +232,7 @@ class _Reader:
             self._note(path, f"{option} is an option, not a requirement", "use a requirement file")
         elif self._is_open(path, line):
             where = self.wrong(path, "", None).where or ""
-            files.check(line, where, self.folder)
+            files.check(line, where)
             yield line
 
 

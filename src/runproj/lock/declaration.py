@@ -1,13 +1,15 @@
 """From an environment of the project file to a declaration: all that decides its lock."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from runproj.errors import NotSupported, Problem, ProjectError
 from runproj.lock import container, package, pyproject
 from runproj.lock.container import NO_CODE, Code
+from runproj.lock.libraries import Gathering, Local, sources
 from runproj.lock.lock import Declaration
-from runproj.lock.requirements import Read, RequirementFiles
+from runproj.lock.requirements import Read, RequirementFiles, local_path
 from runproj.model import canonical
 from runproj.spec.environment import (
     CondaEnvironment,
@@ -15,8 +17,10 @@ from runproj.spec.environment import (
     Environment,
     PyprojectSource,
     SystemEnvironment,
+    VenvEnvironment,
 )
 
+_EDITABLE = re.compile(r"(?:-e\s*|--editable(?:\s+|=))(\S.*)")
 UV_LOCK = "uv.lock"
 """uv's own lock: it is that of an environment which lists nothing but ``pyproject``."""
 
@@ -27,11 +31,11 @@ def declare(environment: Environment, read: Read, code: Code = NO_CODE) -> Decla
     Args:
         environment: what the project file says.
         read: returns the text of a file of the project, None when it is not there.
-        code: what an image may be built from.
+        code: what an image or a package of the project may be built from.
 
     Raises:
         ProjectError: a file, an extra or a group is missing or wrong; with all of them.
-        NotSupported: it needs what this version cannot lock, such as a package at a local path.
+        NotSupported: it needs what this version cannot lock, such as a local archive.
     """
     if isinstance(environment, SystemEnvironment):
         return Declaration(kind="system")
@@ -42,23 +46,16 @@ def declare(environment: Environment, read: Read, code: Code = NO_CODE) -> Decla
         return Declaration(kind="conda", conda=wanted, files=files)
     if isinstance(environment, DockerEnvironment):
         return container.declare(environment, read, code)
-    found = RequirementFiles(read)
-    found.add(environment.requirements)
-    for index, requirement in enumerate(environment.packages):
-        found.check(requirement, f"packages[{index}]")
-        if requirement.startswith("-"):
-            found.errors.append(
-                ProjectError(
-                    f"{requirement!r} is an option, not a requirement",
-                    where=f"packages[{index}]",
-                    hint="options stand in a requirement file",
-                )
-            )
+    found = _requirements(environment, read)
     own: dict[str, Any] = {}
     if environment.pyproject is not None:
-        alone = not environment.requirements and not environment.packages
+        more = environment.requirements, environment.packages, environment.constraints
+        alone = not (any(more) or environment.no_binary or environment.platforms)
         own = _pyproject(environment.pyproject, found, alone=alone)
-    _raise(found.errors)
+    gathering = Gathering(read, code)
+    gathering.add(found.local)
+    _raise([*found.errors, *gathering.errors])
+    libraries = gathering.libraries()
     source = environment.pyproject or PyprojectSource(extras=(), groups=())
     return Declaration(
         kind="venv",
@@ -70,7 +67,54 @@ def declare(environment: Environment, read: Read, code: Code = NO_CODE) -> Decla
         pyproject=environment.pyproject is not None,
         files=found.files,
         package=canonical(package.essence(own)).decode() if own else None,
+        libraries=gathering.deciding,
+        local=libraries.text if libraries.all else None,
+        constraints=environment.constraints,
+        no_binary=tuple(sorted({pyproject.normalized(name) for name in environment.no_binary})),
+        platforms=tuple(sorted(set(environment.platforms))),
     )
+
+
+def uses_code(environment: Environment, read: Read) -> bool:
+    """Tell whether the project's code decides what is in an environment."""
+    if isinstance(environment, DockerEnvironment):
+        return environment.build is not None
+    return isinstance(environment, VenvEnvironment) and bool(
+        _requirements(environment, read).local
+        or (environment.pyproject and "path" in (read(pyproject.FILE) or ""))
+    )
+
+
+def _requirements(environment: VenvEnvironment, read: Read) -> RequirementFiles:
+    """Look at everything that is listed."""
+    found = RequirementFiles(read)
+    found.add(environment.requirements)
+    for index, requirement in enumerate(environment.packages):
+        where = f"packages[{index}]"
+        editable = _EDITABLE.fullmatch(requirement)
+        if editable is not None:
+            found.check_editable(editable[1], where)
+            continue
+        found.check(requirement, where)
+        if requirement.startswith("-"):
+            found.errors.append(
+                ProjectError(
+                    f"{requirement!r} is an option, not a requirement",
+                    where=where,
+                    hint="options stand in a requirement file",
+                )
+            )
+    found.add(filter(is_file, environment.constraints), "constraints")
+    return found
+
+
+def is_file(constraint: str) -> bool:
+    """Tell a constraint file from a constraint, which says something of versions.
+
+    >>> is_file("limits.txt"), is_file("numpy<2"), is_file("numpy ; python_version > '3'")
+    (True, False, False)
+    """
+    return not re.search(r"[<>=!~;@]", constraint)
 
 
 def check_packages(declaration: Declaration) -> None:
@@ -82,14 +126,20 @@ def check_packages(declaration: Declaration) -> None:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 -- lazy: this module is on the hot path
 
     problems = []
-    for index, text in enumerate(declaration.packages):
+    listed = [(f"packages[{index}]", text) for index, text in enumerate(declaration.packages)]
+    listed += [
+        (f"constraints[{index}]", text)
+        for index, text in enumerate(declaration.constraints)
+        if not is_file(text)
+    ]
+    for where, text in listed:
+        if _EDITABLE.fullmatch(text) or local_path(text) is not None:
+            continue
         try:
             Requirement(text)
         except InvalidRequirement as error:
             why = str(error).splitlines()[0]
-            problems.append(
-                Problem(f"{text!r} is no requirement: {why}", where=f"packages[{index}]")
-            )
+            problems.append(Problem(f"{text!r} is no requirement: {why}", where=where))
     if problems:
         raise ProjectError.of(problems)
 
@@ -112,6 +162,7 @@ def _pyproject(source: PyprojectSource, found: RequirementFiles, *, alone: bool)
         found.errors.append(error)
         return {}
     found.errors += pyproject.errors(own, source.extras, source.groups)
+    found.local += sources(own, Local(".", editable=False, where=pyproject.FILE))
     found.files[pyproject.FILE] = pyproject.toml(pyproject.essence(own))
     for name in ("uv.toml", UV_LOCK) if alone else ("uv.toml",):
         more = found.read(name)

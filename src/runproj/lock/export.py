@@ -11,6 +11,8 @@ from typing import Any
 from runproj.lock import pylock
 from runproj.lock.pyproject import normalized
 
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 
 def requirements(content: str) -> str:
     """Return a lockfile as a requirements file, to be installed with ``--require-hashes``.
@@ -28,13 +30,16 @@ def requirements(content: str) -> str:
 
 def _requirement(package: Mapping[str, Any]) -> str:
     name = normalized(package["name"])
-    if "version" in package:
-        return f"{name}=={package['version']}"
+    folder = pylock.folder_of(package)
+    if folder is not None:
+        return f"{'-e ' if package['directory'].get('editable') else ''}./{folder}"
     if "vcs" in package:
         vcs = package["vcs"]
         below = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
         place = vcs.get("url") or vcs.get("path", "")
         return f"{name} @ {vcs.get('type', 'git')}+{place}@{vcs.get('commit-id', '')}{below}"
+    if "version" in package:
+        return f"{name}=={package['version']}"
     archive = package.get("archive") or package.get("directory") or {}
     return f"{name} @ {archive.get('url') or archive.get('path', '')}"
 
@@ -73,12 +78,25 @@ def _component(package: Mapping[str, Any]) -> dict[str, Any]:
     name = normalized(package["name"])
     version = pylock.version_of(package)
     reference = f"pkg:pypi/{name}@{version}"
+    commit = pylock.repository(package)
+    if commit is not None:
+        reference += f"?vcs_url={_quoted(f'git+{commit.url}@{commit.commit}')}"
     shown: dict[str, Any] = {
         "type": "library", "bom-ref": _distinct(reference, package), "name": name,
         "version": version, "purl": reference,
     }  # fmt: skip
     files = list(_files(package))
     return {**shown, "externalReferences": files} if files else shown
+
+
+def _quoted(text: str) -> str:
+    """Return a text as it stands in a URL (RFC 3986).
+
+    >>> _quoted("git+https://host/ü")
+    'git%2Bhttps%3A%2F%2Fhost%2F%C3%BC'
+    """
+    kept = frozenset(b"-._~0123456789" + _LETTERS + _LETTERS.lower())
+    return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in text.encode())
 
 
 def _distinct(reference: str, package: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from runproj.model import Model, digest_of, field
 
 Kind: TypeAlias = Literal["venv", "conda", "docker", "system"]
 
-_OF_NO_LOCK = ("package", "container")
+_OF_NO_LOCK = ("package", "container", "local")
+_ADDED_LATER = ("conda", "image", "libraries", "constraints", "no_binary", "platforms")
 
 
 class Declaration(Model):
@@ -20,6 +21,10 @@ class Declaration(Model):
     ``conda`` is what is wanted of conda (JSON, see :mod:`runproj.lock.conda`).
     ``image`` is which image is wanted (JSON, see :mod:`runproj.lock.container`), ``container`` how
     its containers are made, and where the code stands that it is built from: of no lock either.
+    ``libraries`` maps packages at paths of the project to the digest of what of them decides a
+    lock, ``local`` is what they are and where they stand (JSON, see :mod:`runproj.lock.libraries`).
+    ``constraints`` are files and requirements; ``no_binary`` are the packages that are built from
+    source; ``platforms`` are those that the lock is for, none: that where it is made.
     """
 
     kind: Kind
@@ -34,14 +39,19 @@ class Declaration(Model):
     conda: str | None = None
     image: str | None = None
     container: str | None = None
+    libraries: dict[str, str] = field(default_factory=dict)
+    local: str | None = None
+    constraints: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """The sha256 of the declaration; two equal declarations may share a lock."""
         parts = {name: value for name, value in vars(self).items() if name not in _OF_NO_LOCK}
-        for kind in ("conda", "image"):  # so that locks from before there were these still fit
-            if parts[kind] is None:
-                del parts[kind]
+        for name in _ADDED_LATER:  # so that locks from before there were these still fit
+            if not parts[name]:
+                del parts[name]
         return digest_of(parts)
 
 

@@ -5,18 +5,21 @@ text that uv wrote is added line by line, so that equal content stays equal byte
 """
 
 import itertools
+import posixpath
 import re
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from runproj.errors import EnvironmentFailed
 from runproj.lock.pyproject import normalized
+from runproj.model import digest_of
 
 _OWN = re.compile(r'\n*\[tool\.runproj\]\ndeclaration = "([0-9a-f]{64})"\s*\Z')
 _USERINFO = re.compile(r'(?<=://)(?<!ssh://)[^/\s"\']+@')
 _SSH_PASSWORD = re.compile(r'(?<=ssh://)([^/\s"\'@:]*):[^/\s"\']*@')
 _PACKAGE = "[[packages]]\n"
 _MARKER = re.compile(r"^marker = .*\n", re.MULTILINE)
+_DIRECTORY = re.compile(r'^(directory = \{ path = ")([^/"])', re.MULTILINE)
 _FILES = ("sdist", "archive")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _SOME_DIGEST = "0" * 64
@@ -24,18 +27,40 @@ NOTHING = 'lock-version = "1.0"\npackages = []\n'
 """The lock of nothing."""
 
 
+class Repository(NamedTuple):
+    """A commit of a git repository from which a package is built; ``below`` is a folder of it."""
+
+    url: str
+    commit: str
+    below: str = ""
+
+    @property
+    def digest(self) -> str:
+        """What its archive is known by, as others are by their sha256."""
+        return digest_of(["git", without_credentials(self.url), self.commit, self.below])
+
+
+def repository(package: Mapping[str, Any]) -> Repository | None:
+    """Return the commit that a package of a lockfile comes from; None: it comes from none."""
+    vcs = package.get("vcs", {})
+    if vcs.get("type") != "git" or "url" not in vcs or "commit-id" not in vcs:
+        return None
+    return Repository(vcs["url"], vcs["commit-id"], vcs.get("subdirectory", ""))
+
+
 def packages(content: str) -> dict[str, str]:
     """Return name → version of what is locked.
 
-    A package without a version (from a repository or archive) has its commit or ``?`` in its place;
-    one with several, by platform, has them all: ``1.0 | 2.0``.
+    One of the project has its folder (``./libs/x``); one from a repository has its commit behind
+    its version (``1.0 (0e5f7e2778bb)``), or in its place; one from an archive may have ``?``; one
+    with several, by platform, has them all: ``1.0 | 2.0``.
 
     Raises:
         EnvironmentFailed: the text is no lockfile.
     """
     found: dict[str, list[str]] = {}
     for package in tables(content):
-        found.setdefault(normalized(package["name"]), []).append(version_of(package))
+        found.setdefault(normalized(package["name"]), []).append(_shown(package))
     return {name: " | ".join(sorted(versions)) for name, versions in sorted(found.items())}
 
 
@@ -48,18 +73,39 @@ def unconditional(content: str) -> dict[str, str]:
     }
 
 
-def local(content: str) -> list[str]:
-    """Return the names of packages that would be installed from paths beside the lockfile."""
+def local(content: str, known: Collection[str] = ()) -> list[str]:
+    """Return the names of packages that would be installed from paths of nobody knows what.
+
+    ``known`` are the folders of the project that are known.
+    """
     return [
         package["name"]
         for package in tables(content)
-        if "directory" in package
+        if (folder_of(package) not in (None, *known))
         or any(not str(one.get("path", "/")).startswith("/") for one in files(package))
     ]
 
 
+def folder_of(package: Mapping[str, Any]) -> str | None:
+    """Return the folder of the project that a package is; None: it is none.
+
+    A lockfile stands in ``locks/``, and its paths are relative to that.
+    """
+    if "directory" not in package:
+        return None
+    return posixpath.normpath(posixpath.join("locks", str(package["directory"].get("path", ""))))
+
+
+def below_locks(content: str) -> str:
+    """Return a lockfile that was made in the project's folder for its place in ``locks/``."""
+    return _DIRECTORY.sub(r"\1../\2", content)
+
+
 def archives(content: str) -> list[frozenset[str]]:
-    """Return, for each package that has any, the sha256 of all its files."""
+    """Return, for each package that has any, the sha256 of all its files.
+
+    A commit of a repository has the digest that its archive is known by.
+    """
     found = (_sha256s(package) for package in tables(content))
     return [digests for digests in found if digests]
 
@@ -182,6 +228,25 @@ def narrowed(content: str, holds: Callable[[str], bool]) -> str:
     return _PACKAGE.join([head, *kept])
 
 
+def for_platforms(content: str, markers: Sequence[str], holds: Callable[[str], bool]) -> str:
+    """Return a lockfile for some platforms: what none of them gets is left out.
+
+    Args:
+        content: a lockfile for all platforms.
+        markers: one of each platform.
+        holds: tells of a marker whether it holds on any of them.
+    """
+    head, *blocks = content.split(_PACKAGE)
+    kept = [
+        block
+        for block, package in zip(blocks, tables(content), strict=True)
+        if "marker" not in package or holds(package["marker"])
+    ]
+    listed = ", ".join(f'"{marker}"' for marker in markers)
+    first, separator, rest = head.partition("\n\n")
+    return _PACKAGE.join([f"{first}\nenvironments = [{listed}]{separator}{rest}", *kept])
+
+
 def _name(block: str) -> str:
     found = re.search(r'^name = "([^"]*)"', block, re.MULTILINE)
     return found[1] if found else ""
@@ -243,8 +308,26 @@ def version_of(package: Mapping[str, Any]) -> str:
     return str(package.get("version", commit))
 
 
+def _shown(package: Mapping[str, Any]) -> str:
+    """Return the version of a package, with 12 digits of its commit; or its folder."""
+    commit = repository(package)
+    folder = folder_of(package)
+    if folder is not None and "version" not in package:
+        return f"./{folder}"
+    if commit is None or "version" not in package:
+        return version_of(package)
+    return f"{package['version']} ({commit.commit[:12]})"
+
+
 def _basics(package: Mapping[str, Any]) -> list[str]:
-    return [normalized(package["name"]), version_of(package), package.get("marker", "")]
+    commit = repository(package)
+    editable = package.get("directory", {}).get("editable", False)
+    return [
+        normalized(package["name"]),
+        version_of(package) if commit is None else commit.digest,
+        package.get("marker", ""),
+        *(["editable"] if editable else []),
+    ]
 
 
 def digests(package: Mapping[str, Any]) -> list[str]:
@@ -255,7 +338,9 @@ def digests(package: Mapping[str, Any]) -> list[str]:
 
 def _sha256s(package: Mapping[str, Any]) -> frozenset[str]:
     hashes = (one.get("hashes", {}) for one in files(package))
-    return frozenset(one["sha256"].lower() for one in hashes if "sha256" in one)
+    found = frozenset(one["sha256"].lower() for one in hashes if "sha256" in one)
+    commit = repository(package)
+    return found if commit is None else found | {commit.digest}
 
 
 def files(package: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -117,7 +117,14 @@ def errors(
     if "optional-dependencies" not in dynamic:
         found += _unknown("extra", extras, project.get("optional-dependencies", {}))
     found += _unknown("dependency group", groups, pyproject.get("dependency-groups", {}))
-    return found + _local_sources(pyproject)
+    if "workspace" in pyproject.get("tool", {}).get("uv", {}):
+        found.append(
+            NotSupported(
+                "'tool.uv.workspace' is not supported yet", where=FILE,
+                hint="name the packages in 'tool.uv.sources' by their paths",
+            )
+        )  # fmt: skip
+    return found
 
 
 def _no_project(pyproject: Mapping[str, Any]) -> ProjectError:
@@ -140,24 +147,6 @@ def _unknown(what: str, names: Iterable[str], known: Mapping[str, Any]) -> list[
         for name in names
         if normalized(name) not in normal
     ]
-
-
-def _local_sources(pyproject: Mapping[str, Any]) -> list[ProjectError]:
-    uv = pyproject.get("tool", {}).get("uv", {})
-    local = []
-    for name, given in uv.get("sources", {}).items():
-        several = given if isinstance(given, list) else [given]
-        if any("path" in one or "workspace" in one for one in several):
-            local.append(f"tool.uv.sources.{name}")
-    if "workspace" in uv:
-        local.append("tool.uv.workspace")
-    return [
-        NotSupported(
-            f"'{key}' names packages at local paths; that is not supported yet", where=FILE,
-            hint="publish them to an index, or name their git repository",
-        )
-        for key in local
-    ]  # fmt: skip
 
 
 def normalized(name: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from runproj.errors import NotSupported, ProjectError
+from runproj.lock.libraries import Local
 from runproj.lock.pyproject import normalized
 
 Read: TypeAlias = Callable[[str], str | None]
@@ -72,25 +73,30 @@ def demanded_hashes(files: Mapping[str, str]) -> dict[str, set[str]]:
 class RequirementFiles:
     """Requirement files with all that they include.
 
-    ``files`` maps paths to what of their text counts (no comments); ``errors`` is what is wrong.
+    ``files`` maps paths to what of their text counts (no comments); ``local`` are the requirements
+    that name folders of the project, whose paths are relative to the project as in pip; ``errors``
+    is what is wrong.
     """
 
     read: Read
     files: dict[str, str] = field(default_factory=dict)
+    local: list[Local] = field(default_factory=list)
     errors: list[ProjectError] = field(default_factory=list)
 
-    def add(self, paths: Iterable[str]) -> None:
+    def add(self, paths: Iterable[str], where: str = "requirements") -> None:
         """Add the files that a project file names."""
         for path in paths:
-            self._add(posixpath.normpath(path), "requirements")
+            self._add(posixpath.normpath(path), where)
 
-    def check(self, requirement: str, where: str, folder: str = "") -> None:
-        """Note what is wrong with a requirement; ``folder`` is what its path is relative to."""
+    def check(self, requirement: str, where: str, *, editable: bool = False) -> None:
+        """Note what is wrong with a requirement, and which folder of the project it names."""
         path = local_path(requirement)
         if path is None:
             return
         target, _, extras = path.partition("[")
-        if posixpath.normpath(posixpath.join(folder, target)) == ".":
+        target = target.strip()
+        place = posixpath.normpath(target)
+        if place == ".":
             chosen = f"{{extras: [{extras.rstrip(']')}]}}" if extras else "true"
             self.errors.append(
                 NotSupported(
@@ -99,14 +105,31 @@ class RequirementFiles:
                     hint=f"leave it out, and write 'pyproject: {chosen}' in the environment",
                 )
             )
-            return
-        self.errors.append(
-            NotSupported(
-                f"{requirement!r} is a local path; packages from local paths are not supported yet",
-                where=where,
-                hint="publish it to an index, or name its git repository",
+        elif target.lower().startswith(("/", "~", "file:")) or place.startswith(".."):
+            self.errors.append(
+                ProjectError(
+                    f"{requirement!r} is outside of the project",
+                    where=where,
+                    hint="write its path relative to the project (./libs/x); what is outside is "
+                    "no part of the recorded source: copy it, or name its git repository",
+                )
             )
-        )
+        elif place.endswith(_ARCHIVE):
+            self.errors.append(
+                NotSupported(
+                    f"{requirement!r} is an archive; of local paths, only folders are supported",
+                    where=where,
+                    hint="unpack it, publish it to an index, or name its git repository",
+                )
+            )
+        else:
+            self.local.append(Local(place, editable, where))
+
+    def check_editable(self, value: str, where: str) -> None:
+        """Note what is wrong with what stands behind ``-e``."""
+        if not _REMOTE.match(value):
+            path = f"./{value}" if local_path(value) is None else value
+            self.check(path, where, editable=True)
 
     def _add(self, path: str, where: str) -> None:
         if path in self.files:
@@ -150,7 +173,7 @@ class RequirementFiles:
         option = _OPTION.fullmatch(line)
         if option is None:
             if not line.startswith("-"):
-                self.check(line, where, folder)
+                self.check(line, where)
             return
         value = option["value"].strip("\"'")
         flag = option["short"] or _LONG[option["long"]]
@@ -158,8 +181,7 @@ class RequirementFiles:
             remote = "://" in value
             self._add(value if remote else posixpath.normpath(posixpath.join(folder, value)), where)
         elif flag == "-e":
-            if not _REMOTE.match(value):
-                self.check(f"./{value}" if local_path(value) is None else value, where, folder)
+            self.check_editable(value, where)
         elif "://" not in value and not value.startswith(("/", "${", "file:")):
             self.errors.append(
                 NotSupported(

@@ -113,7 +113,7 @@ Action: TypeAlias = Literal["run", "cached", "pending"]
 ReasonKind: TypeAlias = Literal[
     "new", "parameter", "environment", "source", "input", "command", "variable", "output",
     "platform", "damaged", "upstream", "forced", "uncached", "missing", "unchanged", "rerun",
-    "unread", "undeclared", "untraced", "unconfined", "audit", "network",
+    "unread", "undeclared", "untraced", "unconfined", "audit", "network", "resumed",
 ]  # fmt: skip
 
 
@@ -160,6 +160,7 @@ _WORDS: dict[ReasonKind, str] = {
     "untraced": "not traced yet",
     "unconfined": "not hermetic yet",
     "audit": "audit of {name}",
+    "resumed": "done in {name}",
     "network": "network: {before} → {after}",
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from runproj.model import Key, Model
+from runproj.record.program import replaced
 from runproj.record.relation import in_a_line
 from runproj.record.run import Host, Run
 
@@ -25,8 +26,8 @@ class Difference(Model):
     """What differs between the runs ``a`` and ``b``.
 
     ``source`` has files, ``steps`` commands and whether a step is there, ``environment`` packages
-    and interpreters, ``machine`` the facts about the hosts that may matter. ``relation`` is a
-    sentence when one of the two repeats the other.
+    and interpreters, ``machine`` the facts about the hosts that may matter, and their programs.
+    ``relation`` is a sentence when one of the two repeats the other.
     """
 
     a: str
@@ -91,7 +92,7 @@ def difference(
             for step in _names(a, b)
             for change in _changes(_metrics(a, step), _metrics(b, step), step)
         ),
-        machine=tuple(_changes(_host(a), _host(b))),
+        machine=(*_changes(_host(a), _host(b)), *_programs(a, b)),
         relation=_relation(a, b),
     )
 
@@ -143,6 +144,18 @@ def _host(run: Run) -> Mapping[str, object]:
     host: Host = run.host
     facts = {name: getattr(host, name) for name in _MACHINE}
     return {**facts, "runproj": run.runproj_version}
+
+
+def _programs(a: Run, b: Run) -> Iterator[Change]:
+    """Yield the programs of the machine that are other ones, each once."""
+    said = set()
+    for name in _names(a, b):
+        uses = [step.environment for run in (a, b) if (step := run.step(name)) and step.environment]
+        if len(uses) == len((a, b)):
+            for one in replaced(uses[0].programs, uses[1].programs):
+                if one not in said:
+                    said.add(one)
+                    yield Change(name=one.name, before=one.before, after=one.after)
 
 
 def _short(object_id: str | None) -> str | None:

@@ -14,12 +14,15 @@ def relation_of(
     rerun_of: str | None,
     variation: Sequence[str],
     current_code: bool,  # noqa: FBT001 -- as recorded
+    resume_of: str | None = None,
 ) -> tuple[str, ...]:
     """Return what a run is of another one, and what differs if something does.
 
     >>> relation_of("k3v9q2ht", ["lr"], False)
     ('variation of k3v9q2ht', 'lr')
     """
+    if resume_of is not None:
+        return (f"resumes {resume_of}",)
     if rerun_of is None:
         return ()
     if current_code:
@@ -33,7 +36,7 @@ def relation_of(
 
 def in_a_line(run: Run) -> str:
     """Return how a run belongs to another one, such as ``variation of k3v9q2ht: lr``."""
-    return ": ".join(relation_of(run.rerun_of, run.variation, run.current_code))
+    return ": ".join(relation_of(run.rerun_of, run.variation, run.current_code, run.resume_of))
 
 
 def changes(names: tuple[str, ...], before: Plan, after: Plan) -> str:

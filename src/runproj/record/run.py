@@ -9,6 +9,7 @@ from runproj.plan.plan import Plan, Reason
 from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit, Audited
 from runproj.record.outcome import Outcome
+from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
 
 Status: TypeAlias = Literal[
@@ -25,7 +26,8 @@ class Output(Artifact):
 class EnvironmentUse(Model):
     """The environment of a step run; ``lock`` is the digest of its lock in the store.
 
-    ``facts`` are what its key depends on besides, such as the version of Python.
+    ``facts`` are what its key depends on besides, such as the version of Python. ``programs`` are
+    those of the machine that the step's command names, where the environment is the machine.
     """
 
     name: str
@@ -33,6 +35,7 @@ class EnvironmentUse(Model):
     key: str
     lock: str
     facts: dict[str, str] = field(default_factory=dict)
+    programs: tuple[Program, ...] = ()
 
 
 class Host(Model):
@@ -121,7 +124,8 @@ class Run(Model):
 
     ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
     repeats, ``variation`` the names of the values that differ from it, ``perturbed`` what was
-    changed that must not matter; ``current_code`` tells that it was done with the code of its own
+    changed that must not matter; ``resume_of`` is the id of the run that it goes on with;
+    ``current_code`` tells that it was done with the code of its own
     day instead. ``inputs`` are the files from outside of the source, as they were given.
     ``packages`` maps environments to the archives that they are installed from, as a folder that is
     kept in the store; only where that was wished.
@@ -141,6 +145,7 @@ class Run(Model):
     exit_code: int | None = None
     error: str | None = None
     rerun_of: str | None = None
+    resume_of: str | None = None
     audit: Audit | None = None
     variation: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ from runproj.spec.fields import (
 
 _PYTHON = re.compile(r"\s*(?:(?:===?|[<>]=?|!=|~=)\s*)?\d+(?:\.\d+)*(?:\.\*)?\s*")
 
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+
 
 class PyprojectSource(Declared):
     """What to take from the project's own pyproject.toml."""
@@ -49,6 +51,20 @@ class VenvEnvironment(Declared):
         Texts, Doc("Requirement files; `-r` and `-c` lines inside them work.")
     ] = ()
     packages: Annotated[Texts, Doc("Requirements written here, `scikit-learn==1.5.*`.")] = ()
+    constraints: Annotated[
+        Texts,
+        Doc(
+            "Limits for what is installed, which install nothing: constraint files, or "
+            "requirements written here (`numpy<2`)."
+        ),
+    ] = ()
+    no_binary: Annotated[
+        Texts, Doc("Packages that are built from source, whatever wheels there are.")
+    ] = ()
+    platforms: Annotated[
+        tuple[Literal["linux", "macos", "windows"], ...],
+        Doc("The systems that the lock is for; default: the one where it is made."),
+    ] = ()
     pyproject: Annotated[
         PyprojectSource | None,
         Before(_pyproject),
@@ -65,6 +81,9 @@ class VenvEnvironment(Declared):
             raise wrong_at(
                 "python", f'{self.python!r} is not a version; examples: "3.12", ">=3.10,<3.14"'
             )
+        for name in self.no_binary:
+            if not _NAME.fullmatch(name):
+                raise wrong_at("no_binary", f"{name!r} is not the name of a package")
 
 
 class CondaEnvironment(Declared):

@@ -6,6 +6,7 @@
       ab/cdef…/                the archive with the sha256 abcdef…; its time: used last
         NAME                   its bytes; wheels have to keep their names
         built/TAG.json         of a source archive: which wheel was built from it, for whom
+        built/source.json      of a commit, which has no NAME: which archive has its files
         incoming-…             of somebody who fetches it and holds the folder's lock
         damaged-NAME           set aside: its bytes were not what its digest says
 
@@ -103,8 +104,8 @@ class FolderArchives:
             threads.shutdown(wait=False, cancel_futures=True)
         for text in visit.said:
             say(text)
-        if visit.fetching:
-            say(f"fetched {_count(len(visit.fetching))}, {visit.received / 1e6:.1f} MB")
+        if visit.fetched:
+            say(f"fetched {_count(len(visit.fetched))}, {sum(visit.fetched) / 1e6:.1f} MB")
         problems: list[Problem] = []
         for job in jobs:
             error = job.exception()
@@ -119,8 +120,10 @@ class FolderArchives:
     def built(self, sdist: Wanted, tags: Sequence[str]) -> Wanted | None:
         """Return the wheel that was built from a source archive, for an interpreter of these tags.
 
-        The best of several; None when there is none.
+        The best of several; None when there is none. What has no bytes of its own (a commit of a
+        repository) has a digest and such notes all the same.
         """
+        _note_use(self.root / folder_of(sdist.sha256))
         notes = self._notes(sdist)
         for tag in tags:
             if tag in notes:
@@ -210,7 +213,8 @@ class _Visit:
         self.archives = archives
         self.fetch = fetch
         self.stop = threading.Event()
-        self.fetching: list[str] = []
+        self.fetching = False
+        self.fetched: list[int] = []  # bytes of each
         self.said: list[str] = []
         self.received = 0
 
@@ -234,7 +238,7 @@ class _Visit:
             raise _not_kept(wanted.package, error, str(place)) from error
 
     def _fetch(self, wanted: Wanted, place: Path) -> None:
-        self.fetching.append(wanted.name)
+        self.fetching = True
         with _incoming(place) as file:
             incoming = Incoming(wanted.package, file, self)
             self.fetch(wanted, incoming)
@@ -246,6 +250,7 @@ class _Visit:
                     hint="the lockfile was changed by hand, or a published file was replaced: "
                     "'runproj lock --upgrade' takes what is there",
                 )
+        self.fetched.append(incoming.written)
 
 
 class Incoming:
@@ -418,10 +423,18 @@ def kept(root: str, digests: Sequence[frozenset[str]]) -> tuple[int, int]:
     """
     count = size = 0
     for several in digests:
-        sizes = [_size(Path(root) / folder_of(one)) for one in several]
+        sizes = [_size(place) for one in several for place in _places(Path(root), one)]
         count += any(sizes)
         size += sum(sizes)
     return count, size
+
+
+def _places(root: Path, sha256: str) -> Iterator[Path]:
+    """Yield the folder of an archive, and of that which has the files of a commit."""
+    yield root / folder_of(sha256)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        note = root / folder_of(sha256) / "built" / "source.json"
+        yield root / folder_of(json.loads(note.read_bytes())["sha256"])
 
 
 def _size(folder: Path) -> int:

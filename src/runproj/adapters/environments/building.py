@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ class Builder(NamedTuple):
         """
 
         def make(lock: BuildLock) -> Marker:
-            check_local(blueprint.content)
+            check_local(blueprint.content, self.installer.libraries.paths)
             count = len(pylock.packages(blueprint.content))
             self.say(f"building: Python {blueprint.interpreter.version}, {counted(count)}")
             make_venv(slot.content, blueprint.interpreter, self.caller, self.data)
@@ -114,13 +114,13 @@ def _made(slot: Slot, make: Callable[[BuildLock], Marker], lock: BuildLock, say:
     return marker
 
 
-def check_local(content: str) -> None:
-    """Make sure that a lock has no packages at paths of its own project.
+def check_local(content: str, known: Collection[str]) -> None:
+    """Make sure that a lock has no packages at paths but those that are known to be libraries.
 
     Raises:
         NotSupported: it has.
     """
-    local = pylock.local(content)
+    local = pylock.local(content, known)
     if local:
         raise NotSupported(f"the lock has packages at local paths: {', '.join(local)}")
 

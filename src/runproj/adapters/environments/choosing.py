@@ -22,7 +22,10 @@ from runproj.adapters.environments.resolving import marker_environment
 from runproj.errors import EnvironmentFailed
 from runproj.lock.pyproject import toml
 
-_OTHER = "the lock was made for another Python or platform: 'runproj lock' makes it for this"
+_OTHER = (
+    "the lock was made for another Python or platform: 'runproj lock' makes it for this one, and "
+    "'platforms' of the environment names those that it serves"
+)
 _TAGS = (
     "import json,sys;sys.path.append(sys.argv[1]);from packaging.tags import sys_tags;"
     "print(json.dumps([str(t) for t in sys_tags()]))"
@@ -33,8 +36,8 @@ _TIMEOUT_S = 60
 class Choice(NamedTuple):
     """A package of a lock, and the file that is installed.
 
-    ``wanted`` is None for what is not kept by digest, such as a git repository. ``is_wheel`` tells
-    what is installed as it is from what is built. ``table`` is the package's table in the lock.
+    ``wanted`` is None for what has no file, such as a git repository or a folder. ``is_wheel``
+    tells what is installed as it is from what is built. ``table`` is the package's in the lock.
     """
 
     table: Mapping[str, Any]
@@ -104,6 +107,8 @@ def choose(content: str, interpreter: Interpreter, tags: Sequence[str]) -> list[
 
 
 def _choice(table: Mapping[str, Any], file: Any) -> Choice:  # noqa: ANN401 -- any of five classes
+    if "directory" in table:
+        return Choice(table, None, is_wheel=False)
     url, hashes = getattr(file, "url", None), getattr(file, "hashes", {})
     if url is None and getattr(file, "path", None) is not None:
         url = Path(file.path).as_uri()  # an absolute one: others were refused
@@ -143,6 +148,8 @@ def _local(choice: Choice, wanted: Wanted | None, place: str) -> dict[str, Any]:
     inside = choice.table.get("archive", {}).get("subdirectory")
     if inside is not None:
         return {**table, "archive": {**file, "subdirectory": inside}}
-    if "archive" in choice.table and choice.is_wheel:
+    if {"vcs", "directory"} & choice.table.keys() or (
+        "archive" in choice.table and choice.is_wheel
+    ):
         return {**table, "archive": file}
     return {**table, "wheels": [file]}

@@ -14,11 +14,12 @@ import tomllib
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from runproj.adapters.environments.archives import Incoming, Wanted
+from runproj.adapters.environments.keyrings import Keyring
 from runproj.errors import EnvironmentFailed
 from runproj.lock.pylock import without_credentials
 from runproj.version import VERSION
@@ -27,6 +28,7 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DENIED = frozenset({401, 403, 407})
 _GONE = frozenset({404, 410})
 _WITH_USER = re.compile(r"https?://[^/\s\"'@]+@[^\s\"'\]]+")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _LONGEST_S = 10.0
 _CHUNK = 1 << 18
 # Where systems have their certificates, for a Python that was built elsewhere.
@@ -52,7 +54,10 @@ class Words(NamedTuple):
     place: str = "the package index"
     gone: str = "the index removed it: 'runproj lock --upgrade' takes what is there"
     unreachable: str = "check the network, the proxy variables and uv's index settings"
-    denied: str = "check user and password of the index: in its URL, UV_INDEX_* or a netrc file"
+    denied: str = (
+        "check user and password of the index: in its URL, UV_INDEX_*, a netrc file, or "
+        "the keyring (UV_KEYRING_PROVIDER=subprocess)"
+    )
 
 
 class Fetcher:
@@ -63,11 +68,14 @@ class Fetcher:
     def __init__(self, caller: Mapping[str, str], declared: Mapping[str, str]) -> None:
         """Read the settings.
 
-        ``caller`` are the caller's variables; ``declared`` is path → text of the declared files,
-        which may name indexes.
+        ``caller`` are the caller's variables; ``declared`` is path → text of what was declared,
+        which may name indexes; ``${NAME}`` in it stands for a variable.
         """
-        self.credentials = tuple(_credentials(caller, declared))
+        texts = [expanded(text, caller) for text in declared.values()]
+        texts += _configuration(caller)
+        self.credentials = tuple(_credentials(caller, texts))
         self.netrc = _netrc(caller)
+        self.keyring = Keyring(caller, texts)
         self.offline = caller.get("UV_OFFLINE", "").lower() in _TRUE
         self.timeout_s = float(_number(caller.get("UV_HTTP_TIMEOUT"), 30))
         self.attempts = 1 + _number(caller.get("UV_HTTP_RETRIES"), 3)
@@ -132,21 +140,42 @@ class Fetcher:
             bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
             request.full_url = urllib.parse.urlunsplit(bare)
         if found is not None and parts.scheme in ("http", "https"):
-            token = base64.b64encode(f"{found[0]}:{found[1]}".encode()).decode()
-            request.add_unredirected_header("Authorization", f"Basic {token}")
+            request.add_unredirected_header("Authorization", _basic(*found))
         request.add_header("User-Agent", f"runproj/{VERSION}")
         request.add_header("Accept-Encoding", "identity")
         return request
 
+    def headers(self, url: str) -> dict[str, str]:
+        """Return settings of git that let it read a repository; none where git has to know."""
+        parts = urllib.parse.urlsplit(url)
+        found = None
+        if parts.scheme in ("http", "https"):
+            found = self._user_of(url, parts)
+        if found is None:
+            return {}
+        host = parts.netloc.rpartition("@")[2]
+        key = f"http.{parts.scheme}://{host}/.extraHeader"
+        return {key: f"Authorization: {_basic(*found)}"}
+
     def _user_of(self, url: str, parts: urllib.parse.SplitResult) -> tuple[str, str] | None:
+        """Return user and password for an address: from URLs and variables, netrc, the keyring."""
+        below, user, password = _bare(parts), "", ""
         if parts.username is not None:
-            return _unquoted(parts)
-        same = [one for one in self.credentials if _origin(one.below) == _origin(url)]
-        if same:
-            best = max(same, key=lambda one: _shared(one.below, url))
-            return best.user, best.password
+            user, password = _unquoted(parts)
+        else:
+            same = [one for one in self.credentials if _origin(one.below) == _origin(url)]
+            if same:
+                # the nearest address, and of those the one with a password
+                below, user, password = max(
+                    same, key=lambda one: (_shared(one.below, url), bool(one.password))
+                )
+        if password:
+            return user, password
         known = self.netrc.authenticators(parts.hostname or "") if self.netrc else None
-        return (known[0], known[2] or "") if known else None
+        if known and user in ("", known[0]):
+            return known[0], known[2] or ""
+        kept = self.keyring.password(below, url, user)
+        return (user, kept or "") if user or kept else None
 
 
 class _Proxies(urllib.request.ProxyHandler):
@@ -184,10 +213,18 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return None if new is None else self.fetcher.authorised(new)
 
 
-def _credentials(caller: Mapping[str, str], declared: Mapping[str, str]) -> Iterator[Credential]:
+def expanded(text: str, caller: Mapping[str, str]) -> str:
+    """Put variables into a text as uv and pip do; what is not set stays.
+
+    >>> expanded("https://${USER}:${PASS}@host", {"USER": "me"})
+    'https://me:${PASS}@host'
+    """
+    return _VARIABLE.sub(lambda found: caller.get(found[1], found[0]), text)
+
+
+def _credentials(caller: Mapping[str, str], configured: Sequence[str]) -> Iterator[Credential]:
     """Yield the users and passwords that the settings name, each with its address."""
     texts = [text for name, text in caller.items() if _SHOWN_INDEX.fullmatch(name)]
-    configured = [*declared.values(), *_configuration(caller)]
     for text in [*texts, *configured]:
         for url in _WITH_USER.findall(text):
             parts = urllib.parse.urlsplit(url)
@@ -272,6 +309,10 @@ def _context(caller: Mapping[str, str]) -> ssl.SSLContext:
 
 def _number(text: str | None, default: int) -> int:
     return int(text) if text is not None and text.isdigit() else default
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

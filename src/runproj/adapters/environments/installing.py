@@ -1,7 +1,7 @@
 """Installing what a lock says from archives: chosen for the interpreter, checked, never looked up.
 
 uv takes the packages from files of this machine. The network is for fetching them before, and for
-what has no archive: git repositories, and what building from source needs.
+what building from source needs.
 """
 
 import threading
@@ -14,12 +14,16 @@ from runproj.adapters.environments.archives import FolderArchives, Incoming, Wan
 from runproj.adapters.environments.choosing import Choice, choose, local_lockfile, tags_of
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
-from runproj.ports import Archive
+from runproj.lock.libraries import NO_LIBRARIES, Libraries
+from runproj.lock.pylock import Repository, folder_of, repository
+from runproj.ports import Archive, SourceControl
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.fetching import Fetcher
 
 _FROM_ARCHIVES = "pylock.archives.toml"
+_SOURCE = "source"
+"""The note about the archive of a commit; the other notes are called by tags."""
 
 
 class Provided(NamedTuple):
@@ -37,7 +41,8 @@ class Provided(NamedTuple):
 class Installer(NamedTuple):
     """Installs into the environments of one interpreter.
 
-    ``declared`` is path → text of the declared files: they may name indexes.
+    ``declared`` is path → text of the declared files: they may name indexes. ``libraries`` are
+    packages of the project, which are built from trees of ``source``.
     """
 
     uv: installer.Uv
@@ -45,6 +50,8 @@ class Installer(NamedTuple):
     interpreter: Interpreter
     declared: Mapping[str, str]
     say: Callable[[str], None]
+    libraries: Libraries = NO_LIBRARIES
+    source: SourceControl | None = None
 
     def install(self, content: str, folder: Path, python: str) -> None:
         """Install the packages of a lockfile.
@@ -83,7 +90,12 @@ class Installer(NamedTuple):
         kept = [one.wanted for one in choices if one.wanted is not None]
         fetch = LazyFetch.of(self.uv.variables, self.declared)
         there = {one.sha256: one for one in self.archives.provide(kept, fetch, self.say)}
-        return [self._provided(one, there, tags, folder) for one in choices]
+        editable = {one.path for one in self.libraries.editable}
+        return [
+            self._provided(one, there, tags, folder)
+            for one in choices
+            if folder_of(one.table) not in editable
+        ]
 
     def all_archives(self, content: str, folder: Path) -> list[Archive]:
         """Return all that a lockfile is installed from, and what was built from it.
@@ -103,7 +115,12 @@ class Installer(NamedTuple):
         self, choice: Choice, there: Mapping[str, Archive], tags: list[str], folder: Path
     ) -> Provided:
         if choice.wanted is None:
-            return Provided(choice, None, "")
+            commit, library = repository(choice.table), folder_of(choice.table)
+            if library is not None:
+                return self._from_library(choice, library, tags, folder)
+            if commit is None:
+                return Provided(choice, None, "")
+            return self._from_commit(choice, commit, tags, folder)
         archive = there[choice.wanted.sha256]
         if not choice.is_buildable:
             return Provided(choice, choice.wanted, archive.place)
@@ -114,6 +131,61 @@ class Installer(NamedTuple):
         wanted = Wanted(choice.wanted.package, name, wheel.sha256, None)
         note = self.archives.note_of(choice.wanted, wanted)
         return Provided(choice, wanted, wheel.place, (archive, *((note,) if note else ())))
+
+    def _from_commit(
+        self, choice: Choice, commit: Repository, tags: list[str], folder: Path
+    ) -> Provided:
+        """Provide the wheel of a commit: one that was built before, else from its archive."""
+        package = str(choice.table["name"])
+        source = Wanted(package, "", commit.digest, None)
+        archive = self._built_before(source, [_SOURCE]) or self._fetched(source, commit, folder)
+        wheel = self._built_before(source, tags)
+        if wheel is None:
+            wheel = self._built_from(source, commit, archive, tags[0], folder)
+        wanted = Wanted(package, Path(wheel.place).name, wheel.sha256, None)
+        made = (wanted, Wanted(package, Path(archive.place).name, archive.sha256, None))
+        notes = [note for one in made if (note := self.archives.note_of(source, one))]
+        return Provided(choice, wanted, wheel.place, (archive, *notes))
+
+    def _from_library(self, choice: Choice, path: str, tags: list[str], folder: Path) -> Provided:
+        """Provide the wheel of a package of the project: built before, else from the snapshot."""
+        from runproj.adapters.environments.library_files import lay_out  # noqa: PLC0415 -- lazy
+
+        package = str(choice.table["name"])
+        library = next(one for one in self.libraries.built if one.path == path)
+        source = Wanted(package, "", library.digest, None)
+        wheel = self._built_before(source, tags)
+        if wheel is None:
+            self.say(f"building {package} from {path}")
+            target = folder / "built" / source.sha256[:20]
+            lay_out(self.source, self.libraries, self.libraries.built, target / "source")
+            place = target / "source" / path
+            made = self._wheel(package, place, target)
+            wheel = self.archives.keep_built(source, tags[0], made)
+        wanted = Wanted(package, Path(wheel.place).name, wheel.sha256, None)
+        note = self.archives.note_of(source, wanted)
+        return Provided(choice, wanted, wheel.place, (note,) if note else ())
+
+    def _fetched(self, source: Wanted, commit: Repository, folder: Path) -> Archive:
+        from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy
+        from runproj.adapters.environments.repositories import Fetched  # noqa: PLC0415 -- lazy
+
+        self.say(f"fetching {source.package} from its repository")
+        headers = Fetcher(self.uv.variables, self.declared).headers(commit.url)
+        target = folder / "fetched" / commit.digest[:20]
+        made = Fetched(self.uv.variables, headers).archive(commit, source.package, target)
+        return self.archives.keep_built(source, _SOURCE, made)
+
+    def _built_from(
+        self, source: Wanted, commit: Repository, archive: Archive, tag: str, folder: Path
+    ) -> Archive:
+        from runproj.adapters.environments.repositories import unpacked  # noqa: PLC0415 -- lazy
+
+        self.say(f"building {source.package} from source")
+        target = folder / "built" / source.sha256[:20]
+        place = unpacked(Path(archive.place), target / "source") / commit.below
+        wheel = self._wheel(source.package, place, target)
+        return self.archives.keep_built(source, tag, wheel)
 
     def _built_before(self, sdist: Wanted, tags: list[str]) -> Archive | None:
         wheel = self.archives.built(sdist, tags)
@@ -127,8 +199,18 @@ class Installer(NamedTuple):
     def _built(self, sdist: Wanted, place: Path, tag: str, folder: Path) -> Archive:
         self.say(f"building {sdist.package} from source")
         target = folder / "built" / sdist.sha256[:20]
-        wheel = installer.built(self.uv, place, self.interpreter.executable, target)
+        wheel = self._wheel(sdist.package, place, target)
         return self.archives.keep_built(sdist, tag, wheel)
+
+    def _wheel(self, package: str, source: Path, target: Path) -> Path:
+        """Build a wheel; what that needs comes from where the project's packages come from."""
+        from runproj.adapters.environments.fetching import expanded  # noqa: PLC0415 -- lazy
+        from runproj.adapters.environments.indexes import closed, variables  # noqa: PLC0415 -- lazy
+
+        texts = [expanded(text, self.uv.variables) for text in self.declared.values()]
+        uv = self.uv._replace(variables=variables(texts, self.uv.variables))
+        python = self.interpreter.executable
+        return installer.built(uv, package, source, python, target, closed=closed(texts))
 
 
 class LazyFetch:

@@ -26,7 +26,10 @@ _CHOOSING = re.compile(
 _ALWAYS = (
     "--color", "never", "--no-progress", "--no-python-downloads", "--preview-features", "pylock"
 )  # fmt: skip
-_NOISE = re.compile(r"(warning:|Using |Resolved |Prepared |Uninstalled |Audited ).*")
+# What uv says when the build itself failed, and nothing had to be fetched for it any more.
+_BUILT = "The build backend returned an error"
+_LINES_OF_A_BUILD = 30
+_NOISE = re.compile(r"(warning:|Using |Resolved |Prepared |Uninstalled |Audited |Building wheel).*")
 _UNREACHABLE = re.compile(
     r"error sending request|tcp connect error|dns error|Connection refused|Could not connect"
     r"|Failed to (?:fetch|download)|timed out|Name or service not known",
@@ -35,7 +38,9 @@ _UNREACHABLE = re.compile(
 _GONE = re.compile(
     r"HTTP status client error \((?:404|410)\b|failed to query metadata of file .*No such file"
 )
-_DENIED = re.compile(r"HTTP status client error \((?:401|403|407)\b")
+_DENIED = re.compile(
+    r"HTTP status client error \((?:401|403|407)\b|lack of valid authentication credentials"
+)
 _OFFLINE = re.compile(r"network (?:was|is|connectivity is) disabled", re.IGNORECASE)
 
 
@@ -228,22 +233,28 @@ def added(
     )  # fmt: skip
 
 
-def built(uv: Uv, source: Path, python: str, target: Path) -> Path:
-    """Build a wheel from a source archive into a folder; return it.
+def built(uv: Uv, package: str, source: Path, python: str, target: Path, *, closed: bool) -> Path:
+    """Build a wheel from a source archive, or a folder, into a folder; return it.
+
+    ``closed``: no index is asked for what the build needs.
 
     Raises:
         EnvironmentFailed: with uv's explanation.
     """
-    command = ("build", "--wheel", str(source), "--out-dir", str(target), "--python", python)
+    command = [
+        "build", "--wheel", str(source), "--out-dir", str(target), "--python", python,
+        *(["--no-index"] if closed else []),
+    ]  # fmt: skip
     target.mkdir(parents=True, exist_ok=True)
     # an own (empty) configuration: what lies in folders above does not count
     (target / "uv.toml").touch()
-    done = uv.run(*command, "--quiet", "--offline", folder=target)
-    if done.returncode != 0:
-        done = uv.run(*command, "--quiet", folder=target)
+    done = uv.run(*command, "--offline", folder=target)
+    if done.returncode != 0 and (_OFFLINE.search(done.stderr) or _BUILT not in done.stderr):
+        done = uv.run(*command, folder=target)
     wheels = sorted(target.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        fail(done, f"{source.name} cannot be built")
+        last = "\n".join(done.stderr.splitlines()[-_LINES_OF_A_BUILD:])
+        fail(subprocess.CompletedProcess(done.args, 1, "", last), f"{package} cannot be built")
     return wheels[0]
 
 
@@ -272,7 +283,10 @@ def fail(done: "subprocess.CompletedProcess[str]", what: str) -> NoReturn:
         hint = "the index removed it: 'runproj lock --upgrade' takes what is there"
     elif _DENIED.search(said):
         what = "the package index does not let us in"
-        hint = "check user and password of the index: uv's settings, UV_INDEX_* or a netrc file"
+        hint = (
+            "check user and password of the index: in its URL, UV_INDEX_*, a netrc file, or the "
+            "keyring (UV_KEYRING_PROVIDER=subprocess)"
+        )
     elif _OFFLINE.search(said):
         what += ": it would have to ask the package index, and nothing asks the network"
         hint = "do it once without --offline (or UV_OFFLINE): what it needs is kept"

@@ -16,32 +16,49 @@ from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.built import SYSTEM_PATH, Marker, Slot
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
-from runproj.lock import package, pylock
+from runproj.lock import libraries, package, pylock
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import digest_of
-from runproj.ports import Archive, Say
+from runproj.ports import Archive, Say, SourceControl
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.installing import Installer
     from runproj.adapters.environments.uv import Uv
 
 _FORMAT = 1
+_IDENTITY_FORMAT = 2
 _HALF = 32
+
+
+class Shown(NamedTuple):
+    """A package whose code stands in the workspace: the project's own, or an editable library.
+
+    ``path`` is where in the project, ``tables`` what is known of it, ``folder`` has its metadata
+    and scripts.
+    """
+
+    path: str
+    tables: Mapping[str, Any]
+    folder: Path
+
+    def roots(self, project_folder: str) -> list[str]:
+        """Return the folders of a workspace that go on the path; none: it is no package there."""
+        place = f"{project_folder}/{self.path}".removesuffix("/.")
+        own = package.project_package(self.tables, own_package.code_files(place))
+        return [] if own is None else [f"{place}/{root}".removesuffix("/.") for root in own.roots]
 
 
 class PreparedVenv(NamedTuple):
     """A virtual environment that is there, see :class:`runproj.ports.PreparedEnvironment`.
 
-    ``shown`` is the folder with metadata and scripts of the project's own package, ``tables`` what
-    is known of that package.
+    ``shown`` are the packages whose code stands in the workspace.
     """
 
     key: str
     slot: Slot
     marker: Marker
     interpreter: Interpreter
-    tables: Mapping[str, Any]
-    shown: Path | None
+    shown: tuple[Shown, ...]
 
     @property
     def description(self) -> str:
@@ -55,19 +72,21 @@ class PreparedVenv(NamedTuple):
         """The environment, and where its interpreter is installed."""
         executable = Path(self.interpreter.executable)
         bases = {str(one.parent.parent) for one in (executable, executable.resolve())}
-        shown = [] if self.shown is None else [str(self.shown)]
+        shown = [str(one.folder) for one in self.shown]
         return [str(self.slot.content), *shown, *sorted(bases)]
 
     def variables(self, project_folder: str) -> Mapping[str, str]:
         """Return the variables of a process in it; the project's package is importable there."""
         path = [str(self.slot.content / "bin")]
         variables = {"VIRTUAL_ENV": str(self.slot.content)}
-        if self.shown is not None:
-            own = package.project_package(self.tables, own_package.code_files(project_folder))
-            if own is not None:
-                roots = [f"{project_folder}/{root}".removesuffix("/.") for root in own.roots]
-                variables["PYTHONPATH"] = ":".join([*roots, str(self.shown)])
-                path.append(str(self.shown / "bin"))
+        roots, folders = [], []
+        for one in self.shown:
+            found = one.roots(project_folder)
+            roots += found
+            folders += [str(one.folder)] if found else []
+        if roots:
+            variables["PYTHONPATH"] = ":".join([*roots, *folders])
+            path += [f"{folder}/bin" for folder in folders]
         return {**variables, "PATH": ":".join([*path, SYSTEM_PATH])}
 
     def is_intact(self) -> bool:
@@ -78,14 +97,18 @@ class PreparedVenv(NamedTuple):
 class VenvBackend:
     """Locks and builds virtual environments, see :class:`runproj.ports.EnvironmentBackend`."""
 
-    def __init__(self, cache: str, archives: FolderArchives, caller: Mapping[str, str]) -> None:
+    def __init__(
+        self, cache: str, archives: FolderArchives, caller: Mapping[str, str],
+        source: SourceControl | None = None,
+    ) -> None:  # fmt: skip
         """Build below ``cache``, the user's folder for what can be made again.
 
-        Packages are installed from ``archives``. ``caller`` are the caller's variables: PATH for
-        interpreters, settings of uv, proxies.
+        Packages are installed from ``archives``, those of the project from trees of ``source``.
+        ``caller`` are the caller's variables: PATH for interpreters, settings of uv, proxies.
         """
         self.cache = Path(cache)
         self.archive_folder = archives
+        self.source = source
         self.caller = caller
         self.root = self.cache / "environments"
 
@@ -94,7 +117,7 @@ class VenvBackend:
         from runproj.adapters.environments.resolving import Resolver  # noqa: PLC0415 -- lazy
 
         interpreter = self._interpreter(declaration)
-        return Resolver(self._uv(), interpreter, say).lock(declaration, previous)
+        return Resolver(self._uv(), interpreter, say, self.source).lock(declaration, previous)
 
     def key(self, declaration: Declaration, lock: Lock) -> str:
         """Return the digest of packages, interpreter, platform and the project's own package.
@@ -102,7 +125,9 @@ class VenvBackend:
         The first half is of what is installed alone and names the folder, so that an edit of the
         project's scripts makes another key, but no other folder.
         """
-        return _combined(self._content_key(lock, self._interpreter(declaration)), declaration)
+        return _combined(
+            self._content_key(declaration, lock, self._interpreter(declaration)), declaration
+        )
 
     def facts(self, declaration: Declaration) -> Mapping[str, str]:
         """Return the version of Python, and which text describes the project's own package."""
@@ -111,21 +136,31 @@ class VenvBackend:
         facts = {"python": f"{named} {interpreter.version}".strip()}
         if declaration.package is not None:
             facts["pyproject.toml"] = digest_of(declaration.package)[:12]
+        for one in libraries.parse(declaration.local).all:
+            facts[one.path] = (digest_of(one.package) if one.package else one.content)[:12]
         return facts
 
     def prepare(self, declaration: Declaration, lock: Lock, say: Say) -> PreparedVenv:
         """Take the environment that is there, or build it."""
         interpreter = self._interpreter(declaration)
-        slot = Slot(self.root, self._content_key(lock, interpreter))
+        slot = Slot(self.root, self._content_key(declaration, lock, interpreter))
         slot.touch()  # from here on nobody takes it away
         marker = slot.marker()
         if marker is None or built.damage(slot, marker) is not None:
             marker = self._build(slot, interpreter, declaration, lock, say)
             slot.touch()
-        tables = json.loads(declaration.package or "{}")
-        shown = self._show(tables, slot)
+        own = [(".", declaration.package or "{}")]
+        own += [
+            (one.path, one.package or "{}") for one in libraries.parse(declaration.local).editable
+        ]
+        shown = [
+            Shown(path, tables, folder)
+            for path, text in own
+            if (folder := self._show(tables := json.loads(text), slot)) is not None
+        ]
+        key = _combined(slot.key, declaration)
         base = marker.interpreter or interpreter
-        return PreparedVenv(_combined(slot.key, declaration), slot, marker, base, tables, shown)
+        return PreparedVenv(key, slot, marker, base, tuple(shown))
 
     def archives(self, declaration: Declaration, lock: Lock, say: Say) -> Sequence[Archive]:
         """Return all that a lock is installed from; what is missing is fetched."""
@@ -134,7 +169,7 @@ class VenvBackend:
         from runproj.adapters.environments.building import check_local  # noqa: PLC0415 -- lazy
 
         content = pylock.body_of(lock.content)
-        check_local(content)
+        check_local(content, libraries.parse(declaration.local).paths)
         installer = self._installer(self._interpreter(declaration), declaration, say)
         with tempfile.TemporaryDirectory(prefix="runproj-archives-") as folder:
             return installer.all_archives(content, Path(folder))
@@ -154,7 +189,12 @@ class VenvBackend:
     ) -> "Installer":
         from runproj.adapters.environments.installing import Installer  # noqa: PLC0415 -- lazy
 
-        return Installer(self._uv(), self.archive_folder, interpreter, declaration.files, say)
+        listed = "\n".join(declaration.packages)  # addresses in it may have a user and a password
+        declared = {**declaration.files, "": listed}
+        local = libraries.parse(declaration.local)
+        return Installer(
+            self._uv(), self.archive_folder, interpreter, declared, say, local, self.source
+        )
 
     def _uv(self) -> "Uv":
         from runproj.adapters.environments.uv import find_uv  # noqa: PLC0415 -- lazy
@@ -166,15 +206,17 @@ class VenvBackend:
             declaration.python, sys.executable, self.caller, self.cache, _discover
         )
 
-    def _content_key(self, lock: Lock, interpreter: Interpreter) -> str:
+    def _content_key(self, declaration: Declaration, lock: Lock, interpreter: Interpreter) -> str:
+        built = [one.digest for one in libraries.parse(declaration.local).built]
         return digest_of([
             _FORMAT, "venv", self._content(lock),
             interpreter.version, interpreter.implementation, interpreter.platform,
+            *([built] if built else []),
         ])  # fmt: skip
 
     def _content(self, lock: Lock) -> str:
         """Return the digest of what a lock installs; parsing is paid once for each lock."""
-        file = self.cache / "locks" / f"{lock.sha256}-{_FORMAT}"
+        file = self.cache / "locks" / f"{lock.sha256}-{_IDENTITY_FORMAT}"
         try:
             kept = file.read_text("ascii")
             if len(kept) == 2 * _HALF:
@@ -204,9 +246,10 @@ class VenvBackend:
 
 
 def _combined(content_key: str, declaration: Declaration) -> str:
-    if declaration.package is None:
+    shown = [one.package for one in libraries.parse(declaration.local).editable]
+    if declaration.package is None and not shown:
         return content_key
-    return content_key[:_HALF] + digest_of([content_key, declaration.package])[:_HALF]
+    return content_key[:_HALF] + digest_of([content_key, declaration.package, *shown])[:_HALF]
 
 
 def _discover(spec: str | None, caller: Mapping[str, str], cache: Path) -> Interpreter:

@@ -17,6 +17,10 @@ from runproj.errors import ProjectError, StoreError, UsageError
 from runproj.record.source import SourceSnapshot
 
 _REMEMBERED_MANIFESTS = 8
+_BRING_BACK = (
+    "bring the store back from a copy; or, with the same code at hand: "
+    "'runproj fsck --repair', and run it again"
+)
 _NAMED = 3  # so many submodules are named in one sentence
 
 
@@ -241,21 +245,23 @@ class GitSource:
     @contextlib.contextmanager
     def _reading(self, tree: str) -> Iterator[None]:
         try:
-            with _translated(self._store.path):
+            with _translated(self._store.path, "the code cannot be written out"):
                 yield
         except StoreError as error:
-            if isinstance(error.__cause__, GitFailed):
-                said = error.__cause__.said
-                raise _not_whole(tree, said, self._store.path) from error.__cause__
+            cause, store = error.__cause__, self._store.path
+            if isinstance(cause, (GitFailed, OSError)) and not Path(store).is_dir():
+                why = "it is no folder" if os.path.lexists(store) else "it is gone"
+                raise StoreError(
+                    f"the source store cannot be read: {why}", where=store, hint=_BRING_BACK
+                ) from cause
+            if isinstance(cause, GitFailed):
+                raise _not_whole(tree, cause.said, store) from cause
             raise
 
 
 def _not_whole(tree: str, said: str, store: str) -> StoreError:
     return StoreError(
-        f"the code of tree {tree} is not whole in the store: {said}",
-        where=store,
-        hint="bring the store back from a copy; or, with the same code at hand: "
-        "'runproj fsck --repair', and run it again",
+        f"the code of tree {tree} is not whole in the store: {said}", where=store, hint=_BRING_BACK
     )
 
 
@@ -304,8 +310,8 @@ def _text(path: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _translated(store: str) -> Iterator[None]:
-    """Turn what git and the system say into errors of our own."""
+def _translated(store: str, what: str = "the source cannot be kept") -> Iterator[None]:
+    """Turn what git and the system say into errors of our own; ``what`` says what is not done."""
     try:
         yield
     except GitFailed as failure:
@@ -316,4 +322,4 @@ def _translated(store: str) -> Iterator[None]:
         ) from failure
     except OSError as error:
         where = os.fsdecode(error.filename) if error.filename else store
-        raise StoreError(f"the source cannot be kept: {error.strerror}", where=where) from error
+        raise StoreError(f"{what}: {error.strerror}", where=where) from error

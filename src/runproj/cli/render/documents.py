@@ -11,6 +11,7 @@ from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
 from runproj.record.room import HoldingKind, Room
 from runproj.record.run import Run, StepRun
+from runproj.record.timing import Timing
 from runproj.record.verdict import (
     OutputLabel,
     OutputLikeness,
@@ -33,13 +34,23 @@ class ReasonDocument(Model):
     after: Annotated[str | int | float | bool | None, Key("to")] = None
 
 
+class ProgramDocument(Model):
+    """A program of the machine that a step's command names; ``version`` where it is known."""
+
+    name: str
+    path: str
+    sha256: str
+    version: str | None
+
+
 class EnvironmentDocument(Model):
-    """The environment of a step."""
+    """The environment of a step; ``programs`` where it is the machine."""
 
     name: str
     kind: str
     key: str
     lock_sha256: str
+    programs: list[ProgramDocument]
 
 
 class FileDocument(Model):
@@ -223,6 +234,7 @@ class RunFacts(Model):
     rerun_of: str | None
     variation: list[str]
     current_code: bool
+    resume_of: str | None
     perturbed: list[str]
     verdict: VerdictWord | None
 
@@ -392,23 +404,18 @@ class LocksResult(Model):
 
 
 class BuiltDocument(Model):
-    """An environment on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970."""
+    """An environment on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970.
+
+    An image (``kind`` is ``docker``) has ``image``, its name, and ``id``; the others have ``path``.
+    """
 
     key: str
     kind: str
-    path: str
-    python: str
-    packages: int
-    size: int
-    used_at: float
-
-
-class ImageDocument(Model):
-    """An image used on this machine; ``size`` in bytes, ``used_at`` in seconds since 1970."""
-
-    key: str
-    image: str
-    id: str
+    path: str | None = None
+    python: str | None = None
+    packages: int | None = None
+    image: str | None = None
+    id: str | None = None
     size: int
     used_at: float
 
@@ -417,7 +424,6 @@ class EnvironmentsResult(Model):
     """What ``env list`` prints."""
 
     environments: list[BuiltDocument]
-    images: list[ImageDocument]
 
 
 class ReadyDocument(Model):
@@ -526,6 +532,42 @@ class GcResult(Model):
     gc: RoomDocument
 
 
+class SpanDocument(Model):
+    """When a step executed, in seconds after its run began, and what it used, in seconds and bytes.
+
+    Steps that executed at the same time are in different lanes. ``critical`` tells that it is on
+    the critical path.
+    """
+
+    step: str
+    status: str
+    start_s: float
+    duration_s: float
+    lane: int
+    critical: bool
+    cpu_s: float
+    peak_memory: int
+    read: int
+    written: int
+
+
+class TimingDocument(Model):
+    """Where the time of a run went; ``critical_path`` is the chain of steps that takes longest."""
+
+    run: str
+    duration_s: float
+    steps_s: float
+    critical_s: float
+    critical_path: list[str]
+    steps: list[SpanDocument]
+
+
+class TimingResult(Model):
+    """What ``show --timing`` prints."""
+
+    timing: TimingDocument
+
+
 class ProblemDocument(Model):
     """One of several things that went wrong."""
 
@@ -554,7 +596,7 @@ Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
-    | RemoveResult | FsckResult | GcResult | ErrorResult
+    | RemoveResult | FsckResult | GcResult | TimingResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -606,6 +648,22 @@ def gc_result(room: Room) -> GcResult:
     )
 
 
+def timing_result(run: Run, found: Timing) -> TimingResult:
+    """Return where the time of a run went as a document."""
+    steps = [
+        SpanDocument.of(
+            one, cpu_s=one.outcome.cpu_s, peak_memory=one.outcome.peak_memory,
+            read=one.outcome.read, written=one.outcome.written,
+        )
+        for one in found.spans
+    ]  # fmt: skip
+    return TimingResult(
+        timing=TimingDocument.of(
+            found, run=run.id, critical_path=list(found.critical_path), steps=steps
+        )
+    )
+
+
 def diff_result(found: Difference, patch: str | None) -> DiffResult:
     """Return what differs between two runs as a document."""
     return DiffResult(diff=DiffDocument.of(found, patch=patch))
@@ -651,7 +709,10 @@ def step_document(step: StepRun) -> StepDocument:
         error=step.error, duration_s=step.duration_s, argv=list(step.argv),
         environment=None
         if use is None
-        else EnvironmentDocument(name=use.name, kind=use.kind, key=use.key, lock_sha256=use.lock),
+        else EnvironmentDocument(
+            name=use.name, kind=use.kind, key=use.key, lock_sha256=use.lock,
+            programs=[ProgramDocument.of(one) for one in use.programs],
+        ),
         inputs=[FileDocument.of(one, name=None) for one in step.inputs],
         outputs=[FileDocument.of(one) for one in step.outputs],
         metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,

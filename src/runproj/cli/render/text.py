@@ -162,7 +162,7 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
         if len({repr(row["params"].get(name)) for row in rows}) > 1
     ][:4]
     verdict = ["verdict"] if any(row["verdict"] for row in rows) else []
-    repeats = ["repeats"] if any(row["rerun_of"] for row in rows) else []
+    repeats = ["repeats"] if any(row["rerun_of"] or row["resume_of"] for row in rows) else []
     perturbed = ["perturbed"] if any(row["perturbed"] for row in rows) else []
     head = [
         "run", "status", "started", "took", "entry point", *params, *metrics, *verdict, *repeats,
@@ -188,7 +188,7 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
 
 
 def _repeats(row: dict[str, Any]) -> str:
-    names = ("rerun_of", "variation", "current_code")
+    names = ("rerun_of", "variation", "current_code", "resume_of")
     return _quiet(": ".join(relation_of(*(row[name] for name in names))))
 
 
@@ -300,6 +300,8 @@ def _audited(step: StepRun) -> Iterator[tuple[str, str]]:
 
 
 def _relation_row(run: Run, parent: Run | None) -> list[tuple[str, str]]:
+    if run.resume_of is not None:
+        return [("resumes", run.resume_of)]
     if run.rerun_of is None:
         return []
     if run.variation:
@@ -328,6 +330,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         *(("warning", _quiet(text)) for text in step.warnings),
         ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
+        *(("program", _quiet(one.text)) for one in (use.programs if use else ())),
         *([("fingerprint", step.fingerprint.digest[:12])] if step.fingerprint else []),
         *([("workspace", step.workspace)] if step.workspace else []),
         *(
