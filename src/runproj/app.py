@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
-    from runproj.engine.resources import Capacity
     from runproj.engine.rerun import Rerunner
+    from runproj.engine.resources import Capacity
     from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
