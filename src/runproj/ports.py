@@ -200,6 +200,9 @@ class Executor(Protocol):
     def wait(self) -> tuple[str, Outcome]:
         """Stream output until a process has ended with all its descendants; return its name."""
 
+    def wait_for(self, timeout_s: float) -> tuple[str, Outcome] | None:
+        """Do the same, for a time at most; None: it is over. Nothing has to be running."""
+
     def cancel(self) -> None:
         """End all processes: SIGTERM, a grace time, SIGKILL; returns when they are gone."""
 

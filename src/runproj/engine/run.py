@@ -111,9 +111,19 @@ class _Running:
     surroundings: Surroundings
     directory: str
     watch: str | None
-    taken: StepRun | None = None
+    judged: Judged
     warnings: list[Warned] = field(default_factory=list)
     seen: "_Seen | None" = None
+
+
+class _Retry(NamedTuple):
+    """A step that failed, and is tried again when its time has come."""
+
+    due: float
+    step: PlannedStep
+    judged: Judged
+    log: StepLog
+    record: StepRun
 
 
 class _Seen(NamedTuple):
@@ -160,6 +170,8 @@ class Runner:
     _at: str | None = None
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
+    _retries: dict[str, _Retry] = field(default_factory=dict)
+    _again: dict[str, _Retry] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
     _containers: dict[str, Container] = field(default_factory=dict)
     _facts: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -343,23 +355,48 @@ class Runner:
         schedule = self._schedule
         self._by_name = {step.name: step for step in self.prepared.plan.steps}
         while True:
+            self._try_again(schedule)
             while (name := schedule.next()) is not None:
                 self._at = name
                 self._begin(self._by_name[name])
                 if name not in self._running:
                     self._settle(name, schedule)
-            if not self._running:
+            if not self._running and not self._retries:
                 break
             self._at = None
-            name, outcome = self.executor.wait()
+            due = min((one.due for one in self._retries.values()), default=None)
+            left_s = None if due is None else max(0.0, due - self.clock())
+            ended = self.executor.wait() if left_s is None else self.executor.wait_for(left_s)
+            if ended is None:
+                continue
+            name, outcome = ended
             self._at = name
             self._finish(self._running[name], outcome)
-            self._settle(name, schedule)
-        for name in schedule.left:
+            if name in self._retries:
+                schedule.pauses(name)
+            else:
+                self._settle(name, schedule)
+        for name, one in self._again.items():  # no step starts any more
+            one.log.close()
+            self._steps[name] = one.record.replace(
+                status="failed", finished_at=timestamp(self.clock()),
+                error=f"{one.record.failures[-1]}; not tried again, for another step failed",
+            )  # fmt: skip
+            self.journal.finished(self._steps[name])
+            self.reporter.report(StepFinished(self._steps[name], one.log.path, ""))
+        for name in (name for name in schedule.left if name not in self._again):
             self._steps[name] = StepRun(
                 name=name, status="skipped", error="a step before it failed",
                 reasons=self.prepared.judged[name].decision.reasons,
             )  # fmt: skip
+
+    def _try_again(self, schedule: Schedule) -> None:
+        """Let the steps start again whose time has come."""
+        now = self.clock() if self._retries else 0.0
+        for name, one in list(self._retries.items()):
+            if one.due <= now:
+                self._again[name] = self._retries.pop(name)
+                schedule.goes_on(name)
 
     def _settle(self, name: str, schedule: Schedule) -> None:
         self._devices.give_back(name)
@@ -369,6 +406,10 @@ class Runner:
             schedule.failed(name)
 
     def _begin(self, step: PlannedStep) -> None:
+        again = self._again.pop(step.name, None)
+        if again is not None:
+            self._start(step, again.judged, again)
+            return
         judged = self.prepared.judged[step.name]
         if judged.decision.action == "pending":
             judged = self.prepared.decider.decide(step, self._steps)
@@ -393,7 +434,7 @@ class Runner:
             self.reporter.report(Warned(f"{taken.name}: {warning}"))
         return taken.replace(warnings=(*taken.warnings, *said)) if said else taken
 
-    def _start(self, step: PlannedStep, judged: Judged) -> None:
+    def _start(self, step: PlannedStep, judged: Judged, again: _Retry | None = None) -> None:
         reasons = judged.decision.reasons
         given = self.prepared.decider.supply.artifacts(step, self._steps)
         workspace = self.workspaces.open(self._furnishing(step, given))
@@ -437,11 +478,12 @@ class Runner:
             reusable=unwatched is None and environment.key == pin.key,
             hermetic=step.hermetic,
             network=step.networked,
+            failures=() if again is None else again.record.failures,
         )
         self.journal.started(record)
-        log = self.journal.log(step.name)
+        log = self.journal.log(step.name) if again is None else again.log
         self._running[step.name] = running = _Running(
-            step, record, workspace, given, log, surroundings, directory, watch, judged.known
+            step, record, workspace, given, log, surroundings, directory, watch, judged
         )
         if unwatched is not None:
             running.warnings.append(unwatched)
@@ -546,7 +588,6 @@ class Runner:
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
         """Judge what a process left behind, keep it, and write down how it ended."""
-        running.log.close()
         step, record = running.step, running.record
         update: dict[str, object] = {"outcome": outcome, "finished_at": timestamp(self.clock())}
         try:
@@ -558,6 +599,8 @@ class Runner:
             for warning in running.warnings:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
         except _StepFailedError as failure:
+            if self._is_tried_again(running, outcome, failure):
+                return
             update |= {
                 "status": "failed", "error": str(failure), "hint": failure.hint,
                 "workspace": running.workspace.root, "denied": failure.denied,
@@ -565,19 +608,44 @@ class Runner:
         if running.seen is not None:
             update["trace"] = running.seen.trace
         failed = update["status"] == "failed"
+        running.log.close()
         # in a trial nobody looks at what is left
         keep = self.keep_workspace or (failed and self.trial is None)
         if keep:
             update["workspace"] = running.workspace.root
         finished = record.replace(**update)
-        if running.taken is not None and finished.done:
-            finished = finished.replace(audited=self._audited(step, running.taken, finished))
+        taken = running.judged.known
+        if taken is not None and finished.done:
+            finished = finished.replace(audited=self._audited(step, taken, finished))
         self._steps[step.name] = finished
         del self._running[step.name]
         running.workspace.close(keep=keep)
         self.journal.finished(finished)
         tail = running.log.tail(_SHOWN_TAIL) if failed else ""
         self.reporter.report(StepFinished(finished, running.log.path, tail))
+
+    def _is_tried_again(
+        self, running: _Running, outcome: Outcome, failure: "_StepFailedError"
+    ) -> bool:
+        """Arrange for a failed step to be tried again, if it may."""
+        step, failures = running.step, (*running.record.failures, str(failure))
+        retry = step.retry
+        if retry is None or self.trial is not None or failure.denied or outcome.start_error:
+            return False
+        if not retry.takes(outcome.exit_code, len(failures)):
+            return False
+        wait_s = retry.wait_s(len(failures))
+        when = f" in {wait_s:g} s" if wait_s else ""
+        text = f"{step.name}: {failure}; attempt {len(failures) + 1} of {retry.times + 1}{when}"
+        self.reporter.report(Warned(text))
+        record = running.record.replace(outcome=outcome, failures=failures)
+        self._retries[step.name] = _Retry(
+            self.clock() + wait_s, step, running.judged, running.log, record
+        )
+        del self._running[step.name]
+        self._devices.give_back(step.name)
+        running.workspace.close(keep=False)
+        return True
 
     def _results(
         self, running: _Running, outcome: Outcome
@@ -781,6 +849,13 @@ class Runner:
         """End all processes, and write down that their steps did not come to their end."""
         try:
             self.executor.cancel()
+            for one in (*self._retries.values(), *self._again.values()):
+                one.log.close()
+                self._steps[one.step.name] = one.record.replace(
+                    status="interrupted", error="the run ended before it was tried again",
+                    finished_at=timestamp(self.clock()),
+                )  # fmt: skip
+                self.journal.finished(self._steps[one.step.name])
             for name, running in self._running.items():
                 running.log.close()
                 own = status == "interrupted" or self._at in (None, name)

@@ -91,6 +91,16 @@ class Schedule:
         self._ended(step)
         self._stopped = not self._keep_going
 
+    def pauses(self, step: str) -> None:
+        """Note that a step waits: others may have its room meanwhile."""
+        demand = self._demand(step)
+        if demand is not None:
+            self._take(demand, -1)
+
+    def goes_on(self, step: str) -> None:
+        """Note that a step need not wait any more: it may start again when there is room."""
+        self._is_ready(step)
+
     @property
     def left(self) -> list[str]:
         """The steps that are neither done nor failed, in order."""
@@ -118,9 +128,7 @@ class Schedule:
 
     def _ended(self, step: str) -> None:
         self._left.discard(step)
-        demand = self._demand(step)
-        if demand is not None:
-            self._take(demand, -1)
+        self.pauses(step)
 
 
 def unblocks(after: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -139,6 +139,19 @@ class Output(Declared):
             raise wrong_at(key, "'rtol' and 'atol' need compare: json, csv or text")
 
 
+class Retries(Declared):
+    """How a failure is tried again; a bare number says how often."""
+
+    times: Annotated[Count, Doc("How often.")] = 1
+    delay: Annotated[Seconds | None, Doc("How long to wait before the first time, `10s`.")] = None
+    backoff: Annotated[
+        Positive, Doc("By how much each wait is longer than the one before: 2 doubles it.")
+    ] = 2
+    exit_codes: Annotated[
+        tuple[Whole, ...] | None, Doc("Only failures with these exit codes; default: all.")
+    ] = None
+
+
 class Resources(Declared):
     """What a step needs while it executes; other names are pools with a number."""
 
@@ -226,7 +239,9 @@ class StepFields(Declared):
     ] = ()
     resources: Annotated[Resources | None, Doc("What the step needs while it executes.")] = None
     timeout: Annotated[Seconds | None, Doc("The step is ended after this time, `2h`.")] = None
-    retries: Annotated[Count, Doc("How often a failure is tried again.")] = 0
+    retries: Annotated[
+        Count | Retries, Doc("How often a failure is tried again; or `times`, `delay`, …")
+    ] = 0
     matrix: Annotated[
         dict[Identifier, MatrixValues] | None,
         Doc("Names with lists of values: one step for each combination."),
@@ -236,6 +251,13 @@ class StepFields(Declared):
     trace: Annotated[Flag, Doc("Observe which files the step reads.")] = False
     hermetic: Annotated[Flag, Doc("Let the kernel forbid what is not declared.")] = False
     network: Annotated[Flag | None, Doc("Whether a hermetic step may use the network.")] = None
+
+    @property
+    def retrying(self) -> Retries:
+        """How a failure is tried again."""
+        if isinstance(self.retries, Retries):
+            return self.retries
+        return Retries(times=self.retries)
 
     @property
     def parsed(self) -> Command:

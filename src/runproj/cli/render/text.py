@@ -327,6 +327,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         *([("hint", _quiet(step.hint))] if step.hint else []),
         ("reason", _quiet(", ".join(reason.text for reason in step.reasons))),
         *([("cached from", step.cached_from)] if step.cached_from else []),
+        *(("tried before", _quiet(text)) for text in step.failures),
         *(("warning", _quiet(text)) for text in step.warnings),
         ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
