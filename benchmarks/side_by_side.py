@@ -20,7 +20,9 @@ BARE = "import subprocess\nfor _ in range({}): subprocess.run(['true'], check=Tr
 def measured(command: list[str], folder: Path) -> tuple[float, float]:
     """Run a command in a folder; return CPU and wall time in seconds."""
     before, began = os.times(), time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{command} failed:\n{done.stderr[-2000:]}")
     after = os.times()
     cpu = after.children_user + after.children_system
     return cpu - before.children_user - before.children_system, time.perf_counter() - began

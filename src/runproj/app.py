@@ -603,8 +603,8 @@ def _capacity(prepared: "Prepared", options: Options, caller: Mapping[str, str])
     gpus = machine.usable_gpus(caller) if "gpus" in wanted else ()
     if "gpus" in options.resources:  # more than are known: they are counted
         count = int(options.resources["gpus"])
-        gpus = gpus[:count] or tuple(map(str, range(count)))
-        gpus += tuple(map(str, range(len(gpus), count)))
+        others = (str(number) for number in range(count + len(gpus)) if str(number) not in gpus)
+        gpus = (*gpus, *others)[:count]
     amounts["gpus"] = len(gpus)
     return Capacity(jobs, {**amounts, **options.resources}, gpus)
 

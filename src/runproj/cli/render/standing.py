@@ -93,11 +93,12 @@ def cut(text: str, columns: int) -> str:
     room = columns - 1
     if len(text) <= room and text.isascii():
         return text
-    used = 0
-    kept: list[str] = []
-    for character in text:
-        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if used > room:
-            return "".join(kept[: room - 1]) + "…" if room > 0 else ""
-        kept.append(character)
+    width = 0
+    end = 0  # where the text is cut if it does not fit: the mark needs a column
+    for index, character in enumerate(text):
+        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if width > room:
+            return text[:end] + "…" if room > 0 else ""
+        if width < room:
+            end = index + 1
     return text
