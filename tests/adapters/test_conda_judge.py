@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from tests.channels import Channel, module, python, tool
 
 from runproj.adapters.environments.archives import FolderArchives
@@ -114,6 +115,15 @@ def test_conda_picks_the_same_packages(judge: Judge, channel: Channel, tmp_path:
 
     for channels, specs in cases:
         assert names(locked(tmp_path, channels, specs)) == judge.solved(channels, specs), specs
+
+
+def test_conda_takes_the_exported_environment_file(
+    judge: Judge, channel: Channel, tmp_path: Path
+) -> None:
+    lock = locked(tmp_path, [channel.url], ["old", "tool"])
+    wanted = yaml.safe_load(conda.environment_file(lock))
+
+    assert judge.solved(wanted["channels"], wanted["dependencies"]) == names(lock)
 
 
 def test_conda_installs_what_is_exported(judge: Judge, channel: Channel, tmp_path: Path) -> None:

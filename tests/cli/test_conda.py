@@ -161,6 +161,14 @@ def test_a_lock_is_exported_for_other_tools(conda: Project, channel: Channel) ->
     assert f"{channel.url}/noarch/tiny-2.0-0.conda#" in listed
     assert "# pip: word==2.0 --hash=sha256:" in listed
 
+    pinned = conda.run("env", "export", "--format", "environment").ok().out
+    assert "  - tiny=2.0=0\n" in pinned
+    assert "      - word==2.0\n" in pinned
+    bill = json.loads(conda.run("env", "export", "--format", "cyclonedx").ok().out)
+    assert {one["purl"].partition("@")[0] for one in bill["components"]} == {
+        "pkg:conda/python", "pkg:conda/tiny", "pkg:conda/tool", "pkg:pypi/word"
+    }  # fmt: skip
+
     refused = conda.run("env", "export", "--format", "pixi").ok(3)
     assert "packages of pip cannot be exported" in refused.err
     conda.write({"environment.yaml": f"channels: [{channel.url}]\ndependencies: [tiny]\n"})
