@@ -70,6 +70,7 @@ def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit with 5 when a lock is not current."
 )
+@offline_option
 @json_option
 @place_options
 def lock(
