@@ -1097,7 +1097,8 @@ def exported_lock(content: str, form: str, caller: Mapping[str, str]) -> str:
 
     Args:
         content: the lockfile.
-        form: ``explicit``, a list for conda, or ``pixi``, the text of a ``pixi.lock``.
+        form: ``explicit``, a list for conda; ``environment``, an environment file; ``pixi``, the
+            text of a ``pixi.lock``.
         caller: the caller's environment variables.
 
     Raises:
@@ -1109,6 +1110,8 @@ def exported_lock(content: str, form: str, caller: Mapping[str, str]) -> str:
     lock = conda.read(content)
     if form == "explicit":
         return conda.explicit(lock)
+    if form == "environment":
+        return conda.environment_file(lock)
     from runproj.adapters.environments.rattler import pixi_lock  # noqa: PLC0415 -- lazy
 
     return pixi_lock(lock, caller)

@@ -3,8 +3,13 @@
 import json
 import os
 import shutil
+import threading
 import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from tests.channels import Channel, gpu, module, python, tool
@@ -161,6 +166,14 @@ def test_a_lock_is_exported_for_other_tools(conda: Project, channel: Channel) ->
     assert f"{channel.url}/noarch/tiny-2.0-0.conda#" in listed
     assert "# pip: word==2.0 --hash=sha256:" in listed
 
+    pinned = conda.run("env", "export", "--format", "environment").ok().out
+    assert "  - tiny=2.0=0\n" in pinned
+    assert "      - word==2.0\n" in pinned
+    bill = json.loads(conda.run("env", "export", "--format", "cyclonedx").ok().out)
+    assert {one["purl"].partition("@")[0] for one in bill["components"]} == {
+        "pkg:conda/python", "pkg:conda/tiny", "pkg:conda/tool", "pkg:pypi/word"
+    }  # fmt: skip
+
     refused = conda.run("env", "export", "--format", "pixi").ok(3)
     assert "packages of pip cannot be exported" in refused.err
     conda.write({"environment.yaml": f"channels: [{channel.url}]\ndependencies: [tiny]\n"})
@@ -199,3 +212,74 @@ def test_environments_of_conda_are_listed_and_removed(conda: Project) -> None:
     conda.run("env", "remove", "--all").ok()
     assert not Path(listed["path"]).exists()
     conda.run("run", ".").ok()
+
+
+# ------------------------------------------------------------------ without the network
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a channel, and notes who asked for what."""
+
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Served(NamedTuple):
+    """A project with packages of a channel on the network; ``asked`` is what is asked there."""
+
+    project: Project
+    asked: list[str]
+    url: str
+
+    def lose_archives(self) -> None:
+        shutil.rmtree(self.project.computer.home / ".local/share/runproj/archives")
+        shutil.rmtree(self.project.computer.home / ".cache")
+        self.asked.clear()
+
+
+@pytest.fixture
+def served(computer: Computer, channel: Channel) -> Iterator[Served]:
+    Handler.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(channel.folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    project = computer.project({
+        "runproj.yaml": "runproj: 1\nenvironments:\n  default:\n    kind: conda\n"
+        f"    channels: [{url}]\n    dependencies: [tool]\n"
+        "entry_points:\n  main: {command: tool, stdout: said.txt}\n"
+    })  # fmt: skip
+    yield Served(project, Handler.asked, url)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_without_the_network_what_was_fetched_once_is_enough(served: Served) -> None:
+    served.project.run("lock").ok()
+    served.project.run("run", ".").ok()
+    shutil.rmtree(served.project.computer.home / ".cache")
+    served.asked.clear()
+
+    served.project.run("run", ".", "--offline", "--force").ok()
+    assert served.asked == []
+
+    served.lose_archives()
+    done = served.project.run("run", ".", "--offline", "--force").ok(4)
+    assert "the channel cannot be reached for tool=2.0=0" in done.err
+    assert "do it once without --offline" in done.err
+    assert served.asked == []
+
+
+def test_without_the_network_nothing_is_locked(served: Served) -> None:
+    for command in (["run", "."], ["lock"]):
+        done = served.project.run(*command, "--offline").ok(4)
+        assert f"locking asks the channels {served.url}, and nothing asks the network" in done.err
+        assert "lock it once without --offline" in done.err
+    assert served.asked == []

@@ -106,6 +106,43 @@ def test_a_lock_holds_the_digest_whatever_becomes_of_the_tag(
     assert done.step("one")["status"] == "succeeded"
 
 
+def test_without_the_network_an_image_that_is_here_is_taken(
+    computer: Computer, registry: Registry
+) -> None:
+    name = registry.push(f"{unique('base')}:1", {"which": "first"})
+    project = made(computer, {"image": name}, shell("cat /which > o", outputs=["o"]))
+    done = project.run("run", ".", "--offline").ok(4)
+    assert f"the image {name} is not here: it would have to be pulled" in done.err
+    assert "do it once without --offline" in done.err
+    project.run("lock").ok()
+    lock = json.loads((project.folder / "locks/docker.default.json").read_text())
+    registry.push(name.partition("/")[2], {"which": "second"})
+    repository, _, tag = name.rpartition(":")
+    registry.engine.client.tag(lock["id"], repository, tag)  # what the name was here before
+
+    project.run("lock", "--upgrade", "--offline").ok()  # the registry would say: second
+    project.run("run", ".", "--offline", "--locked").ok()
+    assert content(project, "o") == "first"
+    assert json.loads((project.folder / "locks/docker.default.json").read_text()) == lock
+
+    registry.engine.forget(lock["id"])
+    done = project.run("run", ".", "--offline", "--frozen", "--force").ok(4)
+    assert f"the image {name} is not here as it was locked" in done.err
+
+
+def test_without_the_network_no_image_is_built(computer: Computer, local: str) -> None:
+    project = made(
+        computer, {"build": {"context": "docker"}}, shell("cat /made > o", outputs=["o"])
+    )
+    project.write({"docker/Dockerfile": DOCKERFILE.format(base=local), "docker/given": unique("x")})
+    done = project.run("run", ".", "--offline").ok(4)
+    assert "the image with this content is not here: it would have to be built" in done.err
+
+    project.run("run", ".").ok()
+
+    project.run("run", ".", "--offline", "--force").ok()
+
+
 def test_an_image_that_is_gone_for_good_is_named(
     computer: Computer, engine: Engine, local: str
 ) -> None:

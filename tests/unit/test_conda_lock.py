@@ -245,6 +245,27 @@ def test_conda_can_install_what_is_locked() -> None:
     ]  # fmt: skip
 
 
+def test_an_environment_file_pins_what_is_locked() -> None:
+    wheel = Wheel(name="w", version="2", file="w.whl", url="https://p/w.whl", sha256="a" * 64)
+    lock = made(record("b"), record("a", "1!2.0"), pip=(wheel,)).replace(
+        channels=("conda-forge", "https://host/%7Eme")
+    )
+
+    text = conda.environment_file(lock)
+
+    assert text.splitlines() == [
+        "# platform: linux-64", "channels:", "  - conda-forge", '  - "https://host/%7Eme"',
+        "dependencies:", "  - a=1!2.0=0", "  - b=1.0=0", "  - pip:", "      - w==2",
+    ]  # fmt: skip
+    again = spec({"e.yaml": text}, file="e.yaml")
+    assert again.channels == lock.channels
+    assert (again.dependencies, again.pip) == (("a=1!2.0=0", "b=1.0=0"), ("w==2",))
+
+
+def test_an_environment_file_may_pin_nothing() -> None:
+    assert conda.environment_file(made()).endswith("dependencies: []\n")
+
+
 def test_packages_can_be_let_go() -> None:
     assert conda.packages(conda.without(LOCK.text, ["my-tool", "six"])) == {"python": "3.11.1"}
 

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from runproj.errors import EnvironmentFailed
-from runproj.lock.export import cyclonedx, requirements
+from runproj.lock import conda
+from runproj.lock.conda import CondaSpec, Wheel
+from runproj.lock.export import conda_cyclonedx, cyclonedx, requirements
 
 A, B = "a" * 64, "b" * 64
 LOCK = f"""\
@@ -98,3 +100,35 @@ def test_a_commit_is_named_for_who_reads_the_bill() -> None:
     assert component["purl"] == (
         "pkg:pypi/own@1.0?vcs_url=git%2Bhttps%3A%2F%2Fhost%2Fown.git%40c0ffee"
     )
+
+
+def conda_record(name: str, channel: str, fn: str, **more: object) -> dict[str, object]:
+    return {
+        "name": name, "version": "1!2", "build": "py_0", "fn": fn, "sha256": A,
+        "url": f"{channel}/noarch/{fn}", **more,
+    }  # fmt: skip
+
+
+def test_a_bill_of_a_conda_environment_names_channel_and_build() -> None:
+    spec = CondaSpec(channels=("c",), dependencies=("a",), virtual_packages={})
+    records = [
+        conda_record("a", "https://conda.anaconda.org/conda-forge", "a-2-py_0.conda"),
+        conda_record("b", "https://host/mine", "b-2-py_0.tar.bz2", subdir="noarch"),
+    ]
+    wheel = Wheel(name="Six", version="1", file="six-1.whl", url="https://h/six-1.whl", sha256=B)
+    lock = conda.made("d" * 64, "linux-64", spec, {}, "s", records).replace(pip=(wheel,))
+
+    document = json.loads(conda_cyclonedx(lock.text, "wine"))
+
+    assert [one["purl"] for one in document["components"]] == [
+        "pkg:conda/a@1%212?build=py_0&channel=conda-forge&subdir=noarch&type=conda",
+        "pkg:conda/b@1%212?build=py_0&channel=https%3A%2F%2Fhost%2Fmine&subdir=noarch&type=tar.bz2",
+        "pkg:pypi/six@1",
+    ]
+    assert document["components"][2]["externalReferences"] == [
+        {
+            "type": "distribution", "url": "https://h/six-1.whl",
+            "hashes": [{"alg": "SHA-256", "content": B}],
+        }
+    ]  # fmt: skip
+    assert len(document["dependencies"][0]["dependsOn"]) == 3

@@ -29,7 +29,7 @@ from runproj.spec.suggest import did_you_mean
 _ALL = "*"
 _FORMS = {
     "venv": ("requirements", "pylock", "cyclonedx"),
-    "conda": ("explicit", "pixi"),
+    "conda": ("explicit", "environment", "pixi", "cyclonedx"),
     "docker": ("image",),
 }
 
@@ -70,6 +70,7 @@ def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit with 5 when a lock is not current."
 )
+@offline_option
 @json_option
 @place_options
 def lock(
@@ -244,10 +245,12 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
 @click.argument("name", metavar="[ENV]", default="default")
 @click.option(
     "--format", "form",
-    type=click.Choice(["requirements", "pylock", "cyclonedx", "explicit", "pixi", "image"]),
+    type=click.Choice(
+        ["requirements", "pylock", "cyclonedx", "explicit", "environment", "pixi", "image"]
+    ),
     help="Of a venv: requirements (default; with hashes), pylock (PEP 751), cyclonedx (a bill of "
-    "materials). Of conda: explicit (default; a list of URLs), pixi. Of docker: image (what "
-    "'docker run' takes).",
+    "materials). Of conda: explicit (default; a list of URLs), environment (an environment.yaml "
+    "with pins), pixi, cyclonedx. Of docker: image (what 'docker run' takes).",
 )  # fmt: skip
 @click.option("--run", "run_name", metavar="RUN", help="The lock of a past run.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the terminal.")
@@ -275,7 +278,7 @@ def export(
 
 
 def _exported(kind: str, content: str, form: str, project: str) -> str:
-    if kind == "conda":
+    if kind == "conda" and form != "cyclonedx":
         return app.exported_lock(content, form, dict(os.environ))
     if kind == "docker":
         from runproj.lock import image  # noqa: PLC0415 -- lazy
@@ -288,7 +291,8 @@ def _exported(kind: str, content: str, form: str, project: str) -> str:
     if form == "pylock":
         return pylock.body_of(content)
     if form == "cyclonedx":
-        return exporting.cyclonedx(content, project)
+        bill = exporting.conda_cyclonedx if kind == "conda" else exporting.cyclonedx
+        return bill(content, project)
     return exporting.requirements(content)
 
 

@@ -35,6 +35,7 @@ _CREDENTIALS = re.compile(r"://[^/\s]*@|/t/[^/\s]+(?:/|$)")
 _INCLUDED = re.compile(r"(?:-r|--requirement)(?:\s*=\s*|\s+|(?<=-r))(\S+)")
 _IGNORED = frozenset({"name", "prefix"})
 _RECORD = ("name", "version", "build", "fn", "url", "sha256")
+_UNQUOTED = re.compile(r"[A-Za-z_](?:[\w.+!=/-]|:(?=/))*")
 _VOLATILE = frozenset({"indexed_timestamp"})
 """Keys of a record that differ each time that the channel is indexed."""
 
@@ -434,6 +435,29 @@ def explicit(lock: CondaLock) -> str:
         lines.append(f"{record['url']}#{md5 or 'sha256:' + record['sha256']}")
     lines += [f"# pip: {one.name}=={one.version} --hash=sha256:{one.sha256}" for one in lock.pip]
     return "".join(f"{line}\n" for line in lines)
+
+
+def environment_file(lock: CondaLock) -> str:
+    """Return an environment file that pins each package to its version and build.
+
+    The format has no digests; whoever solves it needs the channels to have the packages still.
+    """
+    lines = [f"# platform: {lock.platform}", "channels:"]
+    lines += [f"  - {_plain(channel)}" for channel in lock.channels]
+    lines.append("dependencies:" if lock.packages or lock.pip else "dependencies: []")
+    lines += [
+        f"  - {_plain('='.join([one['name'], one['version'], one['build']]))}"
+        for one in sorted(lock.packages, key=lambda one: str(one["name"]))
+    ]
+    if lock.pip:
+        lines.append("  - pip:")
+        lines += [f"      - {_plain(f'{one.name}=={one.version}')}" for one in lock.pip]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Return a text as YAML has it, in quotes where it needs them."""
+    return text if _UNQUOTED.fullmatch(text) else to_json(text)
 
 
 def without(content: str, names: Collection[str]) -> str:

@@ -5,11 +5,15 @@ https://cyclonedx.org/docs/1.6/json/, package URLs https://github.com/package-ur
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from runproj.lock import pylock
+from runproj.lock import conda, pylock
+from runproj.lock.conda import Wheel
 from runproj.lock.pyproject import normalized
+
+_HOSTS = ("https://conda.anaconda.org/", "https://repo.anaconda.com/pkgs/")
+"""Where channels stand that are known by their names alone."""
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -56,7 +60,21 @@ def cyclonedx(content: str, project: str) -> str:
     Raises:
         EnvironmentFailed: the text is no lockfile.
     """
-    components = [_component(package) for package in pylock.tables(content)]
+    return _bill([_component(package) for package in pylock.tables(content)], project)
+
+
+def conda_cyclonedx(content: str, project: str) -> str:
+    """Return the lockfile of a conda environment as :func:`cyclonedx` does that of a venv.
+
+    Raises:
+        EnvironmentFailed: the text is no lockfile.
+    """
+    lock = conda.read(content)
+    components = [_conda_component(record) for record in lock.packages]
+    return _bill([*components, *map(_wheel_component, lock.pip)], project)
+
+
+def _bill(components: Sequence[Mapping[str, Any]], project: str) -> str:
     document = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -89,6 +107,35 @@ def _component(package: Mapping[str, Any]) -> dict[str, Any]:
     return {**shown, "externalReferences": files} if files else shown
 
 
+def _conda_component(record: Mapping[str, Any]) -> dict[str, Any]:
+    subdir = record.get("subdir") or record["url"].rpartition("/")[0].rpartition("/")[2]
+    channel = record["url"].rpartition("/")[0].removesuffix(f"/{subdir}")
+    for host in _HOSTS:
+        channel = channel.removeprefix(host)
+    kind = "tar.bz2" if record["fn"].endswith(".tar.bz2") else "conda"
+    known = {"build": record["build"], "channel": channel, "subdir": subdir, "type": kind}
+    facts = "&".join(f"{name}={_quoted(text)}" for name, text in known.items())
+    name, version = record["name"], record["version"]
+    reference = f"pkg:conda/{_quoted(name)}@{_quoted(version)}?{facts}"
+    return {
+        "type": "library", "bom-ref": reference, "name": name, "version": version,
+        "purl": reference, "externalReferences": [_distribution(record["url"], record["sha256"])],
+    }  # fmt: skip
+
+
+def _wheel_component(wheel: Wheel) -> dict[str, Any]:
+    reference = f"pkg:pypi/{normalized(wheel.name)}@{wheel.version}"
+    return {
+        "type": "library", "bom-ref": reference, "name": wheel.name, "version": wheel.version,
+        "purl": reference, "externalReferences": [_distribution(wheel.url, wheel.sha256)],
+    }  # fmt: skip
+
+
+def _distribution(place: str, sha256: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": "distribution", "url": place}
+    return {**found, "hashes": [{"alg": "SHA-256", "content": sha256}]} if sha256 else found
+
+
 def _quoted(text: str) -> str:
     """Return a text as it stands in a URL (RFC 3986).
 
@@ -109,6 +156,4 @@ def _files(package: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         sha256 = file.get("hashes", {}).get("sha256")
         place = file.get("url") or file.get("path")
         if place is not None:
-            hashes = [{"alg": "SHA-256", "content": sha256}] if sha256 else []
-            found: dict[str, Any] = {"type": "distribution", "url": place}
-            yield {**found, "hashes": hashes} if hashes else found
+            yield _distribution(place, sha256)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from runproj.adapters.environments import uv as pip
 from runproj.adapters.environments.choosing import choose, tags_of
 from runproj.adapters.environments.conda_building import CondaInstaller
+from runproj.adapters.environments.offline import WITHOUT, is_offline
 from runproj.adapters.environments.rattler import RattlerFailed, this_platform
 from runproj.errors import EnvironmentFailed, NotSupported
 from runproj.lock import conda, pylock
@@ -50,6 +51,8 @@ class CondaLocker(NamedTuple):
         channels = [one for name in spec.channels for one in _named(name)]
         self.say(f"solving for {platform}")
         _check_folders(channels)
+        if is_offline(self.installer.caller):
+            _check_here(channels)
         virtual = virtual_packages(platform, spec.virtual_packages)
         same = before is not None and before.platform == platform
         try:
@@ -162,6 +165,21 @@ def _check_folders(channels: list[str]) -> None:
     for channel in channels:
         if channel.startswith("file:") and not Path(unquote(urlsplit(channel).path)).is_dir():
             raise EnvironmentFailed(f"there is no channel {channel}", hint="is the disk mounted?")
+
+
+def _check_here(channels: list[str]) -> None:
+    """Make sure that no channel is on the network.
+
+    Raises:
+        EnvironmentFailed: some are, and may not be asked.
+    """
+    remote = [one for one in channels if not one.startswith("file:")]
+    if remote:
+        raise EnvironmentFailed(
+            f"locking asks the channels {', '.join(remote)}, and {WITHOUT}",
+            hint="lock it once without --offline; with a lock and its packages here, a run asks "
+            "nobody",
+        )
 
 
 def _known(previous: Lock | None) -> CondaLock | None:

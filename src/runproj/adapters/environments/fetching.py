@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple
 
 from runproj.adapters.environments.archives import Incoming, Wanted
 from runproj.adapters.environments.keyrings import Keyring
+from runproj.adapters.environments.offline import ONCE, WITHOUT, is_offline
 from runproj.errors import EnvironmentFailed
 from runproj.lock.pylock import without_credentials
 from runproj.version import VERSION
@@ -36,7 +37,6 @@ _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
 )  # fmt: skip
-_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _SHOWN_INDEX = re.compile(r"UV_(?:DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS)")
 
 
@@ -76,7 +76,7 @@ class Fetcher:
         self.credentials = tuple(_credentials(caller, texts))
         self.netrc = _netrc(caller)
         self.keyring = Keyring(caller, texts)
-        self.offline = caller.get("UV_OFFLINE", "").lower() in _TRUE
+        self.offline = is_offline(caller)
         self.timeout_s = float(_number(caller.get("UV_HTTP_TIMEOUT"), 30))
         self.attempts = 1 + _number(caller.get("UV_HTTP_RETRIES"), 3)
         context = _context(caller)
@@ -95,9 +95,7 @@ class Fetcher:
         url = wanted.url or ""
         remote = not url.startswith("file:")
         if self.offline and remote:
-            raise _unreachable(
-                wanted, "nothing asks the network (--offline, UV_OFFLINE)", self.words
-            )
+            raise _unreachable(wanted, WITHOUT, self.words._replace(unreachable=ONCE))
         for attempt in range(1, self.attempts + 1):
             wait_s = min(0.5 * 2**attempt, _LONGEST_S)
             try:

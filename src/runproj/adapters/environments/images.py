@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from runproj.adapters.disk import write_atomically
+from runproj.adapters.environments.offline import ONCE, WITHOUT, is_offline
 from runproj.errors import EnvironmentFailed
 from runproj.lock import container as declared
 from runproj.lock import image
@@ -97,7 +98,7 @@ class DockerBackend:
             if before is not None and before.image == name:
                 made = before._replace(declaration=declaration.digest)
             else:
-                digest, identity = self._connected().resolve(name, say)
+                digest, identity = self._resolved(name, say)
                 made = ImageLock(declaration.digest, name, digest, identity)
         return Lock(kind="docker", content=made.text, declaration=declaration.digest)
 
@@ -165,7 +166,31 @@ class DockerBackend:
                     "('docker load'), or take what has the name now: 'runproj lock --upgrade'",
                 )
             return found
-        return engine.find(locked.name) or engine.pull(locked.name, say)
+        found = engine.find(locked.name)
+        if found is None:
+            self._check_network(f"the image {locked.image} is not here as it was locked", "pulled")
+            found = engine.pull(locked.name, say)
+        return found
+
+    def _resolved(self, name: str, say: Say) -> tuple[str | None, str]:
+        """Return digest and id of what has a name now; without the network, of what is here."""
+        engine = self._connected()
+        here = engine.find(name) if is_offline(self.caller) else None
+        if here is not None:
+            return min(here.own(name), default=None), here.id
+        self._check_network(f"the image {name} is not here", "pulled")
+        return engine.resolve(name, say)
+
+    def _check_network(self, problem: str, what: str) -> None:
+        """Make sure that the network may be asked for an image.
+
+        Raises:
+            EnvironmentFailed: it may not.
+        """
+        if is_offline(self.caller):
+            raise EnvironmentFailed(
+                f"{problem}: it would have to be {what}, and {WITHOUT}", hint=ONCE
+            )
 
     def _again(self, locked: ImageLock, build: Build, shape: Shape, say: Say) -> "Image":
         """Return what was or is built here in place of an image that is not here."""
@@ -188,6 +213,7 @@ class DockerBackend:
             with BuildLock(slot, lambda: say("waiting for another runproj that builds it")):
                 found = engine.find(name)
                 if found is None:
+                    self._check_network("the image with this content is not here", "built")
                     if self.source is None:
                         raise EnvironmentFailed("nothing is at hand to build the image from")
                     log = slot.folder.with_suffix(".log")
