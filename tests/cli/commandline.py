@@ -176,7 +176,8 @@ class Project:
     def git(self, *arguments: str) -> str:
         """Run git in it."""
         done = subprocess.run(
-            [GIT, *arguments], cwd=self.folder, env=self.computer.variables,
+            [GIT, *arguments], cwd=self.folder,
+            env={**self.computer.variables, "GIT_OPTIONAL_LOCKS": "0"},  # only to look
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         return done.stdout

@@ -51,6 +51,7 @@ SETTLING_S = 0.3
 
 INIT_FAILED = b"[FATAL tini ("
 """How the first process of a container says that it could not start the program."""
+LONGEST_HELD = 64 * 1024
 
 NOT_STARTED = {126: "not executable", 127: "command not found"}
 RUNNING, TERMINATING, KILLING = range(3)
@@ -452,12 +453,16 @@ def copy(connection: Any, outputs: Sequence[int]) -> bytes:  # noqa: ANN401 -- w
     """Copy the output of a container to its end; return what the first process said and is held."""
     held, first = b"", True
     for stream, chunk in frames_iter(connection, tty=False):
-        if stream != STDOUT and first:
-            first = False
-            if chunk.startswith(INIT_FAILED):
-                held = chunk
-                continue
-        write(outputs[0] if stream == STDOUT else outputs[1], chunk)
+        if stream == STDOUT:
+            write(outputs[0], chunk)
+        elif held or (first and chunk.startswith(INIT_FAILED)):
+            held += chunk  # it may come in parts, and nothing comes after it
+            if len(held) > LONGEST_HELD:  # somebody else begins in the same way
+                write(outputs[1], held)
+                held = b""
+        else:
+            write(outputs[1], chunk)
+        first = first and stream == STDOUT
     return held
 
 
