@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_TIME = (2023, 11, 14, 0, 0, 0)
+
 
 def build_wheel(
     folder: Path, name: str, version: str, *, requires: Sequence[str] = (),
@@ -30,7 +32,7 @@ def build_wheel(
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in content.items():
-            archive.writestr(path, text)
+            archive.writestr(zipfile.ZipInfo(path, _TIME), text)  # the same bytes each time
     return wheel
 
 

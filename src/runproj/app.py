@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
     from runproj.engine.rerun import Rerunner
+    from runproj.engine.resources import Capacity
     from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
@@ -543,6 +544,8 @@ class Options(NamedTuple):
     keep_packages: bool = False
     trial: "Trial | None" = None
     workspaces: "Workspaces | None" = None
+    jobs: int | None = None
+    resources: Mapping[str, float] = EMPTY
 
 
 class Relation(NamedTuple):
@@ -582,7 +585,7 @@ def execute(
         runs=store.runs,
         workspaces=options.workspaces
         or FolderWorkspaces(str(cache_folder() / _WORKSPACES), store.source, store.objects),
-        executor=local_executor(),
+        executor=local_executor(getattr(reporter, "tick", None)),
         watcher=_LazyWatcher(store),
         backends=backends(caller, store, tuple(prepared.packages.values())),
         files=FolderFiles(folder),
@@ -596,8 +599,30 @@ def execute(
         unstable=Known(store.runs, store.runs.rerun_of).unstable,
         programs=_programs,
         keep_packages=options.keep_packages,
+        capacity=_capacity(prepared, options, caller),
+        durations=store.runs.durations,
     )
     return runner.execute(prepared, _header(prepared, options, relation))
+
+
+def _capacity(prepared: "Prepared", options: Options, caller: Mapping[str, str]) -> "Capacity":
+    """Return what there is for steps: what the user says, else what the machine has."""
+    from runproj.adapters import machine  # noqa: PLC0415 -- lazy
+    from runproj.engine.resources import Capacity  # noqa: PLC0415 -- lazy
+
+    wanted = {name for step in prepared.plan.steps for name in step.resources}
+    jobs = options.jobs or machine.usable_cpus()
+    amounts: dict[str, float] = {"cpus": jobs}
+    memory = machine.usable_memory() if "memory" in wanted else None
+    if memory is not None:
+        amounts["memory"] = memory
+    gpus = machine.usable_gpus(caller) if "gpus" in wanted else ()
+    if "gpus" in options.resources:  # more than are known: they are counted
+        count = int(options.resources["gpus"])
+        others = (str(number) for number in range(count + len(gpus)) if str(number) not in gpus)
+        gpus = (*gpus, *others)[:count]
+    amounts["gpus"] = len(gpus)
+    return Capacity(jobs, {**amounts, **options.resources}, gpus)
 
 
 def _programs(names: "Sequence[str]", path: str) -> "tuple[Program, ...]":
@@ -967,11 +992,11 @@ def differ(store: Store) -> "Differ":
     return Differ(store.source, store.objects)
 
 
-def local_executor() -> "Executor":
-    """Return what runs processes on this machine."""
+def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executor":
+    """Return what runs processes on this machine; ``tick`` is called while it waits."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor(containers=str(cache_folder() / "containers"))
+    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick)
 
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":

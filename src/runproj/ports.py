@@ -137,6 +137,9 @@ class Volume(NamedTuple):
 class Container(NamedTuple):
     """What a container is made of; its processes are the caller's, by uid and gid.
 
+    ``cores`` is how many CPUs' time they may use together, ``devices`` are the GPUs that they see;
+    None: what ``gpus`` says.
+
     ``image`` is an id. ``folders`` stand at the same place as here and can be written; of all else
     of this machine only ``volumes`` are there. ``network`` is one that the engine knows (``none``:
     none; None: its usual one). Sizes are in bytes, None: the engine's usual one for ``shm_size``,
@@ -150,6 +153,8 @@ class Container(NamedTuple):
     gpus: Literal["all"] | int | None = None
     shm_size: int | None = None
     memory: int | None = None
+    cores: float | None = None
+    devices: tuple[str, ...] | None = None
 
 
 @runtime_checkable
@@ -194,6 +199,9 @@ class Executor(Protocol):
 
     def wait(self) -> tuple[str, Outcome]:
         """Stream output until a process has ended with all its descendants; return its name."""
+
+    def wait_for(self, timeout_s: float) -> tuple[str, Outcome] | None:
+        """Do the same, for a time at most; None: it is over. Nothing has to be running."""
 
     def cancel(self) -> None:
         """End all processes: SIGTERM, a grace time, SIGKILL; returns when they are gone."""

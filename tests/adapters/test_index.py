@@ -13,6 +13,7 @@ from tests.fakes.records import a_run, a_step, ended, found
 from runproj.adapters.store.index import Index
 from runproj.adapters.store.runs import FolderRuns
 from runproj.errors import StoreError
+from runproj.record.outcome import Outcome
 
 ASK = """
 import sys
@@ -226,3 +227,16 @@ def test_nobody_sees_an_index_half_full(index: Path, open_store: Callable[[], Fo
         assert answers(store) == before
     other.close()
     assert [row["id"] for row in store.summaries("1", (), None)] == ["new"]
+
+
+def test_durations_are_those_of_the_last_success(tmp_path: Path) -> None:
+    store = FolderRuns(str(tmp_path))
+    assert store.durations("p", "main", ["train"]) == {}
+    for minute, seconds in ((1, 2.5), (2, 4.0)):
+        run = a_run(f"r{minute}", minute=minute)
+        journal = store.create(run)
+        step = a_step().replace(outcome=Outcome(exit_code=0, duration_s=seconds))
+        journal.finished(step)
+        journal.close(ended(run, step))
+    found = store.durations(a_run("r").project, a_run("r").entry_point, [a_step().name, "other"])
+    assert found == {a_step().name: 4.0}

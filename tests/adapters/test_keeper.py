@@ -204,3 +204,14 @@ def test_an_engine_that_is_not_there_is_a_start_error(
     executor.close()
     assert error.startswith("the container engine does not answer")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_container_gets_no_more_cpu_than_it_may(bench: Bench) -> None:
+    assert bench.run("cat /sys/fs/cgroup/cpu.max || true", cores=0.5).exit_code == 0
+    said = bench.printed["stdout"].decode().split()
+    assert not said or int(said[0]) * 2 == int(said[1])
+    assert bench.run("true", cores=1000.0).exit_code == 0  # more than any machine has
+
+
+def test_no_devices_are_asked_for_where_there_are_none_to_have(bench: Bench) -> None:
+    assert bench.run("true", gpus="all", devices=()).exit_code == 0

@@ -309,8 +309,6 @@ def not_yet(text: str, place: str, files: Files | None = None) -> Mistake:
 NOT_YET = {
     "a matrix": not_yet(steps("a: {command: ls, matrix: {x: [1]}}"), "yaml:6:32"),
     "secrets": not_yet(steps("a: {command: ls, secrets: [X]}"), "yaml:6:33"),
-    "resources": not_yet(steps("a: {command: ls, resources: {cpus: 1}}"), "yaml:6:35"),
-    "retries": not_yet(steps("a: {command: ls, retries: 1}"), "yaml:6:33"),
     "a folder that persists": not_yet(steps("a: {command: ls, persist: [x]}"), "yaml:6:33"),
     "a linked input": not_yet(
         steps("a: {command: ls, inputs: [{path: data.csv, link: true}]}"), "yaml:6:", DATA
@@ -501,7 +499,13 @@ def test_a_mistake_is_told_with_its_place_and_a_way_out(computer: Computer, name
 
 
 IN_WORDS = [
-    *("a mistyped key", "an unknown reference", "two makers", "a missing input", "retries"),
+    *(
+        "a mistyped key",
+        "an unknown reference",
+        "two makers",
+        "a missing input",
+        "a folder that persists",
+    ),
     *("a package that is not there", "a stale lock under --locked", "a word for a float"),
     *("no store to show (typed)", "a mistyped option (typed)", "a mistyped command (typed)"),
 ]

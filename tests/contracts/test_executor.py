@@ -231,6 +231,17 @@ def test_waiting_for_nothing_is_an_error(executor: Executor) -> None:
         executor.wait()
 
 
+def test_waiting_for_a_time_ends_with_a_process_or_with_the_time(
+    executor: Executor, shell: Shell
+) -> None:
+    assert executor.wait_for(0.01) is None
+    executor.start(shell("exit 3", name="one"))
+    ended = executor.wait_for(60)
+    assert ended is not None
+    assert (ended[0], ended[1].exit_code) == ("one", 3)
+    assert executor.wait_for(0.0) is None
+
+
 def test_close_ends_what_is_left_and_can_be_repeated(executor: Executor, shell: Shell) -> None:
     executor.start(shell("sleep 1000"))
     executor.close()

@@ -8,6 +8,7 @@ from tests.engine.world import FakeBackend, FakePrepared, Process, World, told, 
 from runproj.engine.lock import LockChange, check_lock, lock_environment
 from runproj.engine.perturbation import Machine, perturbations, spared
 from runproj.engine.pin import check_lockfiles
+from runproj.engine.resources import Capacity
 from runproj.engine.run import ended
 from runproj.errors import ProjectError, Refused
 from runproj.lock.container import Code, build_of
@@ -212,3 +213,16 @@ def test_lockfiles_of_images_are_checked_with_all_others() -> None:
 def test_running_out_of_memory_is_said_in_words() -> None:
     outcome = Outcome(signal="SIGKILL", out_of_memory=True)
     assert ended(outcome, None) == "it was ended by the system: it used more memory than it may"
+
+
+def test_what_a_step_needs_limits_its_container(w: World) -> None:
+    needs = "resources: {cpus: 1.5, memory: 4GB, gpus: 1}"
+    w.yaml = YAML.replace("outputs: [m]", f"outputs: [m], {needs}")
+    w.programs = {"main": writes(m="m")}
+    w.execute(w.prepare(), capacity=Capacity(2, {"gpus": 2}, ("0", "1")))
+    [execution] = w.executor.started
+    container = execution.container
+    assert container is not None
+    limits = (container.cores, container.memory, container.devices)
+    assert limits == (1.5, 4_000_000_000, ("0",))
+    assert "CUDA_VISIBLE_DEVICES" not in execution.variables

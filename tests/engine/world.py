@@ -24,6 +24,7 @@ from runproj.engine.perturbation import Trial
 from runproj.engine.pin import Pinner, Policy
 from runproj.engine.prepare import Prepared, Preparer, Request
 from runproj.engine.rerun import Rerunner
+from runproj.engine.resources import ONE_BY_ONE, Capacity
 from runproj.engine.run import Runner, timestamp
 from runproj.engine.stability import Known
 from runproj.engine.vary import Variation, Varier
@@ -250,6 +251,7 @@ class World:
         self._seconds = itertools.count()
         self._ids = itertools.count(1)
         self.executor = FakeExecutor()
+        self.durations: dict[str, float] = {}
         self.watcher = FakeWatcher(self.disk)
 
     @property
@@ -318,6 +320,7 @@ class World:
         keep_workspace: bool = False,
         trial: Trial | None = None,
         keep_packages: bool = False,
+        capacity: Capacity = ONE_BY_ONE,
     ) -> Run:
         """Execute what was prepared; events are those of this run."""
         self.reporter = FakeReporter()
@@ -326,7 +329,7 @@ class World:
         runner = Runner(
             self.objects, self.runs, self.workspaces, self.executor, self.watcher, self.backends,
             self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going,
-            keep_workspace, keep_packages=keep_packages, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable, programs=self.on_path,
+            keep_workspace, capacity=capacity, durations=lambda *_: self.durations, keep_packages=keep_packages, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable, programs=self.on_path,
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared, trial))
 

@@ -34,6 +34,10 @@ class FakeExecutor:
         self.started.append(execution)
         self._running.append(execution)
 
+    def wait_for(self, timeout_s: float) -> tuple[str, Outcome] | None:
+        del timeout_s
+        return self.wait() if self._running or self._canceled else None
+
     def wait(self) -> tuple[str, Outcome]:
         if self._canceled:
             return self._canceled.pop(0)

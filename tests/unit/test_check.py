@@ -241,3 +241,24 @@ def test_the_root_of_the_source_is_above_the_project(root: str) -> None:
     with pytest.raises(ProjectError, match="is not the project's folder or one above it") as caught:
         load(text)
     assert (caught.value.problems[0].where or "").endswith(":2:16")
+
+
+def test_pools_are_checked_against_those_of_the_project() -> None:
+    text = project(
+        "a: {command: a, resources: {licnce: 1}}\nb: {command: b}", more="resources: {licence: 1}\n"
+    )
+    assert [one.partition(" ")[2] for one in found(text)] == [
+        "a.resources.licnce: there is no pool 'licnce' | did you mean 'licence'?"
+    ]
+    for name, words in (
+        ("cpus", "how many cpus there are is"),
+        ("memory", "how much memory there is, is"),
+    ):
+        said = found(project("a: {command: a}", more=f"resources: {{{name}: 1}}\n"))
+        assert f"{words} the machine's to say" in said[0]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("cpu", "cpus"), ("mem", "memory"), ("gpu", "gpus")])
+def test_a_resource_that_is_nearly_right_is_no_pool(name: str, meant: str) -> None:
+    (only,) = in_step(f"command: a, resources: {{{name}: 1}}")
+    assert f"{name!r} is no resource: did you mean {meant!r}?" in only

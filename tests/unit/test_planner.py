@@ -637,8 +637,6 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
     ("field", "what"),
     [
         ("matrix: {x: [1]}", "matrix: a matrix"), ("secrets: [S]", "secrets: a secret"),
-        ("resources: {cpus: 1}", "resources: a resource request"), ("retries: 1",
-         "retries: a retry"),
         ("persist: [c]", "persist: a folder that persists"),
         ("matrix: {m: [1]}, outputs: ['{matrix.m}']", "matrix: a matrix"),
         ("inputs: ['https://x/y']", "inputs: an input from a URL"),
@@ -658,7 +656,7 @@ def test_what_cannot_be_executed_yet_is_refused_before_anything_runs(field: str,
 
 
 def test_what_is_not_asked_for_may_be_unsupported() -> None:
-    text = project("a: {command: a}\nb: {command: b, retries: 1}")
+    text = project("a: {command: a}\nb: {command: b, persist: [x]}")
     assert list(plan_of(text, chosen=["a"])) == ["a"]
 
 

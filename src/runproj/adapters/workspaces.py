@@ -124,6 +124,7 @@ class FolderWorkspace:
     furnishing: Furnishing
     owner: FolderWorkspaces
     inputs: dict[str, _State] = field(default_factory=dict)
+    has_temporary: bool = False
 
     @property
     def root(self) -> str:
@@ -139,8 +140,10 @@ class FolderWorkspace:
     def temporary(self) -> str:
         """A folder for temporary files of the step, beside the workspace."""
         path = _temporary(self.furnished.root)
-        with _translated(path):
-            path.mkdir(exist_ok=True)
+        if not self.has_temporary:
+            with _translated(path):
+                path.mkdir(exist_ok=True)
+            self.has_temporary = True
         return str(path)
 
     def fill(self, objects: ObjectStore) -> None:

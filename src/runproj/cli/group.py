@@ -117,7 +117,7 @@ def run_command(arguments: Sequence[str]) -> int:
     _obey_signals()
     try:
         _check_folder()
-        result = runproj.main(list(arguments), prog_name="runproj", standalone_mode=False)
+        result = _main(arguments)
     except RunprojError as error:
         return _tell(error.problems, error.exit_code, as_json=as_json)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -137,6 +137,17 @@ def run_command(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 -- the last line of defence; the traceback is kept
         return _unexpected(error, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def _main(arguments: Sequence[str]) -> object:
+    """Run a command; what is said of an error stands on a line of its own."""
+    try:
+        return runproj.main(list(arguments), prog_name="runproj", standalone_mode=False)
+    except BaseException:
+        live = sys.modules.get("runproj.cli.render.live")
+        if live is not None:
+            live.clear_all()
+        raise
 
 
 def _check_folder() -> None:

@@ -64,6 +64,46 @@ _DECIDING = [
 ]
 
 
+def executing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that decide what executes at the same time."""
+    jobs = click.option(
+        "-j", "--jobs", type=click.IntRange(1), metavar="N", envvar="RUNPROJ_JOBS",
+        help="At most N steps at once, on N CPUs; default: the CPUs that there are.",
+    )  # fmt: skip
+    resources = click.option(
+        "--resources", multiple=True, metavar="NAME=N", callback=_amounts,
+        help="How much there is of what steps need: licence=2, memory=8GB.",
+    )  # fmt: skip
+    return jobs(resources(function))
+
+
+def _amounts(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
+    """Return name → amount of ``--resources``.
+
+    Raises:
+        UsageError: one cannot be understood.
+    """
+    amounts: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if name == "cpus":
+            raise UsageError("--resources cpus: how many CPUs there are is said by -j", hint="-j N")
+        try:
+            if not (name and equals):
+                raise ValueError(text)  # noqa: TRY301 -- the same words for all
+            from runproj.spec.project import size_in_bytes  # noqa: PLC0415 -- lazy
+
+            amounts[name] = size_in_bytes(value) if name == "memory" else int(value)
+            if amounts[name] < 0:
+                raise ValueError(text)  # noqa: TRY301 -- the same
+        except ValueError:
+            raise UsageError(
+                f"--resources {text}: an amount is set as NAME=N",
+                hint="--resources licence=1, --resources memory=8GB",
+            ) from None
+    return amounts
+
+
 def choosing(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that decide what is planned, and what of it is executed."""
     for option in reversed([*_PLANNING, *_DECIDING]):
@@ -182,6 +222,7 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
 @click.argument("project", default=".")
 @click.argument("steps", nargs=-1)
 @choosing
+@executing
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option(
     "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
@@ -223,7 +264,8 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
         return 0
     how = app.Options(
         options["name"], options["experiment"], tags, options["keep_going"],
-        options["keep_workspace"], sys.argv, options["keep_packages"],
+        options["keep_workspace"], sys.argv, options["keep_packages"], jobs=options["jobs"],
+        resources=options["resources"],
     )  # fmt: skip
     done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
     if options["destination"]:
@@ -308,6 +350,7 @@ def place_of(store: app.Store) -> str:
     is_flag=True,
     help="Use today's code, and compare the results.",
 )
+@executing
 @click.option("--project", metavar="DIR", help="Where today's code is; default: beside the store.")
 @click.option(
     "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
@@ -365,7 +408,7 @@ def _check_forms(*, changes: bool, **options: Any) -> None:  # noqa: ANN401 -- c
 def _how(past: Run, options: Mapping[str, Any]) -> app.Options:
     return app.Options(
         options["name"], past.experiment, past.tags, options["keep_going"],
-        options["keep_workspace"], sys.argv,
+        options["keep_workspace"], sys.argv, jobs=options["jobs"], resources=options["resources"],
     )  # fmt: skip
 
 
@@ -390,6 +433,7 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
     "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
 )
 @click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@executing
 @click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -426,6 +470,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     metavar="N",
     help="Repeat it N times, perturb what must not matter, and say which outputs are stable.",
 )
+@executing
 @click.option("--strict", is_flag=True, help="Exit with 6 unless all bytes are equal.")
 @click.option("--junit", "report", metavar="FILE", help="Write the verdict as a JUnit report too.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
@@ -447,8 +492,9 @@ def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     store = app.find_store(str(Path.cwd()), options["store"])
     past = store.lookup.run(run_name)
     how = app.Options(
-        None, past.experiment, past.tags, keep_going=True, keep_workspace=False, command=sys.argv
-    )
+        None, past.experiment, past.tags, keep_going=True, keep_workspace=False, command=sys.argv,
+        jobs=options["jobs"], resources=options["resources"],
+    )  # fmt: skip
     reporter = LiveReporter(quiet=options["quiet"])
     verdict, stability = _judged(store, past, options["times"], reporter, how)
     reporter.clear()

@@ -57,6 +57,7 @@ class Decider:
     held: Collection[str] = ()
     prior: Mapping[str, StepRun] = field(default_factory=dict)
     _digests: dict[tuple[str, ...] | None, str] = field(default_factory=dict)
+    _outside: dict[str, bool] = field(default_factory=dict)
     _sources: dict[tuple[str, ...] | None, SeenSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -197,10 +198,18 @@ class Decider:
             self._sources[step.sources] = SeenSource(seen)
         return self._sources[step.sources]
 
+    def _last(self, step: PlannedStep) -> tuple[str, StepRun] | None:
+        """Return the latest success of a step; whether it looked outside is kept in mind."""
+        last = self.runs.last(self.project, self.plan.entry_point, step.name)
+        trace = None if last is None else last[1].trace
+        self._outside[step.name] = trace is not None and trace.outside > 0
+        return last
+
     def looked_outside(self, step: PlannedStep) -> bool:
         """Tell whether the step looked at something undeclared when it was last executed."""
-        last = self.runs.last(self.project, self.plan.entry_point, step.name)
-        return last is not None and last[1].trace is not None and last[1].trace.outside > 0
+        if step.name not in self._outside:
+            self._last(step)
+        return self._outside[step.name]
 
     def _has(self, output: Artifact) -> bool:
         try:
@@ -227,7 +236,7 @@ class Decider:
         return self._digests[sources]
 
     def _reasons(self, step: PlannedStep, now: Fingerprint) -> tuple[Reason, ...]:
-        last = self.runs.last(self.project, self.plan.entry_point, step.name)
+        last = self._last(step)
         if last is None or last[1].fingerprint is None:
             return (Reason(kind="new"),)
         before = last[1].fingerprint

@@ -154,6 +154,7 @@ class Preparer(NamedTuple):
             environments=tuple(one.pin for one in pinned.values()),
             steps=steps,
             hidden=draft.hidden,
+            pools=dict(self.project.resources),
         )
         given = dict(_given(steps, draft.found))
         decider = Decider(

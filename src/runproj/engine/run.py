@@ -2,7 +2,7 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -20,12 +20,22 @@ from runproj.engine.observe import (
 )
 from runproj.engine.perturbation import Trial
 from runproj.engine.prepare import Prepared
+from runproj.engine.resources import (
+    DEVICES,
+    ONE_BY_ONE,
+    Capacity,
+    Devices,
+    forecast,
+    ranks,
+    room,
+    side_by_side,
+)
 from runproj.engine.schedule import Schedule
 from runproj.engine.undeclared import undeclared
 from runproj.engine.variables import elsewhere, process_variables
 from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError, UsageError
 from runproj.lock.lock import Kind
-from runproj.model import canonical
+from runproj.model import EMPTY, canonical
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import visible
 from runproj.plan.plan import PlannedStep, Reason
@@ -101,9 +111,19 @@ class _Running:
     surroundings: Surroundings
     directory: str
     watch: str | None
-    taken: StepRun | None = None
+    judged: Judged
     warnings: list[Warned] = field(default_factory=list)
     seen: "_Seen | None" = None
+
+
+class _Retry(NamedTuple):
+    """A step that failed, and is tried again when its time has come."""
+
+    due: float
+    step: PlannedStep
+    judged: Judged
+    log: StepLog
+    record: StepRun
 
 
 class _Seen(NamedTuple):
@@ -122,7 +142,10 @@ class Runner:
     of steps that succeeded too. In a ``trial`` what must not matter is perturbed, and what comes
     out is taken by no other run. ``unstable`` returns what is said against the outputs of
     ``RUN/STEP``. ``programs`` returns what names stand for on a PATH of the machine.
-    ``keep_packages`` keeps the archives of packages in the store.
+    ``keep_packages`` keeps the archives of packages in the store. ``capacity`` is what there is for
+    steps that execute side by side; ``durations`` returns how many seconds the steps of a project's
+    entry point took before, as far as that is known. What goes on beside a step that fails may
+    end.
     """
 
     objects: ObjectStore
@@ -139,13 +162,18 @@ class Runner:
     keep_going: bool = False
     keep_workspace: bool = False
     keep_packages: bool = False
-    limit: int = 1
+    capacity: Capacity = ONE_BY_ONE
     trial: Trial | None = None
     unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
+    durations: Callable[[str, str, Collection[str]], Mapping[str, float]] = lambda *_: EMPTY
     programs: Callable[[Sequence[str], str], tuple[Program, ...]] = lambda *_: ()
+    _at: str | None = None
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
+    _retries: dict[str, _Retry] = field(default_factory=dict)
+    _again: dict[str, _Retry] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
+    _containers: dict[str, Container] = field(default_factory=dict)
     _facts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def execute(self, prepared: Prepared, header: Run) -> Run:
@@ -162,9 +190,10 @@ class Runner:
         self.prepared, self.header = prepared, header
         self.started = self.clock()
         self._check_watching()
+        self._schedule = self._scheduled()
         self.journal: Journal = self.runs.create(header)
         try:
-            self.reporter.report(Planned(prepared.decisions))
+            self.reporter.report(self._planned)
             self._build_environments()
             if self.keep_packages:
                 self._keep_packages()
@@ -172,7 +201,8 @@ class Runner:
             self._check_environments()
         except RunprojError as error:
             with contextlib.suppress(RunprojError):  # the first error is the one to tell
-                self._end_early("failed", error.exit_code, str(error), str(error))
+                run = self._end_early("failed", error.exit_code, str(error), str(error))
+                self.reporter.report(RunFinished(run))
             raise
         except Exception as error:  # a mistake in runproj; the record must not hide it
             with contextlib.suppress(RunprojError):
@@ -222,12 +252,44 @@ class Runner:
                 files = () if hermetic else None
                 self.watcher.check(Confinement(files, files, network), trace=trace)
 
+    def _scheduled(self) -> Schedule:
+        """Return the order of the steps, and prepare what is told of it.
+
+        With one step at a time they keep the order of the plan: nothing is gained by another.
+
+        Raises:
+            UsageError: a step asks for more than there is.
+        """
+        plan = self.prepared.plan
+        executed = [
+            step.name
+            for step in plan.steps
+            if self.prepared.judged[step.name].decision.action != "cached"
+        ]
+        shared = room(plan, frozenset(executed), self.capacity, self.trial)
+        self._devices = Devices(self.capacity.gpus)
+        known: Mapping[str, float] = EMPTY
+        if len(executed) > 1:
+            known = self.durations(self.header.project, self.header.entry_point, executed)
+        foreseen = forecast(plan, frozenset(executed), known)
+        self._planned = Planned(
+            self.prepared.decisions, shared.steps,
+            side_by_side(plan, frozenset(executed), shared.steps),
+            foreseen.seconds if known else EMPTY, foreseen.paths if known else EMPTY,
+        )  # fmt: skip
+        return Schedule(
+            {step.name: step.after for step in plan.steps}, keep_going=self.keep_going,
+            room=shared, rank=ranks(plan, foreseen) if self._planned.side_by_side else None,
+        )  # fmt: skip
+
     def _build_environments(self) -> None:
         """Build what is needed before the first step starts, so that it fails early."""
         for step in self.prepared.plan.steps:
             decision = self.prepared.judged[step.name].decision
             if decision.action != "cached" and step.environment not in self._environments:
-                self._environments[step.environment] = self._built(step.environment)
+                built = self._environments[step.environment] = self._built(step.environment)
+                if isinstance(built, ContainedEnvironment):  # asking takes time
+                    self._containers[step.environment] = built.container
                 pinned = self.prepared.pinned[step.environment]
                 facts = self.backends[pinned.pin.kind].facts(pinned.declaration)
                 self._facts[step.environment] = dict(facts)
@@ -290,34 +352,64 @@ class Runner:
                     self.journal.finished(marked)
 
     def _loop(self) -> None:
-        plan = self.prepared.plan
-        schedule = Schedule(
-            {step.name: step.after for step in plan.steps}, keep_going=self.keep_going
-        )
-        self._by_name = {step.name: step for step in plan.steps}
+        schedule = self._schedule
+        self._by_name = {step.name: step for step in self.prepared.plan.steps}
         while True:
-            while len(self._running) < self.limit and (name := schedule.next()) is not None:
+            self._try_again(schedule)
+            while (name := schedule.next()) is not None:
+                self._at = name
                 self._begin(self._by_name[name])
                 if name not in self._running:
                     self._settle(name, schedule)
-            if not self._running:
+            if not self._running and not self._retries:
                 break
-            name, outcome = self.executor.wait()
+            self._at = None
+            due = min((one.due for one in self._retries.values()), default=None)
+            left_s = None if due is None else max(0.0, due - self.clock())
+            ended = self.executor.wait() if left_s is None else self.executor.wait_for(left_s)
+            if ended is None:
+                continue
+            name, outcome = ended
+            self._at = name
             self._finish(self._running[name], outcome)
-            self._settle(name, schedule)
-        for name in schedule.left:
+            if name in self._retries:
+                schedule.pauses(name)
+            else:
+                self._settle(name, schedule)
+        for name, one in self._again.items():  # no step starts any more
+            one.log.close()
+            self._steps[name] = one.record.replace(
+                status="failed", finished_at=timestamp(self.clock()),
+                error=f"{one.record.failures[-1]}; not tried again, for another step failed",
+            )  # fmt: skip
+            self.journal.finished(self._steps[name])
+            self.reporter.report(StepFinished(self._steps[name], one.log.path, ""))
+        for name in (name for name in schedule.left if name not in self._again):
             self._steps[name] = StepRun(
                 name=name, status="skipped", error="a step before it failed",
                 reasons=self.prepared.judged[name].decision.reasons,
             )  # fmt: skip
 
+    def _try_again(self, schedule: Schedule) -> None:
+        """Let the steps start again whose time has come."""
+        now = self.clock() if self._retries else 0.0
+        for name, one in list(self._retries.items()):
+            if one.due <= now:
+                self._again[name] = self._retries.pop(name)
+                schedule.goes_on(name)
+
     def _settle(self, name: str, schedule: Schedule) -> None:
+        self._devices.give_back(name)
         if self._steps[name].done:
             schedule.done(name)
         else:
             schedule.failed(name)
 
     def _begin(self, step: PlannedStep) -> None:
+        again = self._again.pop(step.name, None)
+        if again is not None:
+            self._start(step, again.judged, again)
+            return
         judged = self.prepared.judged[step.name]
         if judged.decision.action == "pending":
             judged = self.prepared.decider.decide(step, self._steps)
@@ -342,14 +434,19 @@ class Runner:
             self.reporter.report(Warned(f"{taken.name}: {warning}"))
         return taken.replace(warnings=(*taken.warnings, *said)) if said else taken
 
-    def _start(self, step: PlannedStep, judged: Judged) -> None:
+    def _start(self, step: PlannedStep, judged: Judged, again: _Retry | None = None) -> None:
         reasons = judged.decision.reasons
         given = self.prepared.decider.supply.artifacts(step, self._steps)
         workspace = self.workspaces.open(self._furnishing(step, given))
         pin = self.prepared.pinned[step.environment].pin
         variables = self._variables(step, workspace)
         environment = self._environments[step.environment]
-        container = _container(environment, workspace, networked=step.networked)
+        container = _container(self._containers.get(step.environment), workspace, step)
+        devices = self._devices.take(step)
+        if devices is not None and container is not None:
+            container = container._replace(devices=devices)
+        elif devices is not None:
+            variables = {DEVICES: ",".join(devices), **variables}
         watch, unwatched = None, None
         if container is None:
             watch, unwatched = self._watch(step, workspace, audited=judged.known is not None)
@@ -381,11 +478,12 @@ class Runner:
             reusable=unwatched is None and environment.key == pin.key,
             hermetic=step.hermetic,
             network=step.networked,
+            failures=() if again is None else again.record.failures,
         )
         self.journal.started(record)
-        log = self.journal.log(step.name)
+        log = self.journal.log(step.name) if again is None else again.log
         self._running[step.name] = running = _Running(
-            step, record, workspace, given, log, surroundings, directory, watch, judged.known
+            step, record, workspace, given, log, surroundings, directory, watch, judged
         )
         if unwatched is not None:
             running.warnings.append(unwatched)
@@ -475,7 +573,7 @@ class Runner:
             "TMPDIR": workspace.temporary,
             "GIT_CEILING_DIRECTORIES": workspace.root.rpartition("/")[0],
         }
-        contained = isinstance(environment, ContainedEnvironment)
+        contained = step.environment in self._containers
         if step.hermetic or contained:  # what stands in the caller's home is not declared
             about["HOME"] = workspace.temporary
         return process_variables(
@@ -490,7 +588,6 @@ class Runner:
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
         """Judge what a process left behind, keep it, and write down how it ended."""
-        running.log.close()
         step, record = running.step, running.record
         update: dict[str, object] = {"outcome": outcome, "finished_at": timestamp(self.clock())}
         try:
@@ -502,6 +599,8 @@ class Runner:
             for warning in running.warnings:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
         except _StepFailedError as failure:
+            if self._is_tried_again(running, outcome, failure):
+                return
             update |= {
                 "status": "failed", "error": str(failure), "hint": failure.hint,
                 "workspace": running.workspace.root, "denied": failure.denied,
@@ -509,19 +608,44 @@ class Runner:
         if running.seen is not None:
             update["trace"] = running.seen.trace
         failed = update["status"] == "failed"
+        running.log.close()
         # in a trial nobody looks at what is left
         keep = self.keep_workspace or (failed and self.trial is None)
         if keep:
             update["workspace"] = running.workspace.root
         finished = record.replace(**update)
-        if running.taken is not None and finished.done:
-            finished = finished.replace(audited=self._audited(step, running.taken, finished))
+        taken = running.judged.known
+        if taken is not None and finished.done:
+            finished = finished.replace(audited=self._audited(step, taken, finished))
         self._steps[step.name] = finished
         del self._running[step.name]
         running.workspace.close(keep=keep)
         self.journal.finished(finished)
         tail = running.log.tail(_SHOWN_TAIL) if failed else ""
         self.reporter.report(StepFinished(finished, running.log.path, tail))
+
+    def _is_tried_again(
+        self, running: _Running, outcome: Outcome, failure: "_StepFailedError"
+    ) -> bool:
+        """Arrange for a failed step to be tried again, if it may."""
+        step, failures = running.step, (*running.record.failures, str(failure))
+        retry = step.retry
+        if retry is None or self.trial is not None or failure.denied or outcome.start_error:
+            return False
+        if not retry.takes(outcome.exit_code, len(failures)):
+            return False
+        wait_s = retry.wait_s(len(failures))
+        when = f" in {wait_s:g} s" if wait_s else ""
+        text = f"{step.name}: {failure}; attempt {len(failures) + 1} of {retry.times + 1}{when}"
+        self.reporter.report(Warned(text))
+        record = running.record.replace(outcome=outcome, failures=failures)
+        self._retries[step.name] = _Retry(
+            self.clock() + wait_s, step, running.judged, running.log, record
+        )
+        del self._running[step.name]
+        self._devices.give_back(step.name)
+        running.workspace.close(keep=False)
+        return True
 
     def _results(
         self, running: _Running, outcome: Outcome
@@ -725,10 +849,20 @@ class Runner:
         """End all processes, and write down that their steps did not come to their end."""
         try:
             self.executor.cancel()
+            for one in (*self._retries.values(), *self._again.values()):
+                one.log.close()
+                self._steps[one.step.name] = one.record.replace(
+                    status="interrupted", error="the run ended before it was tried again",
+                    finished_at=timestamp(self.clock()),
+                )  # fmt: skip
+                self.journal.finished(self._steps[one.step.name])
             for name, running in self._running.items():
                 running.log.close()
+                own = status == "interrupted" or self._at in (None, name)
                 self._steps[name] = running.record.replace(
-                    status=status, error=why, finished_at=timestamp(self.clock())
+                    status=status if own else "interrupted",
+                    error=why if own else "the run was ended while it executed",
+                    finished_at=timestamp(self.clock()),
                 )
                 running.workspace.close(keep=False)
                 self.journal.finished(self._steps[name])
@@ -753,14 +887,21 @@ class Runner:
         return run
 
 
-def _container(
-    environment: PreparedEnvironment, workspace: Workspace, *, networked: bool
-) -> Container | None:
-    """Return the container of a step: its workspace is in it, and nothing else of here."""
-    if not isinstance(environment, ContainedEnvironment):
+def _container(made: Container | None, workspace: Workspace, step: PlannedStep) -> Container | None:
+    """Return the container of a step: its workspace is in it, and nothing else of here.
+
+    It may use as much as the step says that it needs.
+    """
+    if made is None:
         return None
-    made = environment.container._replace(folders=(workspace.root, workspace.temporary))
-    return made if networked else made._replace(network="none")
+    memory = step.resources.get("memory")
+    sizes = [size for size in (made.memory, memory and int(memory)) if size]
+    made = made._replace(
+        folders=(workspace.root, workspace.temporary),
+        memory=min(sizes, default=None),
+        cores=step.resources.get("cpus"),
+    )
+    return made if step.networked else made._replace(network="none")
 
 
 @contextlib.contextmanager

@@ -1,51 +1,170 @@
-"""Which step may start next, and what a failure blocks."""
+"""Which step may start next, what a failure blocks, and what is free for it."""
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from runproj.model import EMPTY
+
+_Demand = tuple[tuple[str, int], ...]
+
+
+class Room(NamedTuple):
+    """What steps that execute share.
+
+    At most ``steps`` of them at once; ``limits`` has the amount of each resource, in thousandths.
+    ``demands`` has what each step takes of them meanwhile; a step in ``instant`` takes nothing and
+    is no step in this sense, for it is not executed.
+    """
+
+    steps: int = 1
+    limits: Mapping[str, int] = EMPTY
+    demands: Mapping[str, Mapping[str, int]] = EMPTY
+    instant: Collection[str] = frozenset()
 
 
 class Schedule:
     """The order of the steps of a plan while it executes.
 
-    A step is ready when all before it are done. A failure blocks what comes after it; without
+    A step is ready when all before it are done, and starts when there is room. Of those that could
+    start, the one with the lowest rank does; a step that needs more than is free lets others pass,
+    so that nothing lies idle that is wanted. A failure blocks what comes after it; without
     ``keep_going`` nothing starts any more.
+
+    Ready steps wait in a heap for each distinct demand, so choosing takes as long as there are
+    different demands.
     """
 
-    def __init__(self, after: Mapping[str, Sequence[str]], *, keep_going: bool = False) -> None:
-        """Take each step with those before it, in an order in which they can execute."""
+    def __init__(
+        self, after: Mapping[str, Sequence[str]], *, keep_going: bool = False,
+        room: Room | None = None, rank: Mapping[str, int] | None = None,
+    ) -> None:  # fmt: skip
+        """Take each step with those before it, in an order in which they can execute.
+
+        ``rank`` has a number of its own for each step; without it the order is that of the plan.
+        """
         self._waits_for = {name: set(others) for name, others in after.items()}
-        self._unblocks: dict[str, list[str]] = {name: [] for name in after}
-        for name, others in after.items():
-            for other in others:
-                self._unblocks[other].append(name)
-        self._names = list(after)
+        self._unblocks = unblocks(after)
         self._position = {name: index for index, name in enumerate(after)}
-        # a heap of positions: what is declared first starts first
-        self._ready = [self._position[name] for name in after if not self._waits_for[name]]
+        self._rank = self._position if rank is None else rank
+        self._room = Room(len(after)) if room is None else room
+        self._steps = self._room.steps
+        self._free = dict(self._room.limits)
+        self._by_rank = {self._rank[name]: name for name in after}
+        self._ready: dict[_Demand | None, list[int]] = {}
+        for name in after:
+            if not self._waits_for[name]:
+                self._is_ready(name)
         self._left = set(after)
         self._keep_going = keep_going
         self._stopped = False
 
     def next(self) -> str | None:
-        """Return a step to start now, the one declared first; None: there is none."""
-        if self._stopped or not self._ready:
+        """Return a step to start now; None: there is none, or no room for one."""
+        if self._stopped:
             return None
-        return self._names[heapq.heappop(self._ready)]
+        chosen: _Demand | None = ()
+        first = -1
+        for demand, waiting in self._ready.items():
+            if (first < 0 or waiting[0] < first) and self._fits(demand):
+                chosen, first = demand, waiting[0]
+        if first < 0:
+            return None
+        waiting = self._ready[chosen]
+        heapq.heappop(waiting)
+        if not waiting:
+            del self._ready[chosen]
+        if chosen is not None:
+            self._take(chosen, 1)
+        return self._by_rank[first]
 
     def done(self, step: str) -> None:
         """Note that a step's outputs are there."""
-        self._left.discard(step)
+        self._ended(step)
         for name in self._unblocks[step]:
             self._waits_for[name].discard(step)
             if not self._waits_for[name]:
-                heapq.heappush(self._ready, self._position[name])
+                self._is_ready(name)
 
     def failed(self, step: str) -> None:
         """Note that a step failed."""
-        self._left.discard(step)
+        self._ended(step)
         self._stopped = not self._keep_going
+
+    def pauses(self, step: str) -> None:
+        """Note that a step waits: others may have its room meanwhile."""
+        demand = self._demand(step)
+        if demand is not None:
+            self._take(demand, -1)
+
+    def goes_on(self, step: str) -> None:
+        """Note that a step need not wait any more: it may start again when there is room."""
+        self._is_ready(step)
 
     @property
     def left(self) -> list[str]:
         """The steps that are neither done nor failed, in order."""
         return sorted(self._left, key=self._position.__getitem__)
+
+    def _is_ready(self, step: str) -> None:
+        heapq.heappush(self._ready.setdefault(self._demand(step), []), self._rank[step])
+
+    def _demand(self, step: str) -> _Demand | None:
+        """Return what a step takes while it executes; None: it is not executed."""
+        if step in self._room.instant:
+            return None
+        wanted = self._room.demands.get(step, EMPTY)
+        return tuple(sorted((name, amount) for name, amount in wanted.items() if amount))
+
+    def _fits(self, demand: _Demand | None) -> bool:
+        if demand is None:
+            return True
+        return self._steps > 0 and all(self._free[name] >= amount for name, amount in demand)
+
+    def _take(self, demand: _Demand, sign: int) -> None:
+        self._steps -= sign
+        for name, amount in demand:
+            self._free[name] -= sign * amount
+
+    def _ended(self, step: str) -> None:
+        self._left.discard(step)
+        self.pauses(step)
+
+
+def unblocks(after: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the steps that wait for each step."""
+    found: dict[str, list[str]] = {name: [] for name in after}
+    for name, others in after.items():
+        for other in others:
+            found[other].append(name)
+    return found
+
+
+def longest_paths(
+    after: Mapping[str, Sequence[str]], seconds: Mapping[str, float]
+) -> dict[str, float]:
+    """Return for each step the longest time from its start to the end of all that waits for it.
+
+    Args:
+        after: each step with those before it, in an order in which they can execute.
+        seconds: how long each step takes.
+
+    >>> longest_paths({"a": [], "b": ["a"], "c": ["a"]}, {"a": 1, "b": 2, "c": 3})
+    {'c': 3.0, 'b': 2.0, 'a': 4.0}
+    """
+    below = unblocks(after)
+    paths: dict[str, float] = {}
+    for name in reversed(list(after)):
+        paths[name] = float(seconds[name]) + max((paths[one] for one in below[name]), default=0.0)
+    return paths
+
+
+def longest_first(after: Mapping[str, Sequence[str]], paths: Mapping[str, float]) -> dict[str, int]:
+    """Return the rank of each step: what has the longest path starts first.
+
+    Times are compared in tenths of a second, for what is shorter is chance. Where they are equal,
+    the number of steps on the longest way decides, then the order of the plan.
+    """
+    depth = longest_paths(after, dict.fromkeys(after, 1.0))
+    order = sorted(after, key=lambda name: (-round(paths[name], 1), -depth[name]))
+    return {name: index for index, name in enumerate(order)}

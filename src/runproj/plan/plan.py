@@ -36,6 +36,31 @@ class PlannedOutput(Model):
     metrics: bool = False
 
 
+class Retry(Model):
+    """How a failed step is tried again: so often, after ``delay_s``, then so many times longer.
+
+    ``exit_codes`` are those of failures that may pass; None: all.
+    """
+
+    times: int
+    delay_s: float = 0.0
+    backoff: float = 2.0
+    exit_codes: tuple[int, ...] | None = None
+
+    def wait_s(self, failures: int) -> float:
+        """Return how long to wait after so many failures, in seconds.
+
+        >>> [Retry(times=3, delay_s=10).wait_s(failures) for failures in (1, 2, 3)]
+        [10.0, 20.0, 40.0]
+        """
+        return self.delay_s * self.backoff ** (failures - 1)
+
+    def takes(self, exit_code: int | None, failures: int) -> bool:
+        """Tell whether a step that failed so often, with this exit code now, is tried again."""
+        known = self.exit_codes is None or exit_code in self.exit_codes
+        return failures <= self.times and known
+
+
 class PlannedStep(Model):
     """One command with everything put in that is known before it executes.
 
@@ -44,7 +69,8 @@ class PlannedStep(Model):
     to, as text. A step without ``outputs`` keeps all that it makes. ``after`` are the steps that
     must be done before it. ``sources`` are globs that narrow the source, None: all of it. ``trace``
     observes what it reads, ``hermetic`` forbids what is not declared; ``network`` is None where
-    nothing is said of it.
+    nothing is said of it. ``resources`` is what it needs while it executes, memory in bytes.
+    ``retry`` says how it is tried again, None: not at all.
     """
 
     name: str
@@ -65,6 +91,8 @@ class PlannedStep(Model):
     trace: bool = False
     hermetic: bool = False
     network: bool | None = None
+    resources: dict[str, int | float] = field(default_factory=dict)
+    retry: Retry | None = None
     parameters: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -92,7 +120,8 @@ class Plan(Model):
     """What a run will do.
 
     ``hidden`` are the source files that no step sees: the project file, lockfiles, and what steps
-    make. ``steps`` are in an order in which they can execute.
+    make. ``steps`` are in an order in which they can execute. ``pools`` tells how much there is of
+    what they share, where the project says it.
     """
 
     entry_point: str
@@ -100,6 +129,7 @@ class Plan(Model):
     environments: tuple[EnvironmentPin, ...] = ()
     steps: tuple[PlannedStep, ...]
     hidden: tuple[str, ...] = ()
+    pools: dict[str, int] = field(default_factory=dict)
 
     def step(self, name: str) -> PlannedStep:
         """Return a step by name."""

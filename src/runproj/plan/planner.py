@@ -13,7 +13,7 @@ from runproj.plan import command as rendering
 from runproj.plan import graph
 from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
-from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep
+from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep, Retry
 from runproj.spec import template
 from runproj.spec.paths import (
     Makers,
@@ -304,6 +304,8 @@ class Planner:
             trace=step.trace or self.trace,
             hermetic=step.hermetic or self.hermetic,
             network=step.network,
+            retry=_retry(step),
+            resources={} if step.resources is None else step.resources.amounts,
             parameters=dict(self._used_values(name)),
         )
 
@@ -555,10 +557,18 @@ _MANY = 10_000  # comparing a name with so many others would be slow
 _LATER: tuple[tuple[str, str], ...] = (
     ("matrix", "a matrix"),
     ("secrets", "a secret"),
-    ("resources", "a resource request"),
-    ("retries", "a retry"),
     ("persist", "a folder that persists"),
 )
+
+
+def _retry(step: Step) -> Retry | None:
+    said = step.retrying
+    if not said.times:
+        return None
+    return Retry(
+        times=said.times, delay_s=said.delay or 0.0, backoff=float(said.backoff),
+        exit_codes=said.exit_codes,
+    )  # fmt: skip
 
 
 def _unsupported(step: Step) -> Iterator[tuple[str, str]]:

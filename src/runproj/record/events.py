@@ -1,7 +1,9 @@
 """What happens during a run, for whoever watches."""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
+from runproj.model import EMPTY
 from runproj.plan.plan import Action, Reason
 from runproj.record.run import Run, StepRun
 
@@ -20,9 +22,18 @@ class Decision(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """The plan is made."""
+    """The plan is made.
+
+    ``jobs`` steps execute at once at most, and ``side_by_side`` tells whether that ever happens.
+    ``seconds`` has how long each step is expected to take, ``paths`` the longest time from its
+    start to the end of the run; nothing, where none of them was executed before.
+    """
 
     decisions: tuple[Decision, ...]
+    jobs: int = 1
+    side_by_side: bool = False
+    seconds: Mapping[str, float] = EMPTY
+    paths: Mapping[str, float] = EMPTY
 
 
 class Progress(NamedTuple):

@@ -80,7 +80,7 @@ class StepRun(Model):
     tells whether other runs may take its outputs: not when its environment was changed meanwhile,
     or when it only shows whether its outputs are stable. ``denied`` is what a
     hermetic step did that it must not, in words. ``audited`` is how it compares with the step run
-    that would have been taken.
+    that would have been taken. ``failures`` are the earlier attempts, in words.
     """
 
     name: str
@@ -107,6 +107,7 @@ class StepRun(Model):
     network: bool = True
     denied: tuple[str, ...] = ()
     audited: Audited | None = None
+    failures: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:

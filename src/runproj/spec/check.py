@@ -35,6 +35,7 @@ def findings(project: Project) -> Iterator[Finding]:
             "write '.', or '..' for a part of a larger repository",
         )  # fmt: skip
     yield from _parameter_names(("parameters",), project.parameters)
+    yield from _pools(project)
     for name, entry in project.entry_points.items():
         path: Path = ("entry_points", name)
         yield from _parameter_names((*path, "parameters"), entry.parameters)
@@ -46,6 +47,29 @@ def findings(project: Project) -> Iterator[Finding]:
             yield from _names(project, paths[step_name], step_name, steps)
         yield from _makers(steps, paths)
         yield from _cycle(steps, paths)
+
+
+def _pools(project: Project) -> Iterator[Finding]:
+    """Find pools that cannot be declared, or were not where others were."""
+    for name in project.resources:
+        if name in ("cpus", "memory", "gpus"):
+            yield Finding(
+                ("resources", name), f"how many {name} there are is the machine's to say"
+                if name != "memory" else "how much memory there is, is the machine's to say",
+                "-j N and --resources NAME=N say it for one run", key=True,
+            )  # fmt: skip
+    if not project.resources:
+        return
+    for entry_point, entry in project.entry_points.items():
+        paths = entry.paths(entry_point)
+        for name, step in entry.all_steps(entry_point).items():
+            for pool in step.resources.pools if step.resources is not None else ():
+                if pool not in project.resources:
+                    yield Finding(
+                        (*paths[name], "resources", pool), f"there is no pool {pool!r}",
+                        did_you_mean(pool, project.resources), key=True,
+                        about=frozenset({pool}),
+                    )  # fmt: skip
 
 
 def _parameter_names(path: Path, parameters: Mapping[str, object]) -> Iterator[Finding]:

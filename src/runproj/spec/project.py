@@ -63,11 +63,18 @@ def _seconds(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
 
 
 def _bytes(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
-    if not isinstance(data, str):
-        return data
-    match = _SIZE.fullmatch(data.strip())
+    return size_in_bytes(data) if isinstance(data, str) else data
+
+
+def size_in_bytes(text: str) -> int:
+    """Return the bytes that a size such as ``4GB`` stands for.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{data!r} is not a size; examples: 512MB, 4GB, 4GiB")
+        raise ValueError(f"{text!r} is not a size; examples: 512MB, 4GB, 4GiB")
     unit = match[2].lower()
     base = 1024 if "i" in unit else 1000
     return int(float(match[1]) * base ** _UNITS[unit.rstrip("b").rstrip("i")])
@@ -132,13 +139,26 @@ class Output(Declared):
             raise wrong_at(key, "'rtol' and 'atol' need compare: json, csv or text")
 
 
+class Retries(Declared):
+    """How a failure is tried again; a bare number says how often."""
+
+    times: Annotated[Count, Doc("How often.")] = 1
+    delay: Annotated[Seconds | None, Doc("How long to wait before the first time, `10s`.")] = None
+    backoff: Annotated[
+        Positive, Doc("By how much each wait is longer than the one before: 2 doubles it.")
+    ] = 2
+    exit_codes: Annotated[
+        tuple[Whole, ...] | None, Doc("Only failures with these exit codes; default: all.")
+    ] = None
+
+
 class Resources(Declared):
     """What a step needs while it executes; other names are pools with a number."""
 
     cpus: Annotated[Positive | None, Doc("Cores.")] = None
     memory: Annotated[Bytes | None, Doc("Memory, `4GB`.")] = None
     gpus: Annotated[Count | None, Doc("GPUs.")] = None
-    pools: dict[str, Whole] = field(default_factory=dict)
+    pools: dict[str, Count] = field(default_factory=dict)
 
     @classmethod
     def short(cls, data: Any) -> Any:  # noqa: ANN401 -- raw YAML
@@ -148,7 +168,21 @@ class Resources(Declared):
         known = {name: value for name, value in data.items() if name in _RESOURCES}
         return {**known, "pools": {name: data[name] for name in data.keys() - known.keys()}}
 
+    def check(self) -> None:
+        """Refuse pools that can only be a slip of the pen."""
+        for name in self.pools:
+            if name in _MISTYPED:
+                raise wrong_at(name, f"{name!r} is no resource: did you mean {_MISTYPED[name]!r}?")
 
+    @property
+    def amounts(self) -> dict[str, int | float]:
+        """What is asked for, by name; memory in bytes."""
+        known = {"cpus": self.cpus, "memory": self.memory, "gpus": self.gpus}
+        asked = {name: amount for name, amount in known.items() if amount is not None}
+        return {**asked, **dict(sorted(self.pools.items()))}
+
+
+_MISTYPED = {"cpu": "cpus", "cores": "cpus", "gpu": "gpus", "mem": "memory", "ram": "memory"}
 _RESOURCES = frozenset({"cpus", "memory", "gpus"})
 
 
@@ -205,7 +239,9 @@ class StepFields(Declared):
     ] = ()
     resources: Annotated[Resources | None, Doc("What the step needs while it executes.")] = None
     timeout: Annotated[Seconds | None, Doc("The step is ended after this time, `2h`.")] = None
-    retries: Annotated[Count, Doc("How often a failure is tried again.")] = 0
+    retries: Annotated[
+        Count | Retries, Doc("How often a failure is tried again; or `times`, `delay`, …")
+    ] = 0
     matrix: Annotated[
         dict[Identifier, MatrixValues] | None,
         Doc("Names with lists of values: one step for each combination."),
@@ -215,6 +251,13 @@ class StepFields(Declared):
     trace: Annotated[Flag, Doc("Observe which files the step reads.")] = False
     hermetic: Annotated[Flag, Doc("Let the kernel forbid what is not declared.")] = False
     network: Annotated[Flag | None, Doc("Whether a hermetic step may use the network.")] = None
+
+    @property
+    def retrying(self) -> Retries:
+        """How a failure is tried again."""
+        if isinstance(self.retries, Retries):
+            return self.retries
+        return Retries(times=self.retries)
 
     @property
     def parsed(self) -> Command:
@@ -322,6 +365,10 @@ class Project(Declared):
     environments: Annotated[
         dict[Name, Environment],
         Doc("Where steps execute, by name; without any they run on the system as it is."),
+    ] = field(default_factory=dict)
+    resources: Annotated[
+        dict[str, Count],
+        Doc("How much there is of each pool that steps ask for, `licence: 1`."),
     ] = field(default_factory=dict)
     entry_points: Annotated[
         dict[Name, EntryPoint],

@@ -370,7 +370,12 @@ def configuration(
     if order["cpus"] is not None and hasattr(os, "sched_getaffinity"):
         chosen = sorted(os.sched_getaffinity(0))[: order["cpus"]]
         limits["cpuset_cpus"] = ",".join(map(str, chosen))
-    if order["gpus"] is not None:
+    if order["cores"] is not None:  # the engine refuses more than there are
+        limits["nano_cpus"] = int(min(max(order["cores"], 0.01), os.cpu_count() or 1) * 1e9)
+    if order["devices"]:
+        names = list(order["devices"])
+        limits["device_requests"] = [DeviceRequest(device_ids=names, capabilities=[["gpu"]])]
+    elif order["gpus"] is not None and order["devices"] is None:
         count = -1 if order["gpus"] == "all" else order["gpus"]
         if count:
             limits["device_requests"] = [DeviceRequest(count=count, capabilities=[["gpu"]])]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -47,13 +48,16 @@ class LocalExecutor:
     a second program that takes the same messages; it is started with the first container, and
     keeps a file in the folder ``containers`` while it lives.
 
+    While it waits, ``tick`` is called between what happens; it says in how many seconds it is to be
+    called again at the latest (None: any time).
+
     It belongs to one thread. An exception that a signal handler raises may leave any method; every
     method can then be called again, and ``cancel`` after an interrupted ``cancel`` kills at once.
     """
 
     def __init__(
         self, *, grace_s: float = 10.0, timeout_grace_s: float = 5.0, portable: bool = False,
-        containers: str | None = None,
+        containers: str | None = None, tick: Callable[[], float | None] | None = None,
     ) -> None:  # fmt: skip
         self._grace_s = grace_s
         self._timeout_grace_s = timeout_grace_s
@@ -61,6 +65,7 @@ class LocalExecutor:
             _SUPERVISOR: lambda socket: supervisor_command(socket, portable=portable),
             _KEEPER: lambda socket: keeper_command(socket, containers or tempfile.gettempdir()),
         }
+        self._tick = tick
         self._numbers = itertools.count()
         self._running: dict[int, _Running] = {}
         self._selector = selectors.PollSelector()  # holds no file of its own
@@ -99,13 +104,33 @@ class LocalExecutor:
                 processes with it.
         """
         while self._running:
-            for number, running in self._running.items():
-                if running.outcome is not None:
-                    self._drain(running)
-                    del self._running[number]
-                    return running.execution.name, running.outcome
+            ended = self._ended()
+            if ended is not None:
+                return ended
             self._pump()
         raise RunprojError("no process was started that could be waited for")
+
+    def wait_for(self, timeout_s: float) -> tuple[str, Outcome] | None:
+        """Do the same, for a time at most; None: it is over. Nothing has to be running.
+
+        Raises:
+            RunprojError: the supervisor was ended from outside, and the processes with it.
+        """
+        until = time.monotonic() + timeout_s
+        while True:
+            ended = self._ended()
+            left_s = until - time.monotonic()
+            if ended is not None or left_s <= 0:
+                return ended
+            self._pump(left_s)
+
+    def _ended(self) -> tuple[str, Outcome] | None:
+        for number, running in self._running.items():
+            if running.outcome is not None:
+                self._drain(running)
+                del self._running[number]
+                return running.execution.name, running.outcome
+        return None
 
     def cancel(self) -> None:
         """End all processes: SIGTERM, a grace time, SIGKILL; returns when they are gone.
@@ -171,9 +196,11 @@ class LocalExecutor:
         except OSError as error:
             raise self._lost(link) from error
 
-    def _pump(self) -> None:
+    def _pump(self, limit_s: float | None = None) -> None:
         """Wait until something comes, be it output or the end of a process, and take it."""
-        for key, _ in self._selector.select():
+        due_s = None if self._tick is None else self._tick()
+        limits = [limit for limit in (due_s, limit_s) if limit is not None]
+        for key, _ in self._selector.select(min(limits, default=None)):
             if isinstance(key.data, _Running):
                 self._read(key.data, key.fd)
             elif key.data in self._links.values():

@@ -172,13 +172,22 @@ class Index:
             [row_of(run)],
         )
 
-    def put_step(self, run_id: str, step: StepRun) -> None:
+    def put_success(self, run: Run, step: StepRun, record: str) -> None:
+        """Note a step run that just succeeded; ``record`` is it as JSON."""
+        with self._transaction():
+            if step.reusable:
+                self.put_step(run.id, step, record)
+            else:
+                self.drop_step(run.id, step.name)
+            self._put_last(run, [(step, record)])
+
+    def put_step(self, run_id: str, step: StepRun, record: str | None = None) -> None:
         """Note a step run that succeeded."""
         made = step.fingerprint
         traced = made is not None and step.trace is not None and step.trace.gap is None
         row = (
             made.digest if made else None, made.rest if made and traced else None,
-            run_id, step.name, step.finished_at, to_json(step),
+            run_id, step.name, step.finished_at, record or to_json(step),
         )  # fmt: skip
         self._write("insert or replace into step values (?, ?, ?, ?, ?, ?)", [row])
 
@@ -197,13 +206,13 @@ class Index:
 
     def put_last(self, run: Run, steps: Iterable[StepRun]) -> None:
         """Note step runs that are the latest of their steps, unless a later run has them too."""
+        self._put_last(run, ((step, to_json(step)) for step in steps))
+
+    def _put_last(self, run: Run, steps: Iterable[tuple[StepRun, str]]) -> None:
         rows = [
-            (
-                run.project, run.entry_point, step.name, run.started_at, run.id,
-                to_json(step),
-            )
-            for step in steps
-        ]  # fmt: skip
+            (run.project, run.entry_point, step.name, run.started_at, run.id, record)
+            for step, record in steps
+        ]
         self._write(
             "insert into last values (?, ?, ?, ?, ?, ?) on conflict do update set "
             "started_at = excluded.started_at, run_id = excluded.run_id, record = excluded.record "
@@ -234,6 +243,15 @@ class Index:
             (project, entry_point, step),
         )
         return (rows[0][0], from_json(StepRun, rows[0][1])) if rows else None
+
+    def durations(self, project: str, entry_point: str, steps: Iterable[str]) -> dict[str, float]:
+        """Return how many seconds steps took when they were last executed, as far as is known."""
+        query = (
+            "select name, json_extract(record, '$.outcome.duration_s') from json_each(?) as wanted "
+            "cross join last on project = ? and entry_point = ? and name = wanted.value"
+        )
+        rows = self._read(query, (json.dumps(list(steps)), project, entry_point))
+        return {name: seconds for name, seconds in rows if seconds is not None}
 
     def ids(self, name: str) -> list[str]:
         """Return ids that are this name or start with it, or whose run has it; latest first."""

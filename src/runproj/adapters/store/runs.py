@@ -131,6 +131,10 @@ class FolderRuns:
         """Return the latest success of a step, see :class:`~runproj.ports.RunStore`."""
         return self.index.last(project, entry_point, step) if self._begun else None
 
+    def durations(self, project: str, entry_point: str, steps: Iterable[str]) -> dict[str, float]:
+        """Return how many seconds steps took when they were last executed, as far as is known."""
+        return self.index.durations(project, entry_point, steps) if self._begun else {}
+
     def ids(self, name: str) -> Sequence[str]:
         """Return what a name may mean, see :class:`~runproj.ports.RunStore`."""
         if not self._begun:
@@ -315,19 +319,16 @@ class FolderJournal:
 
         What turns out not to be reusable is noted once more, and found no longer.
         """
-        self._append("finished", step)
+        record = self._append("finished", step)
         if step.status == "succeeded":
-            if step.reusable:
-                self._index.put_step(self._run.id, step)
-            else:
-                self._index.drop_step(self._run.id, step.name)
-            self._index.put_last(self._run, [step])
+            self._index.put_success(self._run, step, record)
 
-    def _append(self, event: str, step: StepRun) -> None:
+    def _append(self, event: str, step: StepRun) -> str:
         record = to_json(step)
         line = f'{{"event":"{event}","step":{record}}}\n'
         with _translated("the record cannot be written", self._place):
             append(self._events, line.encode())
+        return record
 
     def log(self, step: str) -> FolderLog:
         """Open the log of a step."""

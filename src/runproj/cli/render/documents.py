@@ -114,6 +114,7 @@ class StepDocument(Model):
     denied: list[str]
     trace: TraceDocument | None
     audited: AuditedDocument | None
+    failures: list[str]
 
 
 class SourceDocument(Model):
@@ -717,6 +718,7 @@ def step_document(step: StepRun) -> StepDocument:
         outputs=[FileDocument.of(one) for one in step.outputs],
         metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
         hermetic=step.hermetic, denied=list(step.denied), trace=_trace(step),
+        failures=list(step.failures),
         audited=None if step.audited is None else AuditedDocument.of(
             step.audited, differences=list(step.audited.differences),
             likely=list(step.audited.likely),

@@ -73,6 +73,12 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def wants_movement(stream: TextIO) -> bool:
+    """Tell whether what stands on a stream may be written over: a person looks at it."""
+    plain = any(os.environ.get(name) for name in ("NO_COLOR", "CI"))
+    return stream.isatty() and not plain and os.environ.get("TERM") != "dumb"
+
+
 @cache
 def stderr_style() -> Style:
     """Return the style of standard error."""

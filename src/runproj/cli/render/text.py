@@ -116,7 +116,7 @@ def step_counts(run: Run) -> str:
 
 
 def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> str:
-    """Return the block that ends ``run``: status, metrics, outputs, and how to do it again.
+    """Return the block that ends ``run``: status, metrics, outputs, how to do it again or go on.
 
     ``place`` is what a command needs so that it finds the store from here. ``parent`` is the run
     that this one varies.
@@ -135,7 +135,8 @@ def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> st
     if outputs:
         more = f" and {len(outputs) - 4} more" if len(outputs) > 4 else ""  # noqa: PLR2004 -- a line's worth
         rows.append(("outputs", f"runproj get {run.id}{place}  ({', '.join(outputs[:4])}{more})"))
-    rows.append(("rerun", f"runproj rerun {run.id}{place}"))
+    how = "rerun" if run.status == "succeeded" else "resume"
+    rows.append((how, f"runproj {how} {run.id}{place}"))
     return table([(style.dim(name), text) for name, text in rows], indent="")
 
 
@@ -327,6 +328,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         *([("hint", _quiet(step.hint))] if step.hint else []),
         ("reason", _quiet(", ".join(reason.text for reason in step.reasons))),
         *([("cached from", step.cached_from)] if step.cached_from else []),
+        *(("tried before", _quiet(text)) for text in step.failures),
         *(("warning", _quiet(text)) for text in step.warnings),
         ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
