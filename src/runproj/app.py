@@ -453,6 +453,22 @@ def backends(
     return _Backends(caller, store, packages)
 
 
+def importing_backends(
+    caller: Mapping[str, str], store: Store | None, file: str
+) -> "Mapping[Kind, EnvironmentBackend]":
+    """Return a backend that takes the lock of a conda environment from a file of another tool.
+
+    Args:
+        caller: the caller's environment variables.
+        store: may hold archives of packages that the user's folder of archives lacks.
+        file: an ``@EXPLICIT`` list, a ``pixi.lock`` or a ``conda-lock.yml``.
+    """
+    from runproj.adapters.environments.conda_importing import ImportingConda  # noqa: PLC0415 -- lazy
+
+    archives = _Backends(caller, store)._archives()  # noqa: SLF001 -- of this module
+    return {"conda": ImportingConda(str(cache_folder()), archives, caller, file)}
+
+
 @dataclass(frozen=True)
 class _Backends(Mapping["Kind", "EnvironmentBackend"]):
     """Makes a backend when it is first asked for."""

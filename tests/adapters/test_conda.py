@@ -238,8 +238,11 @@ def test_programs_have_an_absolute_place_in_them(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trap 5: rattler writes a relative place of the environment into its programs."""
+    lock = home.lock("tiny", "tool")
     monkeypatch.chdir(home.root)
-    ready = home.ready("tiny", "tool")
+    archives = FolderArchives(str(home.root / "data"))
+    relative = CondaBackend("cache", archives, home.backend.caller)
+    ready = relative.prepare(home.declare("x"), lock, home.said.append)
     place = str(ready.slot.content)
 
     assert place.startswith("/")

@@ -18,6 +18,7 @@ from tests.channels import Channel, module, python, tool
 
 from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.conda import CondaBackend
+from runproj.adapters.environments.conda_importing import ImportingConda
 from runproj.lock import conda
 from runproj.lock.conda import CondaLock, CondaSpec
 from runproj.lock.lock import Declaration
@@ -93,11 +94,19 @@ def channel(tmp_path: Path) -> Channel:
     )  # fmt: skip
 
 
-def locked(root: Path, channels: Sequence[str], specs: Sequence[str]) -> CondaLock:
+def locked(
+    root: Path, channels: Sequence[str], specs: Sequence[str], file: str | None = None
+) -> CondaLock:
+    """Solve, or take the lock from a file."""
     spec = CondaSpec(channels=tuple(channels), dependencies=tuple(specs), virtual_packages={})
     declaration = Declaration(kind="conda", conda=canonical(spec).decode())
     caller = {"PATH": os.environ["PATH"], "HOME": str(root)}
-    backend = CondaBackend(str(root / "cache"), FolderArchives(str(root / "data")), caller)
+    cache, archives = str(root / "cache"), FolderArchives(str(root / "data"))
+    backend = (
+        CondaBackend(cache, archives, caller)
+        if file is None
+        else ImportingConda(cache, archives, caller, file)
+    )
     return conda.read(backend.lock(declaration, None, print).content)
 
 
@@ -138,3 +147,6 @@ def test_conda_installs_what_is_exported(judge: Judge, channel: Channel, tmp_pat
     assert {one["dist_name"] for one in there} == names(lock)
     told = subprocess.run([prefix / "bin/tiny"], capture_output=True, text=True, check=True)
     assert told.stdout == "tiny 1.1\n"
+    listed.write_text(judge.run("list", "--explicit", "--md5", "--prefix", str(prefix)))
+    again = locked(tmp_path, [channel.url], ["both", "tool"], str(listed))
+    assert conda.identity(again) == conda.identity(lock)

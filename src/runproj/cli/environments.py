@@ -70,11 +70,18 @@ def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit with 5 when a lock is not current."
 )
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    help="Take the lock of a conda environment from another tool: an @EXPLICIT list, a pixi.lock "
+    "or a conda-lock.yml.",
+)
 @offline_option
 @json_option
 @place_options
 def lock(
-    names: tuple[str, ...], store: str | None, upgrade: tuple[str, ...],
+    names: tuple[str, ...], store: str | None, upgrade: tuple[str, ...], source: str | None,
     *, check: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Write the lockfiles of the environments (default: of all) into locks/.
@@ -83,6 +90,8 @@ def lock(
     """
     opened = app.open_project(".", store)
     chosen = _chosen(opened, names)
+    if source is not None:
+        _check_import(names, chosen, alone=not check and not upgrade)
     if check:
         return _check(opened, chosen, as_json=as_json)
     read = app.project_files(opened).read
@@ -94,12 +103,18 @@ def lock(
             )
     reporter = LiveReporter(quiet=as_json)
     code = _code(opened, chosen.values())
+    variables = dict(os.environ)
+    backends = (
+        app.backends(variables, opened.store)
+        if source is None
+        else app.importing_backends(variables, opened.store, source)
+    )
     changes = []
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
             change = lock_environment(
-                name, environment, read, app.backends(dict(os.environ), opened.store),
-                None if _ALL in upgrade else upgrade,
+                name, environment, read, backends,
+                None if _ALL in upgrade or source is not None else upgrade,
                 lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
                 code,
             )  # fmt: skip
@@ -114,6 +129,24 @@ def lock(
     elif not changes:
         print("no environment has a lock")
     return 0
+
+
+def _check_import(names: tuple[str, ...], chosen: dict[str, Lockable], *, alone: bool) -> None:
+    """Make sure that there is one conda environment to take a lock for.
+
+    Raises:
+        UsageError: there is none, or several; or more is asked than to take it.
+    """
+    if not alone:
+        raise UsageError("--from goes neither with --check nor with --upgrade")
+    if len(names) != 1:
+        raise UsageError("which environment is the lock for?", hint="runproj lock ENV --from FILE")
+    [(name, environment)] = chosen.items()
+    if environment.kind != "conda":
+        raise UsageError(
+            f"the environment {name!r} is of kind {environment.kind!r}: only a lock of a conda "
+            "environment can be taken from another tool"
+        )
 
 
 def _check(opened: app.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:

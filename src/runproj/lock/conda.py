@@ -326,12 +326,17 @@ def made(
         format=_FORMAT, declaration=declaration, platform=platform, channels=spec.channels,
         virtual_packages=dict(virtual_packages), solver=solver, packages=kept, pip=(),
     )  # fmt: skip
-    if any(_CREDENTIALS.search(str(one.get("url", ""))) for one in kept):
+    if any(has_credentials(str(one.get("url", ""))) for one in kept):
         raise EnvironmentFailed(
             "the channel's own list of packages has a user, password or token in its URLs",
             hint="nothing was written; tell those who keep the channel",
         )
     return lock
+
+
+def has_credentials(url: str) -> bool:
+    """Tell whether a URL holds a user, a password or a token."""
+    return _CREDENTIALS.search(url) is not None
 
 
 def read(content: str) -> CondaLock:

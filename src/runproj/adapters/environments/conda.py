@@ -66,7 +66,7 @@ class CondaBackend:
         Packages are installed from ``archives``. ``caller`` are the caller's variables: proxies,
         the auth file of channels, settings of uv.
         """
-        self.cache = Path(cache)
+        self.cache = Path(cache).absolute()  # it will stand in programs
         self.archive_folder = archives
         self.caller = caller
         self.root = self.cache / "environments"

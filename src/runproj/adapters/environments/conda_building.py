@@ -87,7 +87,7 @@ class CondaInstaller(NamedTuple):
         found: list[Archive] = []
         problems: list[Problem] = []
         kinds = (
-            (wanted, LazyFetch(lambda: ChannelFetcher(self.caller))),
+            (wanted, self.fetch_packages()),
             (wheels, LazyFetch.of(pip.find_uv(self.caller).variables, self.declared)),
         )
         for kind, fetch in kinds:
@@ -98,6 +98,10 @@ class CondaInstaller(NamedTuple):
         if problems:
             raise EnvironmentFailed.of(problems)
         return found
+
+    def fetch_packages(self) -> LazyFetch:
+        """Return what fetches from channels."""
+        return LazyFetch(lambda: ChannelFetcher(self.caller))
 
     def install(self, lock: CondaLock, places: Sequence[str], prefix: Path) -> str:
         """Install the packages of conda from their archives; return what activates them.

@@ -48,7 +48,7 @@ class CondaLocker(NamedTuple):
 
     def _solved(self, digest: str, spec: CondaSpec, before: CondaLock | None) -> CondaLock:
         platform = this_platform()
-        channels = [one for name in spec.channels for one in _named(name)]
+        channels = [one for name in spec.channels for one in named(name)]
         self.say(f"solving for {platform}")
         _check_folders(channels)
         if is_offline(self.installer.caller):
@@ -61,7 +61,7 @@ class CondaLocker(NamedTuple):
                 channels=channels,
                 dependencies=spec.dependencies,
                 platform=platform,
-                virtual_packages=[_parts(name, text) for name, text in virtual.items()],
+                virtual_packages=[parts(name, text) for name, text in virtual.items()],
                 previous=before.packages if before is not None and same else (),
                 cache=str(self.cache / "repodata"),
             )
@@ -144,12 +144,13 @@ def virtual_packages(platform: str, declared: Mapping[str, str]) -> dict[str, st
     return dict(sorted({**usual, **declared}.items()))
 
 
-def _parts(name: str, text: str) -> tuple[str, str, str]:
+def parts(name: str, text: str) -> tuple[str, str, str]:
+    """Return name, version and build of a virtual package."""
     version, _, build = text.partition("=")
     return name, version, build or "0"
 
 
-def _named(channel: str) -> tuple[str, ...]:
+def named(channel: str) -> tuple[str, ...]:
     """Return the channels that a name stands for."""
     return _DEFAULTS if channel == "defaults" else (channel,)
 

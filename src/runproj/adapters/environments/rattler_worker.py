@@ -130,6 +130,78 @@ async def _pixi(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
     return _pixi_lock(request)
 
 
+async def _foreign(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
+    """Return what the lock of another tool has for a platform."""
+    import rattler  # noqa: PLC0415 -- optional
+
+    environment: Any = rattler.LockFile.from_path(Path(request["path"])).default_environment()
+    platforms = {} if environment is None else {one.name: one for one in environment.platforms()}
+    here = platforms.get(request["platform"])
+    packages, wheels = [], []
+    if here is not None:
+        for record in environment.conda_repodata_records_for_platform(here) or ():
+            known = json.loads(record.to_json())
+            packages.append([known["url"], known.get("md5") or "", known.get("sha256") or ""])
+        for one in environment.pypi_packages_for_platform(here) or ():
+            digest = one.hashes.sha256 if one.hashes is not None else None
+            wheels.append([one.name, str(one.version), one.location, (digest or b"").hex()])
+    return {"platforms": sorted(platforms), "packages": packages, "wheels": wheels}
+
+
+async def _describe(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
+    """Return the records of archives, and what does not fit the declaration."""
+    import rattler  # noqa: PLC0415 -- optional
+
+    channels = [rattler.Channel(one).base_url for one in request["channels"]]
+    known, problems = [], []
+    for place, (url, file, md5, sha256) in zip(request["places"], request["packages"], strict=True):
+        found = json.loads((await rattler.RepoDataRecord.from_package_archive(place)).to_json())
+        channel = next((one for one in channels if url.startswith(one)), None)
+        if channel is None:
+            problems.append(f"{file} comes from no channel that is declared: {url}")
+        if found["subdir"] not in (request["platform"], "noarch"):
+            problems.append(f"{file} is for {found['subdir']}")
+        digests = {"sha256": sha256, **({"md5": md5} if md5 else {})}
+        known.append({**found, **digests, "url": url, "fn": file, "channel": channel or url})
+    records = [_record(rattler, one, one["url"]) for one in known]
+    names = [one["name"] for one in known]
+    twice = sorted({one for one in names if names.count(one) > 1})
+    problems += [f"it has {name} more than once" for name in twice]
+    problems += _unmet(rattler, request, known, records)
+    try:
+        rattler.PackageRecord.validate(list(records))
+    except Exception as error:  # noqa: BLE001 -- the library's own
+        problems.append(str(error))
+    if not problems:
+        records = _sorted(rattler, records)
+    return {"packages": [json.loads(one.to_json()) for one in records], "problems": problems}
+
+
+def _unmet(
+    rattler: Any,  # noqa: ANN401 -- optional
+    request: dict[str, Any],
+    known: list[dict[str, Any]],
+    records: list[Any],
+) -> list[str]:
+    """Return what is declared and not met, and what is needed of the machine and not declared."""
+    problems = []
+    for text in request["dependencies"]:
+        spec = _spec(rattler, text)
+        below = "" if spec.channel is None else spec.channel.base_url
+        fitting = [one for one in records if spec.matches(one) and one.url.startswith(below)]
+        if not fitting:
+            problems.append(f"the dependency {text!r} is not met by any package")
+    virtual = {name: (name, version, build) for name, version, build in request["virtual_packages"]}
+    for one in known:
+        for need in one.get("depends", ()):
+            name = _name_of(need)
+            if name.startswith("__") and not (
+                name in virtual and _holds(rattler, need, *virtual[name])
+            ):
+                problems.append(f"{one['name']} needs {need}: declare it in virtual_packages")
+    return problems
+
+
 async def _missing(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
     """Return what the machine lacks of what packages need, and what it has instead."""
     import rattler  # noqa: PLC0415 -- optional
@@ -141,11 +213,16 @@ async def _missing(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
         machine[generic.name.normalized] = (str(generic.version), str(generic.build_string))
     missing = []
     for package, need in request["needs"]:
-        name = need.split()[0].partition("=")[0].partition(">")[0].partition("<")[0]
+        name = _name_of(need)
         there = machine.get(name)
         if there is None or not _holds(rattler, need, name, *there):
             missing.append([package, need, None if there is None else there[0]])
     return missing
+
+
+def _name_of(need: str) -> str:
+    """Return the name in a match spec."""
+    return need.split(maxsplit=1)[0].partition("=")[0].partition(">")[0].partition("<")[0]
 
 
 def _holds(rattler: Any, need: str, name: str, version: str, build: str) -> bool:  # noqa: ANN401 -- optional
@@ -158,7 +235,10 @@ def _holds(rattler: Any, need: str, name: str, version: str, build: str) -> bool
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    verbs = {"solve": _solve, "install": _install, "missing": _missing, "pixi": _pixi}
+    verbs = {
+        "solve": _solve, "install": _install, "missing": _missing, "pixi": _pixi,
+        "foreign": _foreign, "describe": _describe,
+    }  # fmt: skip
     try:
         return {"done": asyncio.run(verbs[request.pop("do")](request))}
     except ImportError as error:
