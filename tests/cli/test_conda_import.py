@@ -76,7 +76,7 @@ def pixi(channel: Channel, *packages: Package, wheel: Mapping[str, str] | None =
         "environments": {
             "default": {
                 "channels": [{"url": channel.url}],
-                "indexes": ["https://pypi.org/simple"],
+                "indexes": ["https://index.example/simple"],
                 "packages": {PLATFORM: conda + pip, "osx-arm64": []},
             }
         },

@@ -112,7 +112,7 @@ def conda_record(name: str, channel: str, fn: str, **more: object) -> dict[str, 
 def test_a_bill_of_a_conda_environment_names_channel_and_build() -> None:
     spec = CondaSpec(channels=("c",), dependencies=("a",), virtual_packages={})
     records = [
-        conda_record("a", "https://conda.anaconda.org/conda-forge", "a-2-py_0.conda"),
+        conda_record("a", "https://host/conda-forge", "a-2-py_0.conda"),
         conda_record("b", "https://host/mine", "b-2-py_0.tar.bz2", subdir="noarch"),
     ]
     wheel = Wheel(name="Six", version="1", file="six-1.whl", url="https://h/six-1.whl", sha256=B)
@@ -122,7 +122,7 @@ def test_a_bill_of_a_conda_environment_names_channel_and_build() -> None:
 
     assert [one["purl"] for one in document["components"]] == [
         "pkg:conda/a@1%212?build=py_0&channel=conda-forge&subdir=noarch&type=conda",
-        "pkg:conda/b@1%212?build=py_0&channel=https%3A%2F%2Fhost%2Fmine&subdir=noarch&type=tar.bz2",
+        "pkg:conda/b@1%212?build=py_0&channel=mine&subdir=noarch&type=tar.bz2",
         "pkg:pypi/six@1",
     ]
     assert document["components"][2]["externalReferences"] == [

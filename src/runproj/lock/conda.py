@@ -6,7 +6,7 @@ A lockfile, ``locks/conda.NAME.json``::
      "format": 1,
      "declaration": "…",                  the digest of what it was made for
      "platform": "linux-64",
-     "channels": ["https://conda.anaconda.org/conda-forge"],
+     "channels": ["https://…/conda-forge"],
      "virtual_packages": {"__glibc": "2.17", …},  what the solver took for given
      "solver": "py-rattler 0.28.0",
      "packages": [{"name": …, "sha256": …, "url": …, …}, …],

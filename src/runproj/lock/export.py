@@ -12,9 +12,6 @@ from runproj.lock import conda, pylock
 from runproj.lock.conda import Wheel
 from runproj.lock.pyproject import normalized
 
-_HOSTS = ("https://conda.anaconda.org/", "https://repo.anaconda.com/pkgs/")
-"""Where channels stand that are known by their names alone."""
-
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -109,9 +106,7 @@ def _component(package: Mapping[str, Any]) -> dict[str, Any]:
 
 def _conda_component(record: Mapping[str, Any]) -> dict[str, Any]:
     subdir = record.get("subdir") or record["url"].rpartition("/")[0].rpartition("/")[2]
-    channel = record["url"].rpartition("/")[0].removesuffix(f"/{subdir}")
-    for host in _HOSTS:
-        channel = channel.removeprefix(host)
+    channel = record["url"].rpartition("/")[0].removesuffix(f"/{subdir}").rpartition("/")[2]
     kind = "tar.bz2" if record["fn"].endswith(".tar.bz2") else "conda"
     known = {"build": record["build"], "channel": channel, "subdir": subdir, "type": kind}
     facts = "&".join(f"{name}={_quoted(text)}" for name, text in known.items())
