@@ -150,7 +150,7 @@ def test_a_failure_ends_the_run_with_exit_code_1_and_is_explained(project: MakeP
 
 
 def test_after_a_failure_nothing_more_starts(project: MakeProject) -> None:
-    done = project({"runproj.yaml": FAILING}).run("run", ".", "--json").ok(1)
+    done = project({"runproj.yaml": FAILING}).run("run", ".", "-j", "1", "--json").ok(1)
     assert done.steps() == {
         "good": "succeeded", "bad": "failed", "after": "skipped", "aside": "skipped",
     }  # fmt: skip
