@@ -287,6 +287,55 @@ def test_the_first_channel_that_has_a_package_gives_it(home: Home) -> None:
     assert versions(lock)["more"] == "1.0"
 
 
+@pytest.mark.parametrize("wanted", ["tiny=9.0", "tiny>=3", "tiny[version='>=3']", "above"])
+def test_a_weaker_channel_gives_no_version_that_the_first_lacks(home: Home, wanted: str) -> None:
+    """Rattler by itself takes a declared version from wherever it is."""
+    other = Channel(home.root / "other").add(
+        module("tiny", "9.0"), module("above", "1.0", depends=["tiny >=3"])
+    )
+    channels = [home.channel.url, other.url]
+
+    error = failure(lambda: home.lock(wanted, channels=channels))
+
+    assert "tiny 9.0 is excluded" in str(error)
+    assert "CHANNEL::PACKAGE" in (error.problems[0].hint or "")
+    assert versions(home.lock(wanted, channels=channels[::-1]))["tiny"] == "9.0"
+
+
+def test_a_dependency_may_name_its_channel(home: Home) -> None:
+    other = Channel(home.root / "other").add(module("tiny", "9.0"))
+    channels = [home.channel.url, other.url]
+
+    old = home.lock("tool", f"{other.url}::tiny", channels=channels)
+
+    assert versions(old)["tiny"] == "9.0"
+    error = failure(lambda: home.lock("tiny>=3", channels=channels, previous=old))
+    assert "tiny 9.0 is excluded" in str(error)  # what was locked once is no reason
+    assert versions(home.lock("tiny", channels=channels, previous=old))["tiny"] == "2.0"
+
+
+def test_what_a_weaker_channel_gave_stays_until_a_stronger_one_has_it(home: Home) -> None:
+    other = Channel(home.root / "other").add(module("more", "1.0"))
+    channels = [home.channel.url, other.url]
+    old = home.lock("more", channels=channels)
+    other.add(module("more", "2.0"))
+    assert versions(home.lock("more", channels=channels, previous=old))["more"] == "1.0"
+
+    home.channel.add(module("more", "0.5"))
+
+    assert versions(home.lock("more", channels=channels, previous=old))["more"] == "0.5"
+
+
+def test_what_the_machine_is_said_to_have_does_not_change_the_lock(home: Home) -> None:
+    home.channel.add(gpu(), Package("newest", "1", ["__glibc >=2.99"]))
+    plain = home.lock("tiny").content
+    home.caller |= {"CONDA_OVERRIDE_CUDA": "12.6", "CONDA_OVERRIDE_GLIBC": "3.0"}
+
+    assert home.lock("tiny").content == plain
+    assert "__cuda >=12" in str(failure(lambda: home.lock("gpu")))
+    assert "__glibc >=2.99" in str(failure(lambda: home.lock("newest")))
+
+
 def test_a_driver_is_there_only_when_it_is_declared(home: Home) -> None:
     home.channel.add(gpu())
 

@@ -19,6 +19,7 @@ from tests.channels import Channel, module, python, tool
 from runproj.adapters.environments.archives import FolderArchives
 from runproj.adapters.environments.conda import CondaBackend
 from runproj.adapters.environments.conda_importing import ImportingConda
+from runproj.errors import EnvironmentFailed
 from runproj.lock import conda
 from runproj.lock.conda import CondaLock, CondaSpec
 from runproj.lock.lock import Declaration
@@ -124,6 +125,18 @@ def test_conda_picks_the_same_packages(judge: Judge, channel: Channel, tmp_path:
 
     for channels, specs in cases:
         assert names(locked(tmp_path, channels, specs)) == judge.solved(channels, specs), specs
+
+
+def test_conda_refuses_what_a_weaker_channel_has(
+    judge: Judge, channel: Channel, tmp_path: Path
+) -> None:
+    second = Channel(tmp_path / "second").add(module("tiny", "9.9"))
+
+    for specs in (["tiny=9.9"], ["tiny>=3"]):
+        with pytest.raises(AssertionError, match="UnsatisfiableError"):
+            judge.solved([channel.url, second.url], specs)
+        with pytest.raises(EnvironmentFailed, match="strict channel priority"):
+            locked(tmp_path, [channel.url, second.url], specs)
 
 
 def test_conda_takes_the_exported_environment_file(

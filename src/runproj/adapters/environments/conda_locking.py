@@ -197,6 +197,11 @@ def _unsolvable(error: RattlerFailed) -> EnvironmentFailed:
     said = str(error)
     if error.kind == "SolverError":
         hint = "change a dependency; a driver is there only when it is declared: virtual_packages"
+        if "strict channel priority" in said and "__" not in said:
+            hint = (
+                "the first channel that has a package gives it: change the order of the channels, "
+                "or write CHANNEL::PACKAGE"
+            )
         return EnvironmentFailed(f"the environment cannot be solved:\n{said}", hint=hint)
     if _DENIED.search(said):
         return EnvironmentFailed(

@@ -49,6 +49,53 @@ def _spec(rattler: Any, text: str) -> Any:  # noqa: ANN401 -- optional
         raise ValueError(f"{text!r} is no match spec: {error}") from error
 
 
+def _bare(rattler: Any, specs: list[Any]) -> list[Any]:  # noqa: ANN401 -- optional
+    """Return specs of the names alone, of those that name no channel.
+
+    Beside the specs themselves, they let the solver see all of a package: of a declared one,
+    rattler shows it only what the spec takes, so that a channel without such a version would
+    count as one without the package, and a weaker one would give it.
+    """
+    of_one = {one.name.normalized for one in specs if one.channel is not None}
+    names = {one.name.normalized for one in specs} - of_one
+    return [rattler.MatchSpec(name) for name in sorted(names)]
+
+
+async def _pinned(
+    rattler: Any,  # noqa: ANN401 -- optional
+    gateway: Any,  # noqa: ANN401 -- optional
+    request: dict[str, Any],
+    specs: list[Any],
+) -> list[Any]:
+    """Return the records that were locked before, but those that a stronger channel has, too.
+
+    The solver takes what was locked from wherever it came.
+    """
+    channels = [rattler.Channel(one) for one in request["channels"]]
+    of_one = {one.name.normalized for one in specs if one.channel is not None}
+    weaker = {one.base_url for one in channels[1:]}
+    doubtful = {
+        one["name"]
+        for one in request["previous"]
+        if one["name"] not in of_one and one.get("channel") in weaker
+    }
+    first: dict[str, str] = {}
+    if doubtful:
+        platforms = [rattler.Subdir(request["platform"]), rattler.Subdir("noarch")]
+        found = await gateway.query(
+            channels, platforms, sorted(doubtful), recursive=False, channel_relations="disabled"
+        )
+        for records in found:  # of each channel in turn
+            for one in records:
+                first.setdefault(one.name.normalized, one.channel)
+    return [
+        _record(rattler, one, one["url"])
+        for one in request["previous"]
+        # what no channel has any more stays, too
+        if one["name"] not in doubtful or first.get(one["name"], one["channel"]) == one["channel"]
+    ]
+
+
 async def _solve(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
     import rattler  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 -- optional
     from rattler.networking import (  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415 -- optional
@@ -61,13 +108,15 @@ async def _solve(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
         )
         for name, version, build in request["virtual_packages"]
     ]
+    specs = [_spec(rattler, one) for one in request["dependencies"]]
+    gateway = rattler.Gateway(cache_dir=request["cache"], client=Client.default_client())
     found = await rattler.solve(
         [rattler.Channel(one) for one in request["channels"]],
-        [_spec(rattler, one) for one in request["dependencies"]],
-        gateway=rattler.Gateway(cache_dir=request["cache"], client=Client.default_client()),
+        [*specs, *_bare(rattler, specs)],
+        gateway=gateway,
         platforms=[rattler.Subdir(request["platform"]), rattler.Subdir("noarch")],
         virtual_packages=virtual,
-        locked_packages=[_record(rattler, one, one["url"]) for one in request["previous"]],
+        locked_packages=await _pinned(rattler, gateway, request, specs),
         channel_priority=rattler.ChannelPriority.Strict,
         channel_relations="disabled",
     )
