@@ -283,3 +283,24 @@ def test_without_the_network_nothing_is_locked(served: Served) -> None:
         assert f"locking asks the channels {served.url}, and nothing asks the network" in done.err
         assert "lock it once without --offline" in done.err
     assert served.asked == []
+
+
+def test_without_the_network_a_lock_of_others_is_taken_when_its_packages_are_here(
+    served: Served,
+) -> None:
+    project = served.project
+    project.run("lock").ok()
+    project.run("run", ".").ok()
+    [record] = json.loads((project.folder / "locks/conda.default.json").read_text())["packages"]
+    project.write({"list": f"@EXPLICIT\n{record['url']}#sha256:{record['sha256']}\n"})
+    (project.folder / "locks/conda.default.json").unlink()
+    served.asked.clear()
+
+    project.run("lock", "default", "--from", "list", "--offline").ok()
+
+    project.run("run", ".", "--offline", "--locked").ok()
+    project.write({"list": f"@EXPLICIT\n{record['url']}#{record['md5']}\n"})
+    done = project.run("lock", "default", "--from", "list", "--offline").ok(4)
+    assert "the channel cannot be reached for tool-2.0-0.conda" in done.err
+    assert "do it once without --offline" in done.err
+    assert served.asked == []
