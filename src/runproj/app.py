@@ -47,11 +47,13 @@ if TYPE_CHECKING:
     from runproj.engine.prepare import Prepared, Preparer, Request
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
+    from runproj.engine.shell import Opener
     from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
         Accesses,
         Confinement,
+        Container,
         EnvironmentBackend,
         Executor,
         ProjectFiles,
@@ -674,6 +676,45 @@ def _execute_again(
         return execute(store, prepared, caller, reporter, options, folder=where, relation=relation)
     except EnvironmentFailed as error:
         raise CannotRerun.of(error.problems) from error
+
+
+def opener(store: Store, run: "Run", caller: Mapping[str, str]) -> "Opener":
+    """Return what opens the workspaces of a past run, for a person."""
+    from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
+    from runproj.engine.shell import Opener  # noqa: PLC0415 -- lazy
+
+    store.share()
+    folder = str(cache_folder() / _WORKSPACES)
+    return Opener(
+        _rerunner(store),
+        workspaces.FolderWorkspaces(folder, store.source, store.objects),
+        backends(caller, store, tuple(run.packages.values())),
+        workspaces.revisited,
+        caller,
+    )
+
+
+def in_foreground(
+    command: tuple[str, ...], directory: str, variables: Mapping[str, str],
+    container: "Container | None" = None,
+) -> int:  # fmt: skip
+    """Run a command, or for none a shell, with the caller's terminal; return its exit code.
+
+    Raises:
+        UsageError: it cannot be started.
+        EnvironmentFailed: the container engine does not do its part.
+    """
+    from runproj.engine.shell import process_of  # noqa: PLC0415 -- lazy
+
+    argv = process_of(command)
+    if container is not None:
+        from runproj.adapters.executors.attached import run_attached  # noqa: PLC0415 -- lazy
+
+        locks = cache_folder() / "containers"
+        return run_attached(argv, directory, variables, container, locks)
+    from runproj.adapters.executors.foreground import run_in_foreground  # noqa: PLC0415 -- lazy
+
+    return run_in_foreground(argv, directory, variables)
 
 
 def vary(

@@ -1,13 +1,21 @@
 """The commands about environments: lock, and env list, build, export, remove."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from runproj import app
-from runproj.cli.group import json_option, offline_option, place_options, reason_of
+from runproj.cli.group import (
+    CommandAfterDashes,
+    after_dashes,
+    json_option,
+    offline_option,
+    place_options,
+    reason_of,
+)
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
@@ -23,6 +31,7 @@ from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import uses_code
+from runproj.ports import ContainedEnvironment
 from runproj.record.events import Progress
 from runproj.spec.suggest import did_you_mean
 
@@ -272,6 +281,44 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
         rows = [(name, ready.key[:12], ready.description) for name, _, ready in built]
         print(table(rows, indent="") or "no environment has to be built\n", end="")
     return 0
+
+
+@env.command("shell", cls=CommandAfterDashes)
+@click.argument("name", metavar="[ENV] [-- COMMAND...]", default="")
+@offline_option
+@place_options
+def env_shell(name: str, store: str | None) -> int:
+    """Open a shell in an environment of the project in this folder; it is built if it has to be.
+
+    Your own variables stay; the environment's programs come first. After -- stands a command that
+    is run instead of a shell: runproj env shell default -- python.
+    """
+    command = after_dashes()
+    opened = app.open_project(".", store)
+    known = lockable(opened.project.environments)
+    name = name or (next(iter(known)) if len(known) == 1 else "default")
+    [(name, environment)] = _chosen(opened, (name,)).items()
+    reporter = LiveReporter(quiet=bool(command))
+    preparer = opened.preparer(dict(os.environ), reporter, "auto")
+    pinned = preparer.pin(name, environment, _code(opened, [environment]))
+    ready = preparer.pinner.backends[environment.kind].prepare(
+        pinned.declaration, pinned.lock, lambda text: reporter.report(Progress(name, text))
+    )
+    reporter.clear()
+    if not command:
+        sys.stderr.write(f"{name}  {ready.description}\n  leave: exit, or Ctrl-D\n")
+        sys.stderr.flush()
+    folder = str(opened.folder)
+    container = ready.container if isinstance(ready, ContainedEnvironment) else None
+    variables = dict(ready.variables(folder))
+    if container is not None:
+        container = container._replace(folders=(folder,))
+    else:
+        path = [one for one in (variables.get("PATH"), os.environ.get("PATH")) if one]
+        variables = {**os.environ, **variables, "PATH": os.pathsep.join(path)}
+    if not command and sys.stdin.isatty():
+        variables["PS1"] = f"({name}) \\w $ "
+    return app.in_foreground(command, folder, variables, container)
 
 
 @env.command("export")

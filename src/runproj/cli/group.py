@@ -103,6 +103,32 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
+class CommandAfterDashes(click.Command):
+    """A command that takes another one after ``--``, see :func:`after_dashes`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave what stands after ``--`` as it is."""
+        own, *rest = _split(args)
+        ctx.meta[_AFTER_DASHES] = tuple(rest)
+        return super().parse_args(ctx, own)
+
+
+_AFTER_DASHES = "runproj.after_dashes"
+
+
+def _split(args: list[str]) -> tuple[Any, ...]:
+    if "--" not in args:
+        return (args,)
+    at = args.index("--")
+    return (args[:at], *args[at + 1 :])
+
+
+def after_dashes() -> tuple[str, ...]:
+    """Return what stands after ``--`` on the command line."""
+    found: tuple[str, ...] = click.get_current_context().meta[_AFTER_DASHES]
+    return found
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 

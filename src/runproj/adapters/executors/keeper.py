@@ -223,18 +223,10 @@ class Keeper:
         count = 2 if order["stdout"] is None else 1
         pipes, self._pipes = self._pipes[:count], self._pipes[count:]
         if self._file is None:
-            self._file = self._take_lock()
+            self._file = take_lock(self._folder)
             threading.Thread(target=self._sweep, daemon=True).start()
         self._steps[number] = step = Step(number, order, pipes)
         threading.Thread(target=self._run, args=(step,), daemon=True).start()
-
-    def _take_lock(self) -> Path:
-        """Make the file that tells others that this keeper lives."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        new = self._folder / f"{os.urandom(8).hex()}.new"
-        file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)  # held until this process ends
-        return new.rename(new.with_suffix(".lock"))
 
     def _advance(self, step: Step) -> None:
         """Bring a step nearer to its end, if it has begun to end."""
@@ -335,6 +327,15 @@ class Keeper:
             for owner, entirely in gone.items():
                 if entirely:
                     owner.unlink(missing_ok=True)
+
+
+def take_lock(folder: Path) -> Path:
+    """Make the file that tells others that the keeper of containers lives."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{os.urandom(8).hex()}.new"
+    file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(file, fcntl.LOCK_EX)  # held until this process ends
+    return new.rename(new.with_suffix(".lock"))
 
 
 def is_dead(owner: Path) -> bool:
