@@ -550,6 +550,8 @@ class SpanDocument(Model):
     peak_memory: int
     read: int
     written: int
+    rchar: int
+    wchar: int
 
 
 class TimingDocument(Model):
@@ -655,6 +657,7 @@ def timing_result(run: Run, found: Timing) -> TimingResult:
         SpanDocument.of(
             one, cpu_s=one.outcome.cpu_s, peak_memory=one.outcome.peak_memory,
             read=one.outcome.read, written=one.outcome.written,
+            rchar=one.outcome.rchar, wchar=one.outcome.wchar,
         )
         for one in found.spans
     ]  # fmt: skip
