@@ -56,8 +56,8 @@ _DECIDING = [
     ),
     click.option("--locked", is_flag=True, help="Fail when a lock is missing or stale."),
     click.option("--frozen", is_flag=True, help="Use the locks of the project unchecked."),
-    click.option("--trace", is_flag=True, help="Observe which files the steps read."),
-    click.option("--hermetic", is_flag=True, help="Forbid the steps what is not declared."),
+    click.option("--trace/--no-trace", help="Observe which files the steps read."),
+    click.option("--hermetic/--no-hermetic", help="Forbid the steps what is not declared."),
     click.option(
         "--environment", type=click.Choice(["system"]), help="Run every step on the system."
     ),
@@ -225,21 +225,21 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
 @executing
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option(
-    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+    "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
 )
-@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @click.option(
     "--audit",
     metavar="SHARE",
     help="Execute some steps that could be skipped, and compare: 5%, 100%.",
 )
 @click.option("--audit-seed", type=int, metavar="N", help="Choose the same steps again.")
-@click.option("--keep-packages", is_flag=True, help="Keep the packages with the run.")
+@click.option("--keep-packages/--no-keep-packages", help="Keep the packages with the run.")
 @click.option("--name", help="A name for the run.")
 @click.option("--experiment", default="default", help="The experiment that it belongs to.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")
 @click.option("--get", "destination", metavar="DIR", help="Copy the outputs to DIR at the end.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options
@@ -353,11 +353,11 @@ def place_of(store: app.Store) -> str:
 @executing
 @click.option("--project", metavar="DIR", help="Where today's code is; default: beside the store.")
 @click.option(
-    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+    "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
 )
-@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @click.option("--name", help="A name for the new run.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options
@@ -430,11 +430,11 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 @click.command("resume")
 @click.argument("run_name", metavar="RUN", default="latest")
 @click.option(
-    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+    "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
 )
-@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @executing
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options
@@ -473,7 +473,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
 @executing
 @click.option("--strict", is_flag=True, help="Exit with 6 unless all bytes are equal.")
 @click.option("--junit", "report", metavar="FILE", help="Write the verdict as a JUnit report too.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "env": ("runproj.cli.environments:env", "List, build, enter, export and remove environments."),
     "fsck": ("runproj.cli.store:fsck", "Check the store: what is damaged, and what it touches."),
     "gc": ("runproj.cli.store:gc", "Show what takes room, and remove what nothing needs."),
+    "config": ("runproj.cli.config:config", "Show the settings, and where each is from."),
     "schema": ("runproj.cli.project:schema", "Print the JSON Schemas."),
 }
 ALIASES = {"ls": "list", "validate": "check"}

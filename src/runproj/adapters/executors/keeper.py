@@ -325,9 +325,12 @@ class Keeper:
         """Keep what a container uses, as the engine tells it every second."""
         if step.over.wait(LOOK_S):
             return
-        with contextlib.suppress(
-            DockerException, requests.RequestException, CannotStartError, OSError, ValueError
-        ), contextlib.closing(self._engine.client()) as client:
+        with (
+            contextlib.suppress(
+                DockerException, requests.RequestException, CannotStartError, OSError, ValueError
+            ),
+            contextlib.closing(self._engine.client()) as client,
+        ):
             for told in client.stats(container, decode=True):
                 if step.over.is_set():
                     return

@@ -595,11 +595,26 @@ class ErrorResult(Model):
     error: ErrorDocument
 
 
+class SettingDocument(Model):
+    """A setting; ``origin`` is a place, the name of a variable, or ``default``."""
+
+    name: str
+    value: str | int | bool | None
+    origin: str
+
+
+class ConfigResult(Model):
+    """What ``config`` prints; ``user_file`` is where the user's own settings stand, or would."""
+
+    settings: list[SettingDocument]
+    user_file: str
+
+
 Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
-    | RemoveResult | FsckResult | GcResult | TimingResult | ErrorResult
+    | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
