@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runproj import app
+from runproj.cli import complete
 from runproj.cli.group import (
     CommandAfterDashes,
     after_dashes,
@@ -71,7 +72,7 @@ def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
 
 
 @click.command("lock")
-@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.argument("names", metavar="[ENV]...", nargs=-1, shell_complete=complete.environments)
 @click.option(
     "--upgrade", metavar="[PACKAGE]", multiple=True, is_flag=False, flag_value=_ALL,
     help="Take the newest of a package, or of all packages.",
@@ -83,6 +84,7 @@ def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
     "--from",
     "source",
     metavar="FILE",
+    shell_complete=complete.files,
     help="Take the lock of a conda environment from another tool: an @EXPLICIT list, a pixi.lock "
     "or a conda-lock.yml.",
 )
@@ -249,7 +251,7 @@ def _counted(packages: int) -> str:
 
 
 @env.command("build")
-@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.argument("names", metavar="[ENV]...", nargs=-1, shell_complete=complete.environments)
 @offline_option
 @json_option
 @place_options
@@ -284,7 +286,9 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
 
 
 @env.command("shell", cls=CommandAfterDashes)
-@click.argument("name", metavar="[ENV] [-- COMMAND...]", default="")
+@click.argument(
+    "name", metavar="[ENV] [-- COMMAND...]", default="", shell_complete=complete.environments
+)
 @offline_option
 @place_options
 def env_shell(name: str, store: str | None) -> int:
@@ -322,7 +326,7 @@ def env_shell(name: str, store: str | None) -> int:
 
 
 @env.command("export")
-@click.argument("name", metavar="[ENV]", default="default")
+@click.argument("name", metavar="[ENV]", default="default", shell_complete=complete.environments)
 @click.option(
     "--format", "form",
     type=click.Choice(
@@ -332,8 +336,16 @@ def env_shell(name: str, store: str | None) -> int:
     "materials). Of conda: explicit (default; a list of URLs), environment (an environment.yaml "
     "with pins), pixi, cyclonedx. Of docker: image (what 'docker run' takes).",
 )  # fmt: skip
-@click.option("--run", "run_name", metavar="RUN", help="The lock of a past run.")
-@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the terminal.")
+@click.option(
+    "--run", "run_name", metavar="RUN", shell_complete=complete.runs, help="The lock of a past run."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=complete.files,
+    help="Write to FILE instead of the terminal.",
+)
 @place_options
 def export(
     name: str, form: str | None, run_name: str | None, output: str | None, store: str | None

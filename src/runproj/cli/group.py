@@ -41,6 +41,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is named first; suggest the nearest one."""
+        if ctx.resilient_parsing:  # for a completion
+            return super().resolve_command(ctx, args)
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(
                 f"there is no command {args[0]!r}\n\nhint: {did_you_mean(args[0], COMMANDS)}"
@@ -70,7 +72,7 @@ def _configured(ctx: click.Context, command: click.Command, args: list[str]) -> 
         given = command.make_parser(opened).parse_args(list(_split(args)[0]))[0]
     except click.UsageError:
         return {}  # it is told when the command is really parsed
-    folder = given.get("directory") or (ctx.obj or {}).get("directory")
+    folder = given.get("directory") or ctx.params.get("directory")
     start: str | None = folder if isinstance(folder, str) else os.curdir
     project = given.get("project") if "project" in names else None
     if isinstance(project, str):
@@ -95,10 +97,9 @@ def _configured(ctx: click.Context, command: click.Command, args: list[str]) -> 
 @click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR.")
 @click.option("--store", metavar="DIR", help="Use the store DIR.")
 @click.version_option(VERSION, message="runproj %(version)s")
-@click.pass_context
-def runproj(ctx: click.Context, directory: str | None, store: str | None) -> None:
+def runproj(directory: str | None, store: str | None) -> None:
     """Run projects reproducibly."""
-    ctx.obj = {"directory": directory, "store": store}
+    del directory, store  # commands look for them here, see place_options
 
 
 def offline_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,7 +121,7 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``-C`` and ``--store`` to a command; before or after its name, they mean the same."""
 
     def change_directory(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-        folder = value or (ctx.find_root().obj or {}).get("directory")
+        folder = value or ctx.find_root().params.get("directory")
         if folder:
             try:
                 os.chdir(folder)
@@ -131,7 +132,7 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 ) from error  # fmt: skip
 
     def choose_store(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
-        chosen = value or (ctx.find_root().obj or {}).get("store")
+        chosen = value or ctx.find_root().params.get("store")
         return os.path.abspath(os.path.expanduser(chosen)) if chosen else None  # noqa: PTH100, PTH111 -- before -C changes the folder
 
     function = click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runproj import app
+from runproj.cli import complete
 from runproj.cli.group import json_option, offline_option, place_options, reason_of
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
@@ -22,36 +23,66 @@ if TYPE_CHECKING:
     from runproj.record.verdict import Stability, Verdict
 
 _PLANNING = [
-    click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),
+    click.option(
+        "-e",
+        "--entry-point",
+        default="main",
+        metavar="NAME",
+        shell_complete=complete.entry_points,
+        help="Default: main.",
+    ),
     click.option(
         "-v",
         "--revision",
         metavar="REV",
         help="A branch, tag or commit of the project's repository.",
     ),
-    click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Set a parameter."),
-    click.option("--params-file", metavar="FILE", help="Parameters from a YAML or JSON file."),
+    click.option(
+        "-P",
+        "values",
+        multiple=True,
+        shell_complete=complete.values,
+        metavar="NAME=VALUE",
+        help="Set a parameter.",
+    ),
+    click.option(
+        "--params-file",
+        metavar="FILE",
+        shell_complete=complete.files,
+        help="Parameters from a YAML or JSON file.",
+    ),
 ]
 _DECIDING = [
     click.option("-f", "--force", is_flag=True, help="Execute every step."),
     click.option("--no-cache", "force", is_flag=True, hidden=True),
     click.option(
-        "--force-step", "forced", multiple=True, metavar="STEP", help="Execute this step."
+        "--force-step",
+        "forced",
+        multiple=True,
+        metavar="STEP",
+        shell_complete=complete.steps,
+        help="Execute this step.",
     ),
     click.option(
         "--from",
         "start",
         multiple=True,
         metavar="STEP",
+        shell_complete=complete.steps,
         help="Only STEP and what comes after it; what they need must be current.",
     ),
     click.option(
-        "--until", multiple=True, metavar="STEP", help="Only STEP and what comes before it."
+        "--until",
+        multiple=True,
+        metavar="STEP",
+        shell_complete=complete.steps,
+        help="Only STEP and what comes before it.",
     ),
     click.option(
         "--skip",
         multiple=True,
         metavar="STEP",
+        shell_complete=complete.steps,
         help="Do not execute STEP; where it is needed, its result must be current.",
     ),
     click.option("--locked", is_flag=True, help="Fail when a lock is missing or stale."),
@@ -219,8 +250,8 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
 
 
 @click.command("run")
-@click.argument("project", default=".")
-@click.argument("steps", nargs=-1)
+@click.argument("project", default=".", shell_complete=complete.folders)
+@click.argument("steps", nargs=-1, shell_complete=complete.steps)
 @choosing
 @executing
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
@@ -236,9 +267,20 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
 @click.option("--audit-seed", type=int, metavar="N", help="Choose the same steps again.")
 @click.option("--keep-packages/--no-keep-packages", help="Keep the packages with the run.")
 @click.option("--name", help="A name for the run.")
-@click.option("--experiment", default="default", help="The experiment that it belongs to.")
+@click.option(
+    "--experiment",
+    default="default",
+    shell_complete=complete.experiments,
+    help="The experiment that it belongs to.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")
-@click.option("--get", "destination", metavar="DIR", help="Copy the outputs to DIR at the end.")
+@click.option(
+    "--get",
+    "destination",
+    metavar="DIR",
+    shell_complete=complete.folders,
+    help="Copy the outputs to DIR at the end.",
+)
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -340,9 +382,21 @@ def place_of(store: app.Store) -> str:
 
 
 @click.command("rerun")
-@click.argument("run_name", metavar="RUN[/STEP]")
-@click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Change a value.")
-@click.option("--params-file", metavar="FILE", help="Changed values from a YAML or JSON file.")
+@click.argument("run_name", metavar="RUN[/STEP]", shell_complete=complete.steps_of_runs)
+@click.option(
+    "-P",
+    "values",
+    multiple=True,
+    shell_complete=complete.values,
+    metavar="NAME=VALUE",
+    help="Change a value.",
+)
+@click.option(
+    "--params-file",
+    metavar="FILE",
+    shell_complete=complete.files,
+    help="Changed values from a YAML or JSON file.",
+)
 @click.option("-f", "--force", is_flag=True, help="With -P: execute every step.")
 @click.option(
     "--with-current-code",
@@ -351,7 +405,12 @@ def place_of(store: app.Store) -> str:
     help="Use today's code, and compare the results.",
 )
 @executing
-@click.option("--project", metavar="DIR", help="Where today's code is; default: beside the store.")
+@click.option(
+    "--project",
+    metavar="DIR",
+    shell_complete=complete.folders,
+    help="Where today's code is; default: beside the store.",
+)
 @click.option(
     "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
 )
@@ -428,7 +487,7 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 
 
 @click.command("resume")
-@click.argument("run_name", metavar="RUN", default="latest")
+@click.argument("run_name", metavar="RUN", default="latest", shell_complete=complete.runs)
 @click.option(
     "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
 )
@@ -463,7 +522,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
 
 
 @click.command("verify")
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN", shell_complete=complete.runs)
 @click.option(
     "--times",
     type=click.IntRange(1),
@@ -472,7 +531,13 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
 )
 @executing
 @click.option("--strict", is_flag=True, help="Exit with 6 unless all bytes are equal.")
-@click.option("--junit", "report", metavar="FILE", help="Write the verdict as a JUnit report too.")
+@click.option(
+    "--junit",
+    "report",
+    metavar="FILE",
+    shell_complete=complete.files,
+    help="Write the verdict as a JUnit report too.",
+)
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -527,8 +592,8 @@ def _judged(
 
 
 @click.command("status")
-@click.argument("project", default=".")
-@click.argument("steps", nargs=-1)
+@click.argument("project", default=".", shell_complete=complete.folders)
+@click.argument("steps", nargs=-1, shell_complete=complete.steps)
 @choosing
 @click.option("--exit-code", is_flag=True, help="Exit with 5 when a step would execute.")
 @offline_option
@@ -545,8 +610,8 @@ def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa
 
 
 @click.command("graph")
-@click.argument("project", default=".")
-@click.argument("steps", nargs=-1)
+@click.argument("project", default=".", shell_complete=complete.folders)
+@click.argument("steps", nargs=-1, shell_complete=complete.steps)
 @planning
 @json_option
 @place_options

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runproj import app
+from runproj.cli import complete
 from runproj.cli.group import CommandAfterDashes, after_dashes, offline_option, place_options
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stderr_style, visible
@@ -18,7 +19,7 @@ from runproj.record.run import Run, StepRun
 
 
 @click.command("shell", cls=CommandAfterDashes)
-@click.argument("name", metavar="RUN[/STEP] [-- COMMAND...]")
+@click.argument("name", metavar="RUN[/STEP] [-- COMMAND...]", shell_complete=complete.steps_of_runs)
 @offline_option
 @place_options
 def shell(name: str, store: str | None) -> int:
