@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runproj.record.audit import Audit
     from runproj.record.verdict import Stability, Verdict
 
+_REDUCED = 500  # steps; looking for superfluous edges takes time that grows with their square
 _PLANNING = [
     click.option(
         "-e",
@@ -613,13 +614,14 @@ def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa
 @click.argument("project", default=".", shell_complete=complete.folders)
 @click.argument("steps", nargs=-1, shell_complete=complete.steps)
 @planning
+@click.option("--mermaid", "form", flag_value="mermaid", help="Print a Mermaid flowchart.")
+@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
+@click.option("--svg", "form", flag_value="svg", help="Print a drawing for a browser.")
 @json_option
 @place_options
 def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Draw the steps, and what flows between them."""
     from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
-    from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
-    from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
 
     opened = app.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
@@ -633,11 +635,29 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     if options["as_json"]:
         print(documents.as_text(documents.graph_result(after, flows)))
         return 0
-    shown = {
-        name: [other for other in others if other in after[name]]
-        for name, others in reduced(after).items()
-    }
-    for consumer, others in after.items():  # an edge that carries files is always drawn
-        shown[consumer] = [o for o in others if o in shown[consumer] or (o, consumer) in flows]
-    print(graph_text(shown, flows, stdout_style()), end="")
+    if options["form"] is None:
+        from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
+
+        print(graph_text(_fewest(after, flows), flows, stdout_style()), end="")
+        return 0
+    from runproj.cli.render import drawing  # noqa: PLC0415 -- lazy
+
+    drawn = drawing.grouped(after, flows)
+    drawn = drawn._replace(after=_fewest(drawn.after, drawn.flows))
+    print(getattr(drawing, options["form"])(drawn), end="")
     return 0
+
+
+def _fewest(
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return the order of steps without edges that say nothing new, as long as that is quick."""
+    from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
+
+    if len(after) > _REDUCED:
+        return {name: list(others) for name, others in after.items()}
+    shown = reduced(after)
+    return {  # an edge that carries files is always drawn
+        consumer: [o for o in others if o in shown[consumer] or (o, consumer) in flows]
+        for consumer, others in after.items()
+    }
