@@ -174,7 +174,10 @@ class Devices:
         self._held: dict[str, list[str]] = {}
 
     def take(self, step: PlannedStep, holder: str) -> tuple[str, ...] | None:
-        """Return the devices for a step, whose ``holder`` gives them back; None: it asks for none."""
+        """Return the devices for a step; None: it says nothing of them.
+
+        Its ``holder`` gives them back.
+        """
         if "gpus" not in step.resources:
             return None
         count = int(step.resources["gpus"])

@@ -276,7 +276,7 @@ class Runner:
         shared = room(plan, frozenset(executed), self.capacity, self.trial)
         self._devices = Devices(self.capacity.gpus)
         if self.together is not None:
-            self._devices = self.together.devices
+            self._devices = self.together.devices(self.capacity.gpus)
         known: Mapping[str, float] = EMPTY
         if len(executed) > 1:
             known = self.durations(self.header.project, self.header.entry_point, executed)
@@ -373,7 +373,7 @@ class Runner:
                     schedule.pauses(name)
                 elif name not in self._running:
                     self._settle(name, schedule)
-            if not self._running and not self._retries and not self._waiting:
+            if not (self._running or self._retries or self._waiting or schedule.is_short):
                 break
             self._at = None
             due = min((one.due for one in self._retries.values()), default=None)

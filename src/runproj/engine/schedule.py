@@ -128,6 +128,11 @@ class Schedule:
         self._is_ready(step)
 
     @property
+    def is_short(self) -> bool:
+        """Whether a step could start if there were room; other runs may have it."""
+        return bool(self._ready) and not self._stopped
+
+    @property
     def left(self) -> list[str]:
         """The steps that are neither done nor failed, in order."""
         return sorted(self._left, key=self._position.__getitem__)

@@ -47,12 +47,18 @@ class Together:
     failed in a run fails in the others, too, without being executed.
     """
 
-    def __init__(self, steps: int, gpus: tuple[str, ...]) -> None:
-        """Let so many steps execute at once, on these GPUs."""
+    def __init__(self, steps: int) -> None:
+        """Let so many steps execute at once."""
         self.free = Free(steps)
-        self.devices = Devices(gpus)
+        self._devices: Devices | None = None
         self._under_way: dict[str, str] = {}
         self._failed: dict[str, str] = {}
+
+    def devices(self, gpus: tuple[str, ...]) -> Devices:
+        """Return the GPUs that are shared: those of the first run that needs some."""
+        if self._devices is None and gpus:
+            self._devices = Devices(gpus)
+        return self._devices or Devices(())
 
     def is_under_way(self, fingerprint: str) -> bool:
         """Tell whether a run executes a step with this fingerprint."""
