@@ -664,7 +664,7 @@ class Runner:
         contained = step.environment in self._containers
         if step.hermetic or contained:  # what stands in the caller's home is not declared
             about["HOME"] = workspace.temporary
-        return process_variables(
+        variables = process_variables(
             step,
             environment=environment.variables(workspace.project),
             caller=elsewhere(self.caller) if contained else self.caller,
@@ -672,8 +672,9 @@ class Runner:
             run_id=self.header.id,
             workspace=workspace.root,
             perturbed=perturbation.variables(self.trial, step, contained=contained),
-            secrets=self._secret,
         )
+        # such as a proxy with a password: a secret of one step reaches only those that say so
+        return {name: text for name, text in variables.items() if name not in self._secret}
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
         """Judge what a process left behind, keep it, and write down how it ended."""

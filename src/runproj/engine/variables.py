@@ -1,6 +1,6 @@
 """The environment variables of a step's process: clean, repeatable, and known in full."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from runproj.model import EMPTY
 from runproj.plan.command import resolve_symbols
@@ -37,9 +37,8 @@ def process_variables(
     run_id: str,
     workspace: str,
     perturbed: Mapping[str, str] = EMPTY,
-    secrets: Collection[str] = (),
 ) -> dict[str, str]:
-    """Return the variables of a step's process but for secrets; what is declared for it wins.
+    """Return the variables of a step's process but secrets; what is declared for the step wins.
 
     Args:
         step: the step.
@@ -49,8 +48,6 @@ def process_variables(
         run_id: replaces the symbol in declared values.
         workspace: replaces the symbol in declared values.
         perturbed: other values of what must not matter.
-        secrets: variables that are a secret of any step: they reach only those that say so, and not
-            from here.
     """
     variables = {name: caller[name] for name in PASSED if name in caller}
     variables |= REPEATABLE
@@ -64,8 +61,6 @@ def process_variables(
             variables[name] = f"{first}:{text}" if first else text
     for name, text in step.env.items():
         variables[name] = resolve_symbols(text, run_id, workspace)
-    for name in secrets:  # such as a proxy with a password
-        variables.pop(name, None)
     return variables
 
 
