@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from runproj.lock.lock import Declaration, Lock
+from runproj.model import EMPTY
 from runproj.plan.fingerprint import Fingerprint
+from runproj.plan.space import Point
 from runproj.record.artifact import Artifact, FolderMember
 from runproj.record.events import Event
 from runproj.record.health import Damage, Note
@@ -42,6 +44,16 @@ class SourceControl(Protocol):
 
     def read(self, tree: str, path: str) -> bytes | None:
         """Return the content of a file of a tree; None when it is not there."""
+
+
+class Sampler(Protocol):
+    """Chooses the points of a sweep."""
+
+    def ask(self) -> Point | None:
+        """Return the next point; None: there are no more."""
+
+    def tell(self, point: Point, score: float | None) -> None:
+        """Learn the score of a point; None: it has none, for its run failed."""
 
 
 class PreparedEnvironment(Protocol):
@@ -169,7 +181,8 @@ class ContainedEnvironment(Protocol):
 class Execution(NamedTuple):
     """A process to be run: all that it gets, and where what it prints goes.
 
-    ``variables`` is the whole environment of the process. ``stdin`` is a file (None:
+    ``variables`` is the environment of the process, but for ``secrets``: these are seen by nobody
+    else, as far as the system allows. ``stdin`` is a file (None:
     ``/dev/null``); ``stdout`` a file that takes standard output (None: it is streamed).
     ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
     (None: all), where the system can tell it so. ``trace`` is a file that takes what a tracer sees
@@ -189,6 +202,7 @@ class Execution(NamedTuple):
     trace: str | None = None
     confinement: Confinement = Confinement()
     container: Container | None = None
+    secrets: Mapping[str, str] = EMPTY
 
 
 class Executor(Protocol):

@@ -2,12 +2,13 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from runproj.engine import furnish, perturbation
+from runproj.engine import secrets as hiding
 from runproj.engine.decide import Judged
 from runproj.engine.furnish import Room, joined
 from runproj.engine.observe import (
@@ -32,10 +33,12 @@ from runproj.engine.resources import (
     side_by_side,
 )
 from runproj.engine.schedule import Schedule
+from runproj.engine.secrets import Redactor
+from runproj.engine.together import Ended, Going, Together, alone
 from runproj.engine.undeclared import undeclared
 from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError, UsageError
 from runproj.lock.lock import Kind
-from runproj.model import EMPTY, canonical
+from runproj.model import EMPTY, canonical, from_json
 from runproj.plan.command import resolve_symbols
 from runproj.plan.plan import PlannedStep, Reason
 from runproj.plan.programs import programs
@@ -77,6 +80,7 @@ from runproj.record.program import Program
 from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun, Trace
 from runproj.spec.paths import is_glob
 
+_STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 _TAIL = 64 * 1024  # bytes of a log in which the reason of a failure is looked for
 _SHOWN_TAIL = 4 * 1024
 _TRACE = ".runproj-trace"
@@ -110,8 +114,13 @@ class _Running:
     directory: str
     watch: str | None
     judged: Judged
+    redactors: Mapping[Stream, Redactor]
     warnings: list[Warned] = field(default_factory=list)
     seen: "_Seen | None" = None
+
+    def redacted(self, text: str) -> str:
+        """Return a text without secrets."""
+        return self.redactors["stdout"].text(text) if self.redactors else text
 
 
 class _Retry(NamedTuple):
@@ -133,7 +142,7 @@ class _Seen(NamedTuple):
 
 @dataclass
 class Runner:
-    """Executes one prepared plan; call :meth:`execute` once.
+    """Executes one prepared plan; call :meth:`execute` or :meth:`going` once.
 
     ``clock`` returns seconds since 1970; ``parse_metrics`` reads numbers out of a file's text.
     Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
@@ -143,7 +152,8 @@ class Runner:
     ``keep_packages`` keeps the archives of packages in the store. ``capacity`` is what there is for
     steps that execute side by side; ``durations`` returns how many seconds the steps of a project's
     entry point took before, as far as that is known. What goes on beside a step that fails may
-    end.
+    end. Runs that execute at the same time share what is ``together``, the executor, and its
+    ``capacity``.
     """
 
     objects: ObjectStore
@@ -165,17 +175,24 @@ class Runner:
     unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
     durations: Callable[[str, str, Collection[str]], Mapping[str, float]] = lambda *_: EMPTY
     programs: Callable[[Sequence[str], str], tuple[Program, ...]] = lambda *_: ()
+    together: Together | None = None
     _at: str | None = None
+    _secret: frozenset[str] = frozenset()
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _retries: dict[str, _Retry] = field(default_factory=dict)
     _again: dict[str, _Retry] = field(default_factory=dict)
+    _waiting: dict[str, str] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
     _containers: dict[str, Container] = field(default_factory=dict)
     _facts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def execute(self, prepared: Prepared, header: Run) -> Run:
-        """Run all steps, and return the record, which is in the store then.
+        """Run all steps, and return the record, which is in the store then; see :meth:`going`."""
+        return alone(self.going(prepared, header), self.executor)
+
+    def going(self, prepared: Prepared, header: Run) -> Going:
+        """Run all steps, as far as nothing has to be waited for.
 
         Args:
             prepared: the plan with its decisions.
@@ -188,14 +205,18 @@ class Runner:
         self.prepared, self.header = prepared, header
         self.started = self.clock()
         self._check_watching()
+        self._secret = frozenset(name for one in prepared.plan.steps for name in one.secrets)
+        warnings = self._check_secrets()
         self._schedule = self._scheduled()
         self.journal: Journal = self.runs.create(header)
         try:
             self.reporter.report(self._planned)
+            for warning in warnings:
+                self.reporter.report(Warned(warning))
             self._build_environments()
             if self.keep_packages:
                 self._keep_packages()
-            self._loop()
+            yield from self._loop()
             self._check_environments()
         except RunprojError as error:
             with contextlib.suppress(RunprojError):  # the first error is the one to tell
@@ -214,7 +235,6 @@ class Runner:
             raise
         finally:
             self.workspaces.close()
-            self.executor.close()
         failed = any(step.status == "failed" for step in self._steps.values())
         denied = any(step.denied for step in self._steps.values())
         code = Refused.exit_code if denied else int(failed)
@@ -250,6 +270,16 @@ class Runner:
                 files = () if hermetic else None
                 self.watcher.check(Confinement(files, files, network), trace=trace)
 
+    def _check_secrets(self) -> list[str]:
+        """Make sure that the caller has the secrets that may be needed; return warnings.
+
+        Raises:
+            MissingSecret: with every one that is missing.
+        """
+        judged, steps = self.prepared.judged, self.prepared.plan.steps
+        executed = {step.name for step in steps if judged[step.name].decision.action != "cached"}
+        return hiding.check(steps, self.caller, executed)
+
     def _scheduled(self) -> Schedule:
         """Return the order of the steps, and prepare what is told of it.
 
@@ -266,6 +296,8 @@ class Runner:
         ]
         shared = room(plan, frozenset(executed), self.capacity, self.trial)
         self._devices = Devices(self.capacity.gpus)
+        if self.together is not None:
+            self._devices = self.together.devices(self.capacity.gpus)
         known: Mapping[str, float] = EMPTY
         if len(executed) > 1:
             known = self.durations(self.header.project, self.header.entry_point, executed)
@@ -278,6 +310,7 @@ class Runner:
         return Schedule(
             {step.name: step.after for step in plan.steps}, keep_going=self.keep_going,
             room=shared, rank=ranks(plan, foreseen) if self._planned.side_by_side else None,
+            free=None if self.together is None else self.together.free,
         )  # fmt: skip
 
     def _build_environments(self) -> None:
@@ -349,7 +382,7 @@ class Runner:
                     self._steps[step.name] = marked
                     self.journal.finished(marked)
 
-    def _loop(self) -> None:
+    def _loop(self) -> Generator[float | None, Ended | None, None]:
         schedule = self._schedule
         self._by_name = {step.name: step for step in self.prepared.plan.steps}
         while True:
@@ -357,14 +390,15 @@ class Runner:
             while (name := schedule.next()) is not None:
                 self._at = name
                 self._begin(self._by_name[name])
-                if name not in self._running:
+                if name in self._waiting:
+                    schedule.pauses(name)
+                elif name not in self._running:
                     self._settle(name, schedule)
-            if not self._running and not self._retries:
+            if not (self._running or self._retries or self._waiting or schedule.is_short):
                 break
             self._at = None
             due = min((one.due for one in self._retries.values()), default=None)
-            left_s = None if due is None else max(0.0, due - self.clock())
-            ended = self.executor.wait() if left_s is None else self.executor.wait_for(left_s)
+            ended = yield None if due is None else max(0.0, due - self.clock())
             if ended is None:
                 continue
             name, outcome = ended
@@ -395,9 +429,15 @@ class Runner:
             if one.due <= now:
                 self._again[name] = self._retries.pop(name)
                 schedule.goes_on(name)
+        for name, digest in list(self._waiting.items()):
+            if self.together is not None and not self.together.is_under_way(digest):
+                del self._waiting[name]
+                schedule.goes_on(name)
 
     def _settle(self, name: str, schedule: Schedule) -> None:
-        self._devices.give_back(name)
+        self._devices.give_back(self._execution(name))
+        if self.together is not None:
+            self.together.ends(self.header.id, self._steps[name])
         if self._steps[name].done:
             schedule.done(name)
         else:
@@ -409,12 +449,40 @@ class Runner:
             self._start(step, again.judged, again)
             return
         judged = self.prepared.judged[step.name]
-        if judged.decision.action == "pending":
+        if judged.decision.action == "pending" or (
+            judged.decision.action == "run" and self.together is not None
+        ):
             judged = self.prepared.decider.decide(step, self._steps)
         if judged.decision.action == "cached" and judged.known is not None:
             self._take(step, judged.known, judged.decision.reasons)
-            return
-        self._start(step, judged)
+        elif not self._is_left_to_another(step, judged):
+            self._start(step, judged)
+
+    def _is_left_to_another(self, step: PlannedStep, judged: Judged) -> bool:
+        """Tell whether another run executes the same step now, or has done so in vain."""
+        if self.together is None or judged.fingerprint is None or not step.cache:
+            return False
+        digest = judged.fingerprint.digest
+        if self.together.is_under_way(digest):
+            self._waiting[step.name] = digest
+            return True
+        failed = self.together.failed_in(digest)
+        if failed is None:
+            self.together.starts(self.header.id, digest)
+            return False
+        record = StepRun(
+            name=step.name, status="failed", reasons=judged.decision.reasons,
+            fingerprint=judged.fingerprint, error=f"it failed as {failed}",
+            hint=f"runproj show {failed}",
+        )  # fmt: skip
+        self._steps[step.name] = record
+        self.journal.finished(record)
+        self.reporter.report(StepFinished(record))
+        return True
+
+    def _execution(self, step: str) -> str:
+        """Return the name of the execution of a step: another one than in other runs."""
+        return step if self.together is None else f"{self.header.id}/{step}"
 
     def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
         """Answer a step by an earlier step run."""
@@ -441,7 +509,7 @@ class Runner:
         variables = self._variables(step, room)
         environment = self._environments[step.environment]
         container = furnish.container(self._containers.get(step.environment), room, step)
-        devices = self._devices.take(step)
+        devices = self._devices.take(step, self._execution(step.name))
         if devices is not None and container is not None:
             container = container._replace(devices=devices)
         elif devices is not None:
@@ -481,19 +549,23 @@ class Runner:
         )
         self.journal.started(record)
         log = self.journal.log(step.name) if again is None else again.log
+        secrets = hiding.of(step, self.caller)
+        redactors: Mapping[Stream, Redactor] = {
+            stream: Redactor(secrets.values()) for stream in _STREAMS if secrets
+        }
         self._running[step.name] = running = _Running(
-            step, record, workspace, given, log, surroundings, directory, watch, judged
+            step, record, workspace, given, log, surroundings, directory, watch, judged, redactors
         )
         if unwatched is not None:
             running.warnings.append(unwatched)
         self.reporter.report(StepStarted(step.name, reasons))
         self.executor.start(
             Execution(
-                name=step.name,
+                name=self._execution(step.name),
                 argv=argv,
                 directory=directory,
                 variables=variables,
-                on_output=self._listener(step.name, log),
+                on_output=self._listener(step.name, log, redactors),
                 stdin=None if step.stdin is None else joined(workspace.project, step.stdin),
                 stdout=None if step.stdout is None else joined(workspace.project, step.stdout),
                 timeout_s=perturbation.timeout_s(self.trial, step),
@@ -503,6 +575,7 @@ class Runner:
                 if container is None
                 else Confinement(),
                 container=container,
+                secrets=secrets,
             )
         )
 
@@ -529,12 +602,27 @@ class Runner:
             )  # fmt: skip
         return place, None
 
-    def _listener(self, name: str, log: StepLog) -> Callable[[Stream, bytes], None]:
+    def _listener(
+        self, name: str, log: StepLog, redactors: Mapping[Stream, Redactor]
+    ) -> Callable[[Stream, bytes], None]:
         def listen(stream: Stream, chunk: bytes) -> None:
             log.write(stream, chunk)
             self.reporter.report(StepPrinted(name, stream, chunk))
 
-        return listen
+        def listen_secretly(stream: Stream, chunk: bytes) -> None:
+            shown = redactors[stream].feed(chunk)
+            if shown:
+                listen(stream, shown)
+
+        return listen_secretly if redactors else listen
+
+    def _show_rest(self, running: _Running) -> None:
+        """Show what was held back, for it might have been the beginning of a secret."""
+        for stream, redactor in running.redactors.items():
+            rest = redactor.end()
+            if rest:
+                running.log.write(stream, rest)
+                self.reporter.report(StepPrinted(running.step.name, stream, rest))
 
     def _source_inputs(self, step: PlannedStep, workspace: Workspace) -> tuple[Artifact, ...]:
         """Describe the inputs that came with the source."""
@@ -546,25 +634,30 @@ class Runner:
 
     def _variables(self, step: PlannedStep, room: Room) -> dict[str, str]:
         contained = step.environment in self._containers
-        return furnish.variables(
+        variables = furnish.variables(
             step, self._environments[step.environment], room, self.prepared.snapshot,
             caller=self.caller, run_id=self.header.id, contained=contained,
             perturbed=perturbation.variables(self.trial, step, contained=contained),
         )  # fmt: skip
+        # such as a proxy with a password: a secret of one step reaches only those that say so
+        return {name: text for name, text in variables.items() if name not in self._secret}
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
         """Judge what a process left behind, keep it, and write down how it ended."""
         step, record = running.step, running.record
+        self._show_rest(running)
         update: dict[str, object] = {"outcome": outcome, "finished_at": timestamp(self.clock())}
         try:
             outputs, metrics = self._results(running, outcome)
             update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
-            update["warnings"] = tuple(warning.text for warning in running.warnings)
+            warnings = [one._replace(text=running.redacted(one.text)) for one in running.warnings]
+            update["warnings"] = tuple(warning.text for warning in warnings)
             if self.trial is not None:
                 update["reusable"] = False
-            for warning in running.warnings:
+            for warning in warnings:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
-        except _StepFailedError as failure:
+        except _StepFailedError as failed_so:
+            failure = failed_so.redacted(running.redacted)
             if self._is_tried_again(running, outcome, failure):
                 return
             update |= {
@@ -609,7 +702,7 @@ class Runner:
             self.clock() + wait_s, step, running.judged, running.log, record
         )
         del self._running[step.name]
-        self._devices.give_back(step.name)
+        self._devices.give_back(self._execution(step.name))
         running.workspace.close(keep=False)
         return True
 
@@ -647,6 +740,7 @@ class Runner:
                     f"if that is a result, declare it: outputs: [{altered[0]}]",
                 )
         outputs = self._keep_outputs(running, changes.made, changes.altered)
+        self._search(running, outputs)
         return outputs, self._metrics(step, outputs)
 
     def _observed(self, running: _Running, outcome: Outcome) -> _Seen | None:
@@ -744,6 +838,31 @@ class Runner:
             kept[path] = Output.of(artifact, name=names[path])
         return tuple(kept[path] for path in names if path in kept)
 
+    def _search(self, running: _Running, outputs: tuple[Output, ...]) -> None:
+        """Warn of outputs that hold a secret: they are kept as they are, and may be shared."""
+        secrets = hiding.of(running.step, self.caller)
+        members = [
+            (output.path if member is output else f"{output.path}/{member.path}", member)
+            for output in outputs
+            if secrets
+            for member in self._members(output)
+            if member.sha256 is not None
+        ]
+        large = [path for path, member in members if member.size > hiding.SEARCHED]
+        for path, member in members:
+            if member.size <= hiding.SEARCHED:
+                for name in hiding.held_by(self.objects.read(member.sha256 or ""), secrets):
+                    text = f"its output {path} holds the secret {name}"
+                    running.warnings.append(Warned(text, "it is kept as it is, in the store, too"))
+        if large:
+            text = f"its output {large[0]} is too large to be searched for secrets"
+            running.warnings.append(Warned(text))
+
+    def _members(self, output: Output) -> Sequence[Artifact | FolderMember]:
+        if output.kind == "file":
+            return [output]
+        return from_json(FolderManifest, self.objects.read(output.sha256)).members
+
     def _metrics(self, step: PlannedStep, outputs: tuple[Output, ...]) -> dict[str, float]:
         metrics: dict[str, float] = {}
         wanted = {output.path for output in step.outputs if output.metrics}
@@ -823,6 +942,7 @@ class Runner:
                 )  # fmt: skip
                 self.journal.finished(self._steps[one.step.name])
             for name, running in self._running.items():
+                self._show_rest(running)
                 running.log.close()
                 own = status == "interrupted" or self._at in (None, name)
                 self._steps[name] = running.record.replace(
@@ -871,6 +991,12 @@ class _StepFailedError(Exception):
         super().__init__(message)
         self.hint = hint
         self.denied: tuple[str, ...] = ()
+
+    def redacted(self, redact: Callable[[str], str]) -> "_StepFailedError":
+        """Return the same without secrets."""
+        failure = _StepFailedError(redact(str(self)), self.hint and redact(self.hint))
+        failure.denied = tuple(map(redact, self.denied))
+        return failure
 
 
 def ended(outcome: Outcome, timeout_s: float | None) -> str:

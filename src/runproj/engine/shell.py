@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple
 
-from runproj.engine import furnish
+from runproj.engine import furnish, secrets
 from runproj.engine.furnish import Room, joined
 from runproj.engine.rerun import Rerunner
 from runproj.engine.resources import DEVICES
@@ -77,6 +77,8 @@ class Opener(NamedTuple):
             )  # fmt: skip
             if DEVICES in known.variables:
                 variables.setdefault(DEVICES, known.variables[DEVICES])
+            if not contained:  # else the engine would show them to everybody
+                variables |= secrets.of(step, self.caller)
             made = environment.container if isinstance(environment, ContainedEnvironment) else None
             yield Entered(
                 step, room.root, joined(room.project, step.working_directory), variables,

@@ -78,14 +78,27 @@ class Varier(NamedTuple):
             ParameterError: values do not fit.
             ProjectError: with these values, the project cannot be planned.
         """
+        preparer = self.preparer(run, project, point, names_of(request.given))
+        wanted = again(run, project, request)
+        prepared = _with_packages(preparer.prepare(wanted, keep=True), run)
+        return Variation(prepared, changed(run, prepared))
+
+    def preparer(
+        self, run: Run, project: Project, point: Point, names: Collection[str]
+    ) -> Preparer:
+        """Return what prepares runs of a recorded project, with some values given anew.
+
+        Raises:
+            CannotRerun: with what is missing.
+        """
         problems: list[Problem] = []
         self.rerunner.manifest(run, problems)
         pinned = self.rerunner.pinned(run.plan.environments, problems)
-        files = inputs_by_origin(run, _sources(run.plan, names_of(request.given)))
+        files = inputs_by_origin(run, _sources(run.plan, names))
         problems += self.rerunner.missing(files.values())
         if problems:
             raise CannotRerun.of(problems)
-        preparer = Preparer(
+        return Preparer(
             project, run.project_file, point, run.project, self.folders,
             RecordedFiles(self.rerunner.source, run.source, files),
             self.rerunner.source, self.rerunner.objects, self.digests, self.rerunner.runs,
@@ -95,14 +108,6 @@ class Varier(NamedTuple):
                 RecordedPins(run.id, pinned, self.pinner.backends), run.source,
             ),
         )  # fmt: skip
-        steps = request.steps or tuple(step.name for step in run.plan.steps)
-        wanted = request._replace(
-            entry_point=run.entry_point, steps=steps, system=on_system(run, project),
-            trace=all(step.trace for step in run.plan.steps),
-            hermetic=all(step.hermetic for step in run.plan.steps),
-        )  # fmt: skip
-        prepared = _with_packages(preparer.prepare(wanted, keep=True), run)
-        return Variation(prepared, changed(run, prepared))
 
     def with_current_code(
         self, run: Run, then: Project | None, preparer: Preparer, notes: list[str]
@@ -151,6 +156,17 @@ class Varier(NamedTuple):
         if prepared.snapshot.tree == run.source.tree:
             notes.append("the code is the same as then")
         return prepared
+
+
+def again(run: Run, project: Project, request: Request) -> Request:
+    """Return a request for what a past run did, but for what is asked for."""
+    return request._replace(
+        entry_point=run.entry_point,
+        steps=request.steps or tuple(step.name for step in run.plan.steps),
+        system=on_system(run, project),
+        trace=all(step.trace for step in run.plan.steps),
+        hermetic=all(step.hermetic for step in run.plan.steps),
+    )
 
 
 def _with_packages(prepared: Prepared, run: Run) -> Prepared:

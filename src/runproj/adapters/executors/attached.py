@@ -39,7 +39,7 @@ def run_attached(
     """
     order = container._asdict() | {
         "argv": list(argv), "directory": directory, "variables": dict(variables),
-        "stdin": "", "cpus": None,
+        "stdin": "", "cpus": None, "secrets": {},
     }  # fmt: skip
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     engine = keeper.Engine()
