@@ -1,6 +1,7 @@
 """Packages at paths of the project: built from the snapshot, or editable in the workspace."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,23 @@ def test_an_archive_that_is_no_package_or_not_there_is_told_with_its_name(
 
     assert "there is no file 'vendored/small-1.0-py3-none-any.whl'" in done.err
     assert "requirements.txt:1" in done.err
+
+
+def test_a_lock_of_uv_may_have_archives_of_the_project(archived: Project) -> None:
+    text = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\n'
+    wheel = "vendored/small-1.0-py3-none-any.whl"
+    sources = f'[tool.uv.sources]\nsmall = {{ path = "{wheel}" }}\n'
+    archived.write({
+        "pyproject.toml": f'{text}dependencies = ["small"]\n{sources}',
+        "runproj.yaml": SMALL.replace("requirements: requirements.txt", "pyproject: true")
+        .replace("import mine, small", "import small").replace(", mine.version", ""),
+    })  # fmt: skip
+    uv = [shutil.which("uv") or "uv", "lock", "-q"]
+    subprocess.run(uv, cwd=archived.folder, env=archived.computer.variables, check=True)
+
+    assert "uv.lock" in archived.run("lock", "--check").ok().out
+    archived.run("run", ".").ok()
+    assert word(archived) == "one\n"
 
 
 def test_a_lock_that_does_not_fit_the_archive_is_told(archived: Project) -> None:
