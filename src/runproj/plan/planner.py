@@ -292,6 +292,7 @@ class Planner:
             environment=self._environment(step),
             env={**{key: text for key, text in env.items() if text is not None}, **values},
             pass_env={key: self.facts.caller.get(key) for key in step.pass_env},
+            secrets=step.secrets,
             inputs=inputs,
             outputs=tuple(self.outputs[name]),
             after=tuple(after),
@@ -556,7 +557,6 @@ _DEEP = "/_" * 32  # stands for the project: a path may climb out of it into a w
 _MANY = 10_000  # comparing a name with so many others would be slow
 _LATER: tuple[tuple[str, str], ...] = (
     ("matrix", "a matrix"),
-    ("secrets", "a secret"),
     ("persist", "a folder that persists"),
 )
 
