@@ -163,7 +163,7 @@ def _check_import(names: tuple[str, ...], chosen: dict[str, Lockable], *, alone:
 def _check(opened: app.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:
     found = []
     code = _code(opened, chosen.values())
-    backends = app.backends(dict(os.environ))
+    backends = app.backends(dict(os.environ), opened.store)
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
             read = app.project_files(opened).read
