@@ -11,7 +11,7 @@ from tests.engine.world import Process, World, fails, raises
 
 from runproj.engine import secrets
 from runproj.engine.secrets import Redactor, forms, held_by
-from runproj.errors import MissingSecret, ProjectError
+from runproj.errors import MissingSecret, ProjectError, Refused
 from runproj.model import to_json
 from runproj.record.events import StepFinished, StepPrinted, Warned
 from runproj.record.run import Run
@@ -240,6 +240,60 @@ def test_bytes_that_are_no_text_are_found() -> None:
     assert Redactor([value]).redact(b"<\xff\xfe-secret>") == b"<***>"
     assert Redactor([value]).text(f"<{value}>") == "<***>"
     assert held_by(b"\xff\xfe-secret", {"A": value, "B": "abc", "C": "none"}) == ["A"]
+
+
+def test_the_name_of_a_metric_does_not_tell_it() -> None:
+    def a(process: Process) -> None:
+        process.write("o", json.dumps({TOKEN: 1.5}))
+
+    w = a_world(a=a)
+    w.yaml = w.yaml.replace("outputs: [o]", "outputs: [o], metrics: [o]")
+    run = w.run()
+    assert run.metrics == {"a.***": 1.5}
+    assert TOKEN not in everything(w, run)
+
+
+def test_a_file_that_is_named_after_it_is_told() -> None:
+    w = a_world(a=lambda process: process.write(f"o/{TOKEN}", "x"))
+    run = w.run("a")
+    assert [one.text for one in w.reporter.of(Warned)] == [
+        "a: its output o/*** holds the secret TOKEN"
+    ]
+    assert TOKEN not in everything(w, run)
+
+
+@pytest.mark.parametrize(("change", "place"), [
+    ("command: [a, '{x}']", "the command of 'a'"),
+    ("command: [a], env: {B: '{x}'}", "the variable B of 'a'"),
+    ("command: [a], pass_env: [OTHER]", "the variable OTHER of 'a'"),
+])  # fmt: skip
+def test_what_is_recorded_must_not_hold_it(change: str, place: str) -> None:
+    w = a_world()
+    w.yaml = w.yaml.replace("command: [a]", change).replace(
+        "      main:", "      main:\n        parameters: {x: {type: string, default: x}}"
+    )
+    w.caller["OTHER"] = f"<{TOKEN}>"
+    with pytest.raises(Refused) as caught:
+        w.execute(w.prepare(x=f"--token={TOKEN}"))
+    said = [(one.message, one.hint) for one in caught.value.problems]
+    hint = "the step has it in its environment: $TOKEN"
+    assert (f"{place} holds the value of the secret TOKEN, and is recorded", hint) in said
+    assert ("the parameter x holds the value of the secret TOKEN, and is recorded", hint) in said
+    assert not w.runs.journals
+
+
+def test_a_reference_to_it_is_answered_with_its_variable() -> None:
+    w = a_world()
+    w.yaml = w.yaml.replace("command: [a]", "command: [a, '{secrets.TOKEN}']")
+    with pytest.raises(ProjectError) as caught:
+        w.prepare()
+    assert "a secret is in the environment of the step only: $TOKEN" in str(caught.value.problems)
+
+
+def test_many_hits_cost_no_more_than_their_number() -> None:
+    redactor = Redactor([TOKEN])
+    data = f"x{TOKEN}".encode() * 10_000
+    assert redactor.feed(data) + redactor.end() == b"x***" * 10_000
 
 
 def test_a_rerun_needs_it_again() -> None:

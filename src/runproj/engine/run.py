@@ -275,10 +275,13 @@ class Runner:
 
         Raises:
             MissingSecret: with every one that is missing.
+            Refused: the plan, which is recorded, holds one.
         """
         judged, steps = self.prepared.judged, self.prepared.plan.steps
         executed = {step.name for step in steps if judged[step.name].decision.action != "cached"}
-        return hiding.check(steps, self.caller, executed)
+        warnings = hiding.check(steps, self.caller, executed)
+        hiding.refuse_recorded(self.prepared.plan, self.caller)
+        return warnings
 
     def _scheduled(self) -> Schedule:
         """Return the order of the steps, and prepare what is told of it.
@@ -741,7 +744,8 @@ class Runner:
                 )
         outputs = self._keep_outputs(running, changes.made, changes.altered)
         self._search(running, outputs)
-        return outputs, self._metrics(step, outputs)
+        metrics = self._metrics(step, outputs)
+        return outputs, {running.redacted(name): value for name, value in metrics.items()}
 
     def _observed(self, running: _Running, outcome: Outcome) -> _Seen | None:
         """Keep what was observed of a step, and say what its user should know."""
@@ -851,7 +855,8 @@ class Runner:
         large = [path for path, member in members if member.size > hiding.SEARCHED]
         for path, member in members:
             if member.size <= hiding.SEARCHED:
-                for name in hiding.held_by(self.objects.read(member.sha256 or ""), secrets):
+                content = self.objects.read(member.sha256 or "")
+                for name in hiding.held_by(path.encode() + b"\n" + content, secrets):
                     text = f"its output {path} holds the secret {name}"
                     running.warnings.append(Warned(text, "it is kept as it is, in the store, too"))
         if large:

@@ -5,9 +5,9 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from runproj.errors import MissingSecret, Problem
+from runproj.errors import MissingSecret, Problem, Refused
 from runproj.model import EMPTY
-from runproj.plan.plan import PlannedStep
+from runproj.plan.plan import Plan, PlannedStep
 
 MASK = b"***"
 _UNRESERVED = frozenset(b"-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -54,6 +54,39 @@ def _short(name: str, value: str) -> str:
     return f"the secret {name} is short: other text may be made unreadable with it"
 
 
+def refuse_recorded(plan: Plan, caller: Mapping[str, str]) -> None:
+    """Make sure that nothing of a plan, which is recorded, holds the value of a secret.
+
+    Raises:
+        Refused: with every place of one.
+    """
+    names = {name for step in plan.steps for name in step.secrets}
+    known = {name: caller[name] for name in names if len(caller.get(name, "")) >= SHORT}
+    if not known:
+        return
+    places: list[tuple[str, Iterable[str | None]]] = [
+        (f"the parameter {one.name}", (json.dumps(one.value, ensure_ascii=False), one.raw))
+        for one in plan.values
+    ]
+    for step in plan.steps:
+        places.append((f"the command of {step.name!r}", list(step.argv)))
+        set_there = {**step.pass_env, **step.env}
+        places += [
+            (f"the variable {name} of {step.name!r}", [text]) for name, text in set_there.items()
+        ]
+    problems = [
+        Problem(
+            f"{place} holds the value of the secret {name}, and is recorded",
+            hint=f"the step has it in its environment: ${name}",
+        )
+        for place, texts in places
+        for name, value in known.items()
+        if any(value in text for text in texts if text is not None)
+    ]
+    if problems:
+        raise Refused.of(problems)
+
+
 def of(step: PlannedStep, caller: Mapping[str, str]) -> Mapping[str, str]:
     """Return the secrets of a step by the names of their variables."""
     return {name: caller.get(name, "") for name in step.secrets} if step.secrets else EMPTY
@@ -94,14 +127,13 @@ class Redactor:
         """Return what can be shown now; what may be the beginning of a secret is held back."""
         data = self._held + chunk
         shown = []
-        position = 0
-        while True:
-            begins = self._begins(data, position)
-            found = self._find(data, position)
-            if found is None or found.start() >= begins:
-                break
+        position, begins = 0, self._begins(data, 0)
+        found = self._find(data)
+        while found is not None and found.start() < begins:
             shown += [data[position : found.start()], MASK]
             position = found.end()
+            begins = begins if begins >= position else self._begins(data, position)
+            found = found.re.search(data, position)
         self._held = data[begins:]
         return b"".join([*shown, data[position:begins]])
 
@@ -119,10 +151,11 @@ class Redactor:
         data = text.encode("utf-8", "surrogateescape")
         return self.redact(data).decode("utf-8", "surrogateescape")
 
-    def _find(self, data: bytes, position: int) -> re.Match[bytes] | None:
+    def _find(self, data: bytes) -> re.Match[bytes] | None:
+        # a plain search for each is many times faster than the expression, and mostly in vain
         if self._any is None or not any(text in data for text in self._texts):
             return None
-        return self._any.search(data, position)
+        return self._any.search(data)
 
     def _begins(self, data: bytes, position: int) -> int:
         """Return where the end of the data is the beginning of a secret; its length: nowhere."""

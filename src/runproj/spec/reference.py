@@ -76,6 +76,8 @@ class Scope(NamedTuple):
         match reference.parts:
             case ("inputs" | "outputs" as which, _):
                 return f"only {which} with a name can be referred to; {escape}"
+            case ("secrets", name):
+                return f"a secret is in the environment of the step only: ${name}; {escape}"
             case ("steps", name, *_) if name not in self.steps:
                 return f"{did_you_mean(name, self.steps) or 'there is no such step'}; {escape}"
         near = nearest(reference.name, self.names())
