@@ -5,7 +5,7 @@ inside of the functions that ask them: it costs more than all the rest of a smal
 """
 
 import graphlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ def order(after: Mapping[str, Iterable[str]]) -> list[str]:
     return ordered
 
 
-def with_ancestors(after: Mapping[str, Iterable[str]], names: Iterable[str]) -> set[str]:
+def with_ancestors(after: Mapping[str, Iterable[str]], names: Collection[str]) -> set[str]:
     """Return these names and all that they depend on, directly or not."""
-    import networkx  # noqa: PLC0415 -- see the module docstring
-
-    graph = _graph(after)
-    chosen = set(names)
-    return chosen.union(*(networkx.ancestors(graph, name) for name in chosen))
+    found, open_ = set(names), list(names)
+    while open_:
+        new = [name for name in after[open_.pop()] if name not in found]
+        found.update(new)
+        open_ += new
+    return found
 
 
 def reduced(after: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:

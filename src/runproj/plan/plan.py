@@ -70,7 +70,8 @@ class PlannedStep(Model):
     must be done before it. ``sources`` are globs that narrow the source, None: all of it. ``trace``
     observes what it reads, ``hermetic`` forbids what is not declared; ``network`` is None where
     nothing is said of it. ``resources`` is what it needs while it executes, memory in bytes.
-    ``retry`` says how it is tried again, None: not at all.
+    ``retry`` says how it is tried again, None: not at all. ``matrix`` has the values of an instance
+    of a step with a matrix.
     """
 
     name: str
@@ -94,6 +95,7 @@ class PlannedStep(Model):
     resources: dict[str, int | float] = field(default_factory=dict)
     retry: Retry | None = None
     parameters: dict[str, str] = field(default_factory=dict)
+    matrix: dict[str, str | int | float | bool] = field(default_factory=dict)
 
     @property
     def networked(self) -> bool:

@@ -1,5 +1,6 @@
 """From a project and bound values to the steps of a plan."""
 
+import functools
 import graphlib
 import json
 import posixpath
@@ -13,8 +14,12 @@ from runproj.plan import command as rendering
 from runproj.plan import graph
 from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
+from runproj.plan.instances import expanded
 from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep, Retry
+from runproj.plan.selection import is_one_of
 from runproj.spec import template
+from runproj.spec.matrix import WrongMatrix, group_of
+from runproj.spec.parameter import render
 from runproj.spec.paths import (
     Makers,
     above,
@@ -68,10 +73,14 @@ class Planner:
 
     def __post_init__(self) -> None:
         entry = self.project.entry_points[self.entry_point]
-        self.steps: Mapping[str, Step] = entry.all_steps(self.entry_point)
-        self.paths = entry.paths(self.entry_point)
-        self.position = {name: index for index, name in enumerate(self.steps)}
+        self.declared: Mapping[str, Step] = entry.all_steps(self.entry_point)
+        self.places = entry.paths(self.entry_point)
         self.bound = {value.name: value for value in self.values}
+        self.groups = expanded(self.declared, self.bound, self._wrong_matrix)
+        self.instances = {one.name: one for group in self.groups.values() for one in group}
+        self.steps: Mapping[str, Step] = {name: one.step for name, one in self.instances.items()}
+        self.paths = {name: self.places[one.group] for name, one in self.instances.items()}
+        self.position = {name: index for index, name in enumerate(self.steps)}
         self.origins = {
             path: source
             for value in self.values
@@ -91,7 +100,9 @@ class Planner:
             NotSupported: a step asks for what cannot be executed yet.
             ProjectError: with every mistake found.
         """
+        self._raise_problems()
         self.outputs = {name: self._outputs(name) for name in self.steps}
+        self.paths_of: dict[tuple[str, str], Texts] = {}  # of the outputs of a declared step
         self._one_maker()
         self.makers = Makers(
             {name: [output.path for output in made] for name, made in self.outputs.items()}
@@ -102,11 +113,14 @@ class Planner:
         wanted = self._selected(after, chosen)
         self._refuse_unsupported(wanted)
         planned = tuple(self._step(name, after[name]) for name in names if name in wanted)
+        self._raise_problems()
+        return planned
+
+    def _raise_problems(self) -> None:
         if self.problems:
             raise ProjectError.of([*self.problems, *self.wrong_values])
         if self.wrong_values:
             raise ParameterError.of(self.wrong_values)
-        return planned
 
     def hidden(self) -> tuple[str, ...]:
         """Return the source files that no step sees."""
@@ -125,6 +139,20 @@ class Planner:
         problem = self.facts.point(path, f"{dotted(path)}: {message}", hint)
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def _wrong_matrix(self, step: str, error: WrongMatrix) -> None:
+        """Note what is wrong with a matrix: in the file, or in the value that an axis has."""
+        place = (*self.places[step], "matrix")
+        reference = None
+        if error.key is not None:
+            matrix = self.declared[step].matrix
+            reference = None if matrix is None else matrix.lists.get(error.key)
+            place = (*place, error.key)
+        if reference is None:
+            self._wrong(place, str(error), error.hint)
+        else:
+            message = f"{error} in {dotted(place)}"
+            self._wrong_value(self.bound[reference.name], message, error.hint)
 
     def _text(self, text: str, lookup: Callable[[Reference], Texts]) -> str | None:
         return rendering.fill(template.parse(text), lookup)
@@ -167,10 +195,20 @@ class Planner:
     def _one_maker(self) -> None:
         """Refuse two steps that make the same once values are put in."""
         makers: dict[str, str] = {}
+        alike: set[str] = set()  # steps whose instances make the same: that is said once
         for name, outputs in self.outputs.items():
+            group = self.instances[name].group
             for output in outputs:
                 other = makers.setdefault(output.path, name)
-                if other != name:
+                if other != name and self.instances[other].group == group:
+                    if group not in alike:
+                        alike.add(group)
+                        self._wrong(
+                            (*self.paths[name], "outputs"),
+                            f"{output.path!r} is made by {other!r} and by {name!r}",
+                            f"put what differs into its path: {self._differs(other, name)}",
+                        )
+                elif other != name:
                     self._wrong(
                         (*self.paths[name], "outputs"),
                         f"{output.path!r} is made by the step {other!r} too",
@@ -184,11 +222,20 @@ class Planner:
                         f"{inner!r} stands in {outer!r}, which the step {makers[outer]!r} makes",
                     )
 
-    def _place_lookup(self, reference: Reference) -> Texts:
-        """Look up what may stand in a path: values, and outputs of steps."""
+    def _differs(self, one: str, other: str) -> str:
+        """Return a reference to a key of a matrix in which two of its instances differ."""
+        first, second = self.instances[one].values, self.instances[other].values
+        key = next(key for key in {**second, **first} if first.get(key) != second.get(key))
+        return f"{{matrix.{key}}}"
+
+    def _place_lookup(self, name: str, reference: Reference) -> Texts:
+        """Look up what may stand in a path of a step: values, and outputs of steps."""
         match reference.parts:
-            case ("steps", step, "outputs", name):
-                return self._output_path(step, name)
+            case ("steps", step, "outputs", key):
+                return self._output_paths(step, key)
+            case ("matrix", key):
+                values = self.instances[name].values
+                return render(values[key]) if key in values else None
             case (name,) if name in self.bound:
                 bound = self.bound[name]
                 if bound.paths:
@@ -196,15 +243,25 @@ class Planner:
                 return bound.texts
         return str(reference)
 
-    def _output_path(self, step: str, name: str) -> str:
-        return next(output.path for output in self.outputs[step] if output.name == name)
+    def _output_paths(self, step: str, name: str) -> Texts:
+        """Return the path of an output; those of all instances of a step that has some."""
+        known = self.paths_of.get((step, name))
+        if known is None:
+            paths = tuple(
+                next(output.path for output in self.outputs[one.name] if output.name == name)
+                for one in self.groups[step]
+            )
+            known = paths if self.declared[step].many else paths[0]
+            self.paths_of[step, name] = known
+        return known
 
     def _inputs(self, name: str) -> Iterator[tuple[Path, str, Input]]:
         """Yield place in the file, rendered path and declaration of every input."""
         step, base = self.steps[name], self.paths[name]
+        lookup = functools.partial(self._place_lookup, name)
         items = step.inputs.items() if isinstance(step.inputs, dict) else enumerate(step.inputs)
         for key, item in items:
-            for text in rendering.tokens(template.parse(item.path), self._place_lookup):
+            for text in rendering.tokens(template.parse(item.path), lookup):
                 yield (*base, "inputs", key), posixpath.normpath(text), item
         stdin = self._stream(name, step.stdin)
         if stdin is not None:
@@ -212,10 +269,14 @@ class Planner:
         own = {output.path for output in self.outputs[name]}
         outputs_of = [template.parse(output.path).references for _, output in step.all_outputs]
         naming = {reference.name for references in outputs_of for reference in references}
+        instance = self.instances[name]
         for path, reference in self._referring(name):
             match reference.parts:
-                case ("steps", other, "outputs", key) if other != name:
-                    text = self._output_path(other, key)
+                case ("steps", other, "outputs", key) if other != instance.group:
+                    for text in _each(self._output_paths(other, key)):
+                        yield path, text, Input(path=text)
+                case ("matrix", key) if key in instance.files and reference.name not in naming:
+                    text = str(instance.values[key])
                     yield path, text, Input(path=text)
                 case (value,) if value in self.bound and value not in naming:
                     for text in self.bound[value].paths:
@@ -236,7 +297,8 @@ class Planner:
     def _after(self, name: str) -> list[str]:
         """Return the steps that must be done before one, in declared order."""
         before = {step for _, path, _ in self.inputs[name] for step, _ in self.makers.of(path)}
-        before.update(self.steps[name].needs)
+        for needed in self.steps[name].needs:
+            before.update(one.name for one in self.groups[needed])
         return sorted(before - {name}, key=self.position.__getitem__)
 
     def _ordered(self, after: Mapping[str, list[str]]) -> list[str]:
@@ -249,28 +311,35 @@ class Planner:
 
     def _selected(self, after: Mapping[str, list[str]], chosen: Iterable[str]) -> set[str]:
         chosen = list(chosen)
+        wanted: set[str] = set()
         for name in chosen:
-            if name not in self.steps:
+            if name in self.steps:
+                wanted.add(name)
+                continue
+            group = self.groups.get(group_of(name), ())
+            found = {one.name for one in group if is_one_of(one.name, (name,))}
+            if not found:
+                known = [*self.declared, *(one.name for one in group[:_SHOWN])]
                 raise UsageError(
                     f"the entry point {self.entry_point!r} has no step {name!r}",
                     where=self.facts.project_file,
-                    hint=did_you_mean(name, self.steps),
+                    hint=did_you_mean(name, known),
                 )
-        return graph.with_ancestors(after, chosen) if chosen else set(self.steps)
+            wanted |= found
+        return graph.with_ancestors(after, wanted) if chosen else set(self.steps)
 
     def _refuse_unsupported(self, wanted: set[str]) -> None:
         problems = []
-        for name in self.steps:
-            if name in wanted:
-                for key, what in _unsupported(self.steps[name]):
-                    path = (*self.paths[name], key)
-                    problems.append(
-                        self.facts.point(
-                            path,
-                            f"{dotted(path)}: {what} is not supported yet",
-                            "this version checks it, and cannot execute it",
-                        )
+        for name in dict.fromkeys(self.instances[one].group for one in self.steps if one in wanted):
+            for key, what in _unsupported(self.declared[name]):
+                path = (*self.places[name], key)
+                problems.append(
+                    self.facts.point(
+                        path,
+                        f"{dotted(path)}: {what} is not supported yet",
+                        "this version checks it, and cannot execute it",
                     )
+                )
         if problems:
             raise NotSupported.of(problems)
 
@@ -307,6 +376,7 @@ class Planner:
             retry=_retry(step),
             resources={} if step.resources is None else step.resources.amounts,
             parameters=dict(self._used_values(name)),
+            matrix=dict(self.instances[name].values),
         )
 
     def _check_sources(self, name: str) -> None:
@@ -359,14 +429,18 @@ class Planner:
         references = [reference for _, reference in self._referring(name)]
         for text in texts:
             references += template.parse(text).references
+        values = self.instances[name].values
         for reference in references:
+            if reference.parts[0] == "matrix" and reference.parts[1] in values:
+                yield reference.name, _shown(render(values[reference.parts[1]]))
             value = self.bound.get(reference.name)
             if value is not None:
                 yield reference.name, _shown(value.texts)
 
     def _lookup(self, name: str, directory: str) -> Callable[[Reference], Texts]:
         """Look up what a step refers to; paths are as seen from a folder of the project."""
-        step = self.steps[name]
+        step, files = self.steps[name], self.instances[name].files
+        place_lookup = functools.partial(self._place_lookup, name)
 
         def lookup(reference: Reference) -> Texts:
             bound = self.bound.get(reference.name)
@@ -375,12 +449,15 @@ class Planner:
                     return SYMBOLS[reference.name]
                 case ("inputs", key):
                     path = template.parse(step.inputs_by_name[key].path)
-                    return seen(rendering.tokens(path, self._place_lookup))
+                    return seen(rendering.tokens(path, place_lookup))
                 case ("outputs", key):
-                    text = self._text(step.outputs_by_name[key].path, self._place_lookup)
+                    text = self._text(step.outputs_by_name[key].path, place_lookup)
                     return seen((text or "",))
-            texts = self._place_lookup(reference)
-            if texts is None or not (reference.parts[0] == "steps" or (bound and bound.paths)):
+            texts = place_lookup(reference)
+            kind, *keys = reference.parts
+            is_path = kind == "steps" or (kind == "matrix" and keys[0] in files)
+            is_path = is_path or (bound is not None and bool(bound.paths))
+            if texts is None or not is_path:
                 return texts
             return seen((texts,)) if isinstance(texts, str) else tuple(map(see, texts))
 
@@ -421,20 +498,23 @@ class Planner:
     def _missing(self, path: Path, text: str) -> None:
         outside = self._outside(text)
         if outside is not None:
-            self._wrong_value(outside, f"{self.origins[outside]!r} is not there", None)
+            self._wrong_value(self._given(outside), f"{self.origins[outside]!r} is not there")
             return
         known = [*self.makers.maker, *self.facts.manifest]
         near = nearest(text, known) if len(known) < _MANY else None
         hint = None if near is None else f"did you mean {near!r}?"
         message = f"{text!r} is not there, and no step makes it"
         if any(text in value.paths for value in self.values):
-            self._wrong_value(text, message, hint)
+            self._wrong_value(self._given(text), message, hint)
         else:
             self._wrong(path, message, hint)
 
-    def _wrong_value(self, path: str, message: str, hint: str | None) -> None:
-        """Note what is wrong with a path value, where the value comes from."""
-        value = next(one for one in self.values if path in one.paths)
+    def _given(self, path: str) -> BoundValue:
+        """Return the value that a path is (one of)."""
+        return next(one for one in self.values if path in one.paths)
+
+    def _wrong_value(self, value: BoundValue, message: str, hint: str | None = None) -> None:
+        """Note what is wrong with a value, where the value comes from."""
         if value.origin == "default":
             self._wrong(self._default_of(value.name), message, hint)
             return
@@ -537,6 +617,10 @@ def _ups(path: str) -> int:
     return path.split("/").count("..")
 
 
+def _each(texts: Texts) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else texts or ()
+
+
 def _normal(paths: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if paths is None else tuple(map(posixpath.normpath, paths))
 
@@ -553,9 +637,9 @@ def seen_from(directory: str, path: str) -> str:
 
 
 _DEEP = "/_" * 32  # stands for the project: a path may climb out of it into a wider source
+_SHOWN = 8  # instances of a step that could be meant
 _MANY = 10_000  # comparing a name with so many others would be slow
 _LATER: tuple[tuple[str, str], ...] = (
-    ("matrix", "a matrix"),
     ("secrets", "a secret"),
     ("persist", "a folder that persists"),
 )

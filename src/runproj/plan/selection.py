@@ -66,9 +66,20 @@ def check_names(steps: Sequence[PlannedStep], names: Collection[str], option: st
 
 
 def is_one_of(name: str, chosen: Collection[str]) -> bool:
-    """Tell whether a step is chosen, by its own name or by that of the matrix it is of.
+    """Tell whether a step is chosen: by its name, that of its step, or some values of its matrix.
 
     >>> is_one_of("train", ["train"]), is_one_of("train[fold=1]", ["train"])
     (True, True)
+    >>> is_one_of("train[fold=1,model=a]", ["train[fold=1]"])
+    True
     """
-    return name in chosen or name.partition("[")[0] in chosen
+    group, bracket, values = name.partition("[")
+    if name in chosen or not bracket:
+        return name in chosen
+    own = {*values[:-1].split(",")}
+    return group in chosen or any(
+        one.startswith(f"{group}[")
+        and one.endswith("]")
+        and own.issuperset(one[len(group) + 1 : -1].split(","))
+        for one in chosen
+    )

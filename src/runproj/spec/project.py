@@ -19,13 +19,13 @@ from runproj.spec.fields import (
     Limits,
     Name,
     Positive,
-    Real,
     Sha256,
     Text,
     Texts,
     Whole,
     wrong_at,
 )
+from runproj.spec.matrix import Matrix
 from runproj.spec.parameter import Parameter
 from runproj.spec.place import Path
 
@@ -87,7 +87,6 @@ Bytes: TypeAlias = Annotated[int, Limits(strict=True, gt=0), Before(_bytes)]
 
 
 Tolerance: TypeAlias = Annotated[float, Limits(strict=True, ge=0, allow_inf_nan=False)]
-MatrixValues: TypeAlias = Annotated[tuple[str | Whole | Real | Flag, ...], Limits(min_length=1)]
 
 
 def _with_path(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
@@ -243,14 +242,19 @@ class StepFields(Declared):
         Count | Retries, Doc("How often a failure is tried again; or `times`, `delay`, …")
     ] = 0
     matrix: Annotated[
-        dict[Identifier, MatrixValues] | None,
-        Doc("Names with lists of values: one step for each combination."),
+        Matrix | None,
+        Doc("Names with lists of values: one instance of the step for each combination."),
     ] = None
     cache: Annotated[Flag, Doc("`false` always executes the step.")] = True
     persist: Annotated[Texts, Doc("Folders that survive retries and `resume`.")] = ()
     trace: Annotated[Flag, Doc("Observe which files the step reads.")] = False
     hermetic: Annotated[Flag, Doc("Let the kernel forbid what is not declared.")] = False
     network: Annotated[Flag | None, Doc("Whether a hermetic step may use the network.")] = None
+
+    @property
+    def many(self) -> bool:
+        """Whether it has instances: one for each combination of its matrix."""
+        return self.matrix is not None
 
     @property
     def retrying(self) -> Retries:

@@ -38,7 +38,7 @@ class Scope(NamedTuple):
         match parts:
             case ("run", "id") | ("workspace",):
                 return "run"
-            case ("matrix", key) if key in (self.step.matrix or {}):
+            case ("matrix", key) if self.step.matrix is not None and key in self.step.matrix.keys:
                 return "matrix"
             case ("inputs", key) if key in self.step.inputs_by_name:
                 return "input"
@@ -59,7 +59,7 @@ class Scope(NamedTuple):
         """Return all names that may be referred to."""
         return [
             *self.parameters,
-            *(f"matrix.{key}" for key in self.step.matrix or {}),
+            *(f"matrix.{key}" for key in (self.step.matrix.keys if self.step.matrix else ())),
             *(f"inputs.{key}" for key in self.step.inputs_by_name),
             *(f"outputs.{key}" for key in self.step.outputs_by_name),
             *(
