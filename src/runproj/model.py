@@ -8,6 +8,7 @@ own records are read by :func:`from_json`, without it.
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, NoneType, UnionType
 from typing import (
@@ -260,7 +261,9 @@ def _reader(kind: Any) -> _Reader:  # noqa: ANN401 -- a type; one line for each 
         case origin if origin is Literal:
             return _choice(arguments)
         case origin if origin in (Union, UnionType):
-            return _either([_reader(one) for one in arguments])
+            readers = [_reader(one) for one in arguments if one is not NoneType]
+            either = readers[0] if len(readers) == 1 else _either(readers)
+            return _optional(either) if NoneType in arguments else either
         case origin if origin is tuple and arguments[-1] is ...:
             return _items(_reader(arguments[0]))
         case origin if origin is tuple:
@@ -301,7 +304,6 @@ _SCALARS: Mapping[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((float, int), "a number"),
     bool: ((bool,), "true or false"),
-    NoneType: ((NoneType,), "null"),
 }
 
 
@@ -313,7 +315,12 @@ def _scalar(kind: type) -> _Reader:
             raise WrongData(f"must be {name}")
         return float(data) if kind is float else data
 
-    return read
+    def read_text(data: Any) -> Any:  # noqa: ANN401 -- JSON data
+        if type(data) is not str:
+            raise WrongData(f"must be {name}")
+        return sys.intern(data)  # thousands of steps have most of their texts in common
+
+    return read_text if kind is str else read
 
 
 def _choice(values: tuple[Any, ...]) -> _Reader:
@@ -325,6 +332,10 @@ def _choice(values: tuple[Any, ...]) -> _Reader:
         return data
 
     return read
+
+
+def _optional(reader: _Reader) -> _Reader:
+    return lambda data: None if data is None else reader(data)
 
 
 def _either(readers: list[_Reader]) -> _Reader:
@@ -367,7 +378,7 @@ def _mapping(reader: _Reader) -> _Reader:
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not dict:
             raise WrongData("must be a mapping")
-        return {key: _at(key, reader, value) for key, value in data.items()}
+        return {sys.intern(key): _at(key, reader, value) for key, value in data.items()}
 
     return read
 
