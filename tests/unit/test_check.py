@@ -33,7 +33,9 @@ def test_a_right_project_has_no_findings() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["matrix", "inputs", "outputs", "steps", "run", "workspace"])
+@pytest.mark.parametrize(
+    "name", ["matrix", "item", "inputs", "outputs", "steps", "run", "workspace"]
+)
 def test_a_parameter_cannot_have_a_name_with_a_meaning(name: str) -> None:
     (only,) = found(project("a: {command: a}", f"{{{name}: 1}}"))
     assert f"a parameter cannot be called {name!r}" in only

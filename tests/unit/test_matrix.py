@@ -148,7 +148,7 @@ def test_a_step_with_a_matrix_is_planned_for_each_combination() -> None:
     last = steps["cv[fold=1,model=b]"]
     assert last.argv == ("cv", "1", "b", "../d.csv", "../cv/1-b.json")
     assert last.env == {"FOLD": "1"}
-    assert last.matrix == {"fold": 1, "model": "b"}
+    assert last.instance == {"fold": 1, "model": "b"}
     assert last.parameters == {"matrix.fold": "1", "matrix.model": "b"}
     assert last.after == ("prepare",)
 

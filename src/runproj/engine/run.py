@@ -19,7 +19,7 @@ from runproj.engine.observe import (
     words,
 )
 from runproj.engine.perturbation import Trial
-from runproj.engine.prepare import Prepared
+from runproj.engine.prepare import Prepared, items_of
 from runproj.engine.resources import (
     DEVICES,
     ONE_BY_ONE,
@@ -30,15 +30,24 @@ from runproj.engine.resources import (
     room,
     side_by_side,
 )
-from runproj.engine.schedule import Schedule
+from runproj.engine.schedule import Room, Schedule
 from runproj.engine.undeclared import undeclared
 from runproj.engine.variables import elsewhere, process_variables
-from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError, UsageError
+from runproj.errors import (
+    EnvironmentFailed,
+    ParameterError,
+    ProjectError,
+    Refused,
+    RunprojError,
+    StoreError,
+    UsageError,
+)
 from runproj.lock.lock import Kind
 from runproj.model import EMPTY, canonical
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import visible
-from runproj.plan.plan import PlannedStep, Reason
+from runproj.plan.items import WrongList
+from runproj.plan.plan import Items, PlannedStep, Reason
 from runproj.plan.programs import programs
 from runproj.ports import (
     Accesses,
@@ -66,6 +75,7 @@ from runproj.ports import (
 from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 from runproj.record.audit import Audited
 from runproj.record.events import (
+    Grown,
     Planned,
     Progress,
     RunFinished,
@@ -260,6 +270,20 @@ class Runner:
         Raises:
             UsageError: a step asks for more than there is.
         """
+        self._devices = Devices(self.capacity.gpus)
+        shared, rank = self._order()
+        return Schedule(self._after, keep_going=self.keep_going, room=shared, rank=rank)
+
+    @property
+    def _after(self) -> dict[str, tuple[str, ...]]:
+        """The steps with those they wait for: of a list, for nothing but that."""
+        return {
+            step.name: step.after if step.foreach is None else (step.foreach.step,)
+            for step in self.prepared.plan.steps
+        }
+
+    def _order(self) -> tuple[Room, Mapping[str, int] | None]:
+        """Return what the steps share and their ranks, and prepare what is told of it."""
         plan = self.prepared.plan
         executed = [
             step.name
@@ -267,7 +291,6 @@ class Runner:
             if self.prepared.judged[step.name].decision.action != "cached"
         ]
         shared = room(plan, frozenset(executed), self.capacity, self.trial)
-        self._devices = Devices(self.capacity.gpus)
         known: Mapping[str, float] = EMPTY
         if len(executed) > 1:
             known = self.durations(self.header.project, self.header.entry_point, executed)
@@ -277,10 +300,7 @@ class Runner:
             side_by_side(plan, frozenset(executed), shared.steps),
             foreseen.seconds if known else EMPTY, foreseen.paths if known else EMPTY,
         )  # fmt: skip
-        return Schedule(
-            {step.name: step.after for step in plan.steps}, keep_going=self.keep_going,
-            room=shared, rank=ranks(plan, foreseen) if self._planned.side_by_side else None,
-        )  # fmt: skip
+        return shared, ranks(plan, foreseen) if self._planned.side_by_side else None
 
     def _build_environments(self) -> None:
         """Build what is needed before the first step starts, so that it fails early."""
@@ -399,13 +419,44 @@ class Runner:
                 schedule.goes_on(name)
 
     def _settle(self, name: str, schedule: Schedule) -> None:
+        if name not in self._by_name:
+            return  # its instances have its place
         self._devices.give_back(name)
         if self._steps[name].done:
             schedule.done(name)
         else:
             schedule.failed(name)
 
+    def _grow(self, step: PlannedStep, items: Items) -> None:
+        """Let the instances of a step take its place, now that the list of its items is there."""
+        assert self.prepared.grow is not None  # noqa: S101 -- for mypy: a record with such a step is planned anew
+        try:
+            found = items_of(step, self._steps[items.step], self.objects)
+            prepared = self.prepared.grow(step.name, found, self.prepared.judged)
+        except (WrongList, ProjectError, ParameterError, UsageError) as error:
+            hint = None if isinstance(error, WrongList) else error.problems[0].hint
+            failed = StepRun(
+                name=step.name, status="failed", error=str(error), hint=hint,
+                finished_at=timestamp(self.clock()),
+            )  # fmt: skip
+            self._steps[step.name] = failed
+            self.journal.finished(failed)
+            self.reporter.report(StepFinished(failed))
+            return
+        known = self._by_name
+        self.prepared = prepared
+        self.header = self.header.replace(
+            plan=prepared.plan, inputs=tuple(dict(prepared.files).values())
+        )
+        self._by_name = {one.name: one for one in prepared.plan.steps}
+        self._schedule.grow(step.name, self._after, *self._order())
+        new = tuple(one for one in prepared.decisions if one.step not in known)
+        self.reporter.report(Grown(step.name, new))
+
     def _begin(self, step: PlannedStep) -> None:
+        if step.foreach is not None:
+            self._grow(step, step.foreach)
+            return
         again = self._again.pop(step.name, None)
         if again is not None:
             self._start(step, again.judged, again)

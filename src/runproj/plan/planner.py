@@ -14,8 +14,8 @@ from runproj.plan import command as rendering
 from runproj.plan import graph
 from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
-from runproj.plan.instances import expanded
-from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep, Retry
+from runproj.plan.instances import Instance, Known, expanded
+from runproj.plan.plan import Items, PlannedInput, PlannedOutput, PlannedStep, Retry
 from runproj.plan.selection import is_one_of
 from runproj.spec import template
 from runproj.spec.matrix import WrongMatrix, group_of
@@ -27,8 +27,10 @@ from runproj.spec.paths import (
     glob_matches,
     is_glob,
     is_own,
+    is_such,
     is_within,
     matches_any,
+    may_take,
 )
 from runproj.spec.place import Path, Point, dotted
 from runproj.spec.project import Input, Output, Project, Step
@@ -58,7 +60,8 @@ class Planner:
     """Plans the steps of one entry point; call :meth:`plan` once.
 
     ``system`` runs every step on the system, whatever its environment is; ``trace`` and
-    ``hermetic`` hold for every step too.
+    ``hermetic`` hold for every step too. ``items`` has what is known of lists that steps make; a
+    step with instances that are not known yet is planned as one that waits for its list.
     """
 
     project: Project
@@ -68,6 +71,7 @@ class Planner:
     system: bool = False
     trace: bool = False
     hermetic: bool = False
+    items: Known = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     wrong_values: list[Problem] = field(default_factory=list)
 
@@ -76,7 +80,7 @@ class Planner:
         self.declared: Mapping[str, Step] = entry.all_steps(self.entry_point)
         self.places = entry.paths(self.entry_point)
         self.bound = {value.name: value for value in self.values}
-        self.groups = expanded(self.declared, self.bound, self._wrong_matrix)
+        self.groups = expanded(self.declared, self.bound, self.items, self._wrong_matrix)
         self.instances = {one.name: one for group in self.groups.values() for one in group}
         self.steps: Mapping[str, Step] = {name: one.step for name, one in self.instances.items()}
         self.paths = {name: self.places[one.group] for name, one in self.instances.items()}
@@ -103,9 +107,14 @@ class Planner:
         self._raise_problems()
         self.outputs = {name: self._outputs(name) for name in self.steps}
         self.paths_of: dict[tuple[str, str], Texts] = {}  # of the outputs of a declared step
+        self.patterns = dict(self._patterns())
         self._one_maker()
         self.makers = Makers(
-            {name: [output.path for output in made] for name, made in self.outputs.items()}
+            {
+                name: [output.path for output in made]
+                for name, made in self.outputs.items()
+                if not self.instances[name].open
+            }
         )
         self.inputs = {name: list(self._inputs(name)) for name in self.steps}
         after = {name: self._after(name) for name in self.steps}
@@ -125,7 +134,36 @@ class Planner:
     def hidden(self) -> tuple[str, ...]:
         """Return the source files that no step sees."""
         made = (output.path for outputs in self.outputs.values() for output in outputs)
-        return tuple(sorted({*self.own, *made}))
+        later = (path for path in self.facts.manifest if self._is_made_later(path))
+        return tuple(sorted({*self.own, *made, *later}))
+
+    def _patterns(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the steps with a ``foreach``, and the paths of what they make, items left open.
+
+        They are the same whether the items are known or not.
+        """
+        for name, step in self.declared.items():
+            if step.foreach is not None:
+                known = self.instances.get(name)
+                self.instances[name] = Instance(name, name, step, open=True)
+                self.paths[name] = self.places[name]
+                yield name, [output.path for output in self._outputs(name)]
+                if known is None:
+                    del self.instances[name], self.paths[name]
+
+    def _is_made_later(self, path: str) -> bool:
+        """Tell whether a path is such as an item gives to an output."""
+        return any(is_such(path, one) for made in self.patterns.values() for one in made)
+
+    def _is_made(self, path: str) -> bool:
+        return self.makers.makes(path) or self._is_made_later(path)
+
+    def _made_by(self, text: str) -> Iterator[tuple[str, str]]:
+        """Yield step and output path of all that an input takes, or may take, something of."""
+        yield from self.makers.of(text)
+        for name, patterns in self.patterns.items():
+            if name in self.steps:  # its instances are not known yet
+                yield from ((name, one) for one in patterns if may_take(text, one))
 
     def _own(self) -> Iterator[str]:
         """Yield the project file and the lockfiles: what they say reaches steps by other ways."""
@@ -158,7 +196,7 @@ class Planner:
         return rendering.fill(template.parse(text), lookup)
 
     def _outputs(self, name: str) -> list[PlannedOutput]:
-        step = self.steps[name]
+        step = self.instances[name].step
         outputs = [self._output(name, output, key) for key, output in step.all_outputs]
         made = {output.path: index for index, output in enumerate(outputs)}
         if len(made) < len(outputs):
@@ -198,6 +236,8 @@ class Planner:
         alike: set[str] = set()  # steps whose instances make the same: that is said once
         for name, outputs in self.outputs.items():
             group = self.instances[name].group
+            if self.instances[name].open:
+                continue
             for output in outputs:
                 other = makers.setdefault(output.path, name)
                 if other != name and self.instances[other].group == group:
@@ -226,16 +266,18 @@ class Planner:
         """Return a reference to a key of a matrix in which two of its instances differ."""
         first, second = self.instances[one].values, self.instances[other].values
         key = next(key for key in {**second, **first} if first.get(key) != second.get(key))
-        return f"{{matrix.{key}}}"
+        if self.instances[one].step.matrix is not None:
+            return f"{{matrix.{key}}}"
+        return "{item}" if key == "item" else f"{{item.{key}}}"
 
     def _place_lookup(self, name: str, reference: Reference) -> Texts:
         """Look up what may stand in a path of a step: values, and outputs of steps."""
         match reference.parts:
             case ("steps", step, "outputs", key):
                 return self._output_paths(step, key)
-            case ("matrix", key):
-                values = self.instances[name].values
-                return render(values[key]) if key in values else None
+            case ("matrix" | "item" as kind, *keys):
+                value = self.instances[name].value(kind, keys[0] if keys else kind)
+                return None if value is None else render(value)
             case (name,) if name in self.bound:
                 bound = self.bound[name]
                 if bound.paths:
@@ -296,7 +338,9 @@ class Planner:
 
     def _after(self, name: str) -> list[str]:
         """Return the steps that must be done before one, in declared order."""
-        before = {step for _, path, _ in self.inputs[name] for step, _ in self.makers.of(path)}
+        before = {step for _, path, _ in self.inputs[name] for step, _ in self._made_by(path)}
+        maker = self.steps[name].items_from
+        before.update(() if maker is None else (maker[0],))
         for needed in self.steps[name].needs:
             before.update(one.name for one in self.groups[needed])
         return sorted(before - {name}, key=self.position.__getitem__)
@@ -317,7 +361,7 @@ class Planner:
                 wanted.add(name)
                 continue
             group = self.groups.get(group_of(name), ())
-            found = {one.name for one in group if is_one_of(one.name, (name,))}
+            found = {one.name for one in group if one.open or is_one_of(one.name, (name,))}
             if not found:
                 known = [*self.declared, *(one.name for one in group[:_SHOWN])]
                 raise UsageError(
@@ -345,6 +389,8 @@ class Planner:
 
     def _step(self, name: str, after: list[str]) -> PlannedStep:
         step = self.steps[name]
+        if self.instances[name].open:
+            return self._open_step(name, after)
         directory = self._directory(name)
         lookup = self._lookup(name, directory)
         inputs = tuple(self._planned_inputs(name))
@@ -376,7 +422,25 @@ class Planner:
             retry=_retry(step),
             resources={} if step.resources is None else step.resources.amounts,
             parameters=dict(self._used_values(name)),
-            matrix=dict(self.instances[name].values),
+            instance=dict(self.instances[name].values),
+        )
+
+    def _open_step(self, name: str, after: list[str]) -> PlannedStep:
+        """Plan what stands for instances that are not known yet; it needs what they will need."""
+        step = self.steps[name]
+        maker, output = step.items_from or ("", "")
+        (path,) = _each(self._output_paths(maker, output))
+        return PlannedStep(
+            name=name,
+            description=step.description,
+            argv=(),
+            environment=self._environment(step),
+            after=tuple(after),
+            trace=step.trace or self.trace,
+            hermetic=step.hermetic or self.hermetic,
+            network=step.network,
+            resources={} if step.resources is None else step.resources.amounts,
+            foreach=Items(step=maker, path=path),
         )
 
     def _check_sources(self, name: str) -> None:
@@ -429,17 +493,16 @@ class Planner:
         references = [reference for _, reference in self._referring(name)]
         for text in texts:
             references += template.parse(text).references
-        values = self.instances[name].values
         for reference in references:
-            if reference.parts[0] == "matrix" and reference.parts[1] in values:
-                yield reference.name, _shown(render(values[reference.parts[1]]))
+            if reference.parts[0] in ("matrix", "item"):
+                yield reference.name, _shown(self._place_lookup(name, reference))
             value = self.bound.get(reference.name)
             if value is not None:
                 yield reference.name, _shown(value.texts)
 
     def _lookup(self, name: str, directory: str) -> Callable[[Reference], Texts]:
         """Look up what a step refers to; paths are as seen from a folder of the project."""
-        step, files = self.steps[name], self.instances[name].files
+        step, files = self.instances[name].step, self.instances[name].files
         place_lookup = functools.partial(self._place_lookup, name)
 
         def lookup(reference: Reference) -> Texts:
@@ -486,6 +549,8 @@ class Planner:
                 )  # fmt: skip
                 continue
             found = list(self._resolve(name, text, item))
+            if not found and self._may_be_empty(text):
+                continue
             if not found and any(output.path == text for output in self.outputs[name]):
                 self._wrong(path, f"{text!r} is made by the step itself: it cannot be an input")
             elif not found:
@@ -494,6 +559,14 @@ class Planner:
                 if (planned.path, planned.output) not in seen:
                     seen.add((planned.path, planned.output))
                     yield planned
+
+    def _may_be_empty(self, text: str) -> bool:
+        """Tell whether an input takes what instances make, of which there may be none."""
+        return any(
+            may_take(text, one) and (is_glob(text) or not is_such(text, one))
+            for made in self.patterns.values()
+            for one in made
+        )
 
     def _missing(self, path: Path, text: str) -> None:
         outside = self._outside(text)
@@ -540,7 +613,7 @@ class Planner:
         if outside is not None:  # a part of what was given comes with all of it
             yield from self._file(outside, self.origins[outside], item)
             return
-        made = [(step, path) for step, path in self.makers.of(text) if step != name]
+        made = [(step, path) for step, path in self._made_by(text) if step != name]
         for step, path in made:
             within = text if is_within(text, path) else path
             yield PlannedInput(path=within, kind="step", step=step, output=path)
@@ -557,7 +630,7 @@ class Planner:
                     yield from self._resolve(name, path, item)
                 continue
             known = path in self.facts.manifest or path in in_source or path in self.own
-            if not known and not self.makers.makes(path):
+            if not known and not self._is_made(path):
                 yield from self._file(path, path, item)
 
     def _elsewhere(self, text: str, in_source: list[str]) -> Sequence[str]:
@@ -582,15 +655,15 @@ class Planner:
     def _in_source(self, text: str) -> list[str]:
         """Return what an input takes of the source, without what steps make."""
         if text in self.facts.manifest:
-            return [] if self.makers.makes(text) else [text]
+            return [] if self._is_made(text) else [text]
         if is_glob(text):
             return [
                 path
                 for path in self.facts.manifest
-                if path not in self.own and glob_matches(text, path) and not self.makers.makes(path)
+                if path not in self.own and glob_matches(text, path) and not self._is_made(path)
             ]
         inside = below("" if text == "." else text, self.in_order)
-        return [text] if any(not self.makers.makes(path) for path in inside) else []
+        return [text] if any(not self._is_made(path) for path in inside) else []
 
 
 def _shown(texts: Texts) -> str:

@@ -123,6 +123,7 @@ class _Checker(NamedTuple):
     def findings(self) -> Iterator[Finding]:
         step = self.scope.step
         yield from self._matrix()
+        yield from self._foreach()
         yield from self._command()
         for path, text in self._inputs():
             yield from self._text(path, text, "an input path", {"run", "input", "output"})
@@ -153,6 +154,24 @@ class _Checker(NamedTuple):
                     else "declare one: {type: list, items: int, default: [0, 1, 2]}",
                     about=frozenset({reference.name}),
                 )  # fmt: skip
+
+    def _foreach(self) -> Iterator[Finding]:
+        step, path = self.scope.step, (*self.path, "foreach")
+        if step.foreach is None:
+            return
+        if step.items_from is None:
+            yield Finding(
+                path, f"{step.foreach!r} is no output of a step",
+                'write the name of one that makes a list: "{steps.split.outputs.list}"',
+            )  # fmt: skip
+            return
+        yield from self._reference(path, Reference(step.foreach[1:-1]), "'foreach'", set())
+        maker = self.scope.steps.get(step.items_from[0])
+        if maker is not None and maker.many:
+            yield Finding(
+                path, f"the step {step.items_from[0]!r} has instances, each with a list of its own",
+                "let one step put them together", about=frozenset({step.items_from[0]}),
+            )  # fmt: skip
 
     def _inputs(self) -> Iterator[tuple[Path, str]]:
         inputs = self.scope.step.inputs
@@ -280,7 +299,7 @@ def _made(step: Step) -> Iterator[str]:
 
 def _varies(text: str) -> bool:
     """Tell whether a path is another one in each instance of a step."""
-    return any(one.parts[0] == "matrix" for one in template.parse(text).references)
+    return any(one.parts[0] in ("matrix", "item") for one in template.parse(text).references)
 
 
 def _upstream(name: str, steps: Mapping[str, Step], makers: Makers) -> set[str]:
@@ -290,6 +309,8 @@ def _upstream(name: str, steps: Mapping[str, Step], makers: Makers) -> set[str]:
     if step.stdin is not None:
         wanted.append(posixpath.normpath(step.stdin))
     before = {needed for needed in step.needs if needed in steps and needed != name}
+    if step.items_from is not None and step.items_from[0] in steps:
+        before.add(step.items_from[0])
     for reference in _references(step):
         match reference.parts:
             case ("steps", other, "outputs", _) if other in steps:

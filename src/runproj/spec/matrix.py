@@ -177,7 +177,9 @@ def label(combination: Combination) -> str:
     >>> label(Combination({"fold": 0, "file": "a/b.csv", "more": 1}, ("fold", "file")))
     'fold=0,file=a%2Fb.csv'
     """
-    return ",".join(f"{key}={escaped(combination.values[key])}" for key in combination.named)
+    return ",".join(
+        f"{escaped(key)}={escaped(combination.values[key])}" for key in combination.named
+    )
 
 
 def escaped(value: Any) -> str:  # noqa: ANN401 -- a scalar

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from runproj.model import field
+from runproj.spec import template
 from runproj.spec.command import Command, parse
 from runproj.spec.environment import Environment
 from runproj.spec.fields import (
@@ -245,6 +246,13 @@ class StepFields(Declared):
         Matrix | None,
         Doc("Names with lists of values: one instance of the step for each combination."),
     ] = None
+    foreach: Annotated[
+        Text | None,
+        Doc(
+            "An output of another step, `{steps.split.outputs.list}`: one instance of the step for "
+            "each line of it, or each entry of its JSON list."
+        ),
+    ] = None
     cache: Annotated[Flag, Doc("`false` always executes the step.")] = True
     persist: Annotated[Texts, Doc("Folders that survive retries and `resume`.")] = ()
     trace: Annotated[Flag, Doc("Observe which files the step reads.")] = False
@@ -253,8 +261,17 @@ class StepFields(Declared):
 
     @property
     def many(self) -> bool:
-        """Whether it has instances: one for each combination of its matrix."""
-        return self.matrix is not None
+        """Whether it has instances: for each combination of its matrix, or each item of a list."""
+        return self.matrix is not None or self.foreach is not None
+
+    @property
+    def items_from(self) -> tuple[str, str] | None:
+        """The step and the output that has the list of its items."""
+        whole = template.parse(self.foreach or "").whole
+        match None if whole is None else whole.parts:
+            case ("steps", step, "outputs", output):
+                return step, output
+        return None
 
     @property
     def retrying(self) -> Retries:
@@ -304,6 +321,8 @@ class Step(StepFields):
         """Refuse a step that does nothing."""
         if self.command is None:
             raise ValueError("a step needs a 'command'")
+        if self.matrix is not None and self.foreach is not None:
+            raise wrong_at("foreach", "a step has a 'matrix' or a 'foreach', not both")
 
 
 _DEFAULTS = vars(StepFields())

@@ -63,6 +63,15 @@ def plan_text(decisions: Sequence[Decision], style: Style) -> str:
     )
 
 
+def instances(count: int) -> str:
+    """Return a number of instances in words.
+
+    >>> instances(1), instances(12)
+    ('1 instance', '12 instances')
+    """
+    return f"{count} instance{'s' * (count != 1)}"
+
+
 def status_word(status: str, style: Style) -> str:
     """Return a status in its colour."""
     return painted(style, status, _STATUS)
