@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runproj.adapters.host import platform_tag
 from runproj.adapters.parsed import ParsedProjects
@@ -23,6 +23,7 @@ from runproj.engine.lookup import Lookup
 from runproj.errors import (
     CannotRerun,
     EnvironmentFailed,
+    NoSuchRun,
     NotSupported,
     Problem,
     ProjectError,
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from runproj.engine.prepare import Prepared, Preparer, Request
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
+    from runproj.engine.run import Runner
+    from runproj.engine.sweep import Trials
+    from runproj.engine.together import Going, Together
     from runproj.engine.vary import Varier
     from runproj.lock.lock import Kind
     from runproj.ports import (
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
         Executor,
         ProjectFiles,
         Reporter,
+        Sampler,
         Stream,
         Watcher,
         Workspaces,
@@ -63,6 +68,14 @@ if TYPE_CHECKING:
     from runproj.record.artifact import Artifact
     from runproj.record.program import Program
     from runproj.record.run import Output, Run, StepRun
+    from runproj.record.sweep import (
+        Goal,
+        SamplerName,
+        Sweep,
+        SweepResult,
+        SweepTrial,
+        TrialResult,
+    )
     from runproj.record.verdict import Annotation, Verdict
     from runproj.spec import place
     from runproj.spec.project import Project
@@ -546,6 +559,7 @@ class Options(NamedTuple):
     workspaces: "Workspaces | None" = None
     jobs: int | None = None
     resources: Mapping[str, float] = EMPTY
+    sweep: "SweepTrial | None" = None
 
 
 class Relation(NamedTuple):
@@ -558,6 +572,44 @@ class Relation(NamedTuple):
 
 
 _OF_ITS_OWN = Relation()
+
+
+class _Stage(NamedTuple):
+    """Where a run executes: by what, in which project folder, and with which other runs."""
+
+    executor: "Executor"
+    folder: str
+    together: "Together | None" = None
+
+
+class SweepPlan(NamedTuple):
+    """What is asked of a sweep; without ``trials`` it makes all that there are."""
+
+    sampler: "SamplerName"
+    trials: int | None
+    seed: int
+    goal: "Goal | None"
+
+
+class Sweeping(NamedTuple):
+    """A sweep that is prepared, with the runs that it made before."""
+
+    sweep: "Sweep"
+    trials: "Trials"
+    past: "Sequence[Run]" = ()
+
+
+class SweepReporters(Protocol):
+    """Tells somebody what happens in a sweep."""
+
+    def tick(self) -> float | None:
+        """Show what is due; return in how many seconds there is something to show again."""
+
+    def of(self, trial: "SweepTrial") -> "Reporter":
+        """Return who is told what happens in a trial."""
+
+    def done(self, result: "TrialResult") -> None:
+        """Show what came out of a trial."""
 
 
 def execute(
@@ -575,20 +627,29 @@ def execute(
         folder: the project folder; looked at to explain failures.
         relation: which run it repeats, and what differs from it.
     """
+    stage = _Stage(local_executor(getattr(reporter, "tick", None)), folder)
+    runner = _runner(store, prepared, caller, reporter, options, stage)
+    return runner.execute(prepared, _header(prepared, options, relation))
+
+
+def _runner(
+    store: Store, prepared: "Prepared", caller: Mapping[str, str], reporter: "Reporter",
+    options: Options, stage: _Stage,
+) -> "Runner":  # fmt: skip
     from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
     from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
     from runproj.engine.run import Runner  # noqa: PLC0415 -- lazy
     from runproj.engine.stability import Known  # noqa: PLC0415 -- lazy
 
-    runner = Runner(
+    return Runner(
         objects=store.objects,
         runs=store.runs,
         workspaces=options.workspaces
         or FolderWorkspaces(str(cache_folder() / _WORKSPACES), store.source, store.objects),
-        executor=local_executor(getattr(reporter, "tick", None)),
+        executor=stage.executor,
         watcher=_LazyWatcher(store),
         backends=backends(caller, store, tuple(prepared.packages.values())),
-        files=FolderFiles(folder),
+        files=FolderFiles(stage.folder),
         reporter=reporter,
         caller=caller,
         clock=time.time,
@@ -601,8 +662,8 @@ def execute(
         keep_packages=options.keep_packages,
         capacity=_capacity(prepared, options, caller),
         durations=store.runs.durations,
+        together=stage.together,
     )
-    return runner.execute(prepared, _header(prepared, options, relation))
 
 
 def _capacity(prepared: "Prepared", options: Options, caller: Mapping[str, str]) -> "Capacity":
@@ -629,6 +690,151 @@ def _programs(names: "Sequence[str]", path: str) -> "tuple[Program, ...]":
     from runproj.adapters.environments.programs import ProgramsOnPath  # noqa: PLC0415 -- lazy
 
     return ProgramsOnPath(cache_folder()).find(names, path)
+
+
+def new_sweep(
+    opened: OpenProject, preparer: "Preparer", request: "Request", plan: SweepPlan
+) -> "Sweeping":
+    """Return a sweep of a project: what it will do, before it does anything.
+
+    Raises:
+        UsageError: there is no such entry point, nothing is swept, or it has too few values.
+        ParameterError: values do not fit.
+    """
+    from runproj.engine.sweep import OneSnapshot, Trials  # noqa: PLC0415 -- lazy
+    from runproj.plan.axes import swept  # noqa: PLC0415 -- lazy
+    from runproj.plan.space import size_of  # noqa: PLC0415 -- lazy
+    from runproj.record.sweep import Sweep  # noqa: PLC0415 -- lazy
+
+    preparer = preparer._replace(source=OneSnapshot(preparer.source))
+    entry_point = preparer.entry_point(request.entry_point)
+    parameters = opened.project.parameters_of(entry_point)
+    axes, texts = swept(request.given.texts, parameters, grid=plan.sampler == "grid")
+    trials = Trials(preparer, request._replace(given=request.given._replace(texts=texts)))
+    trials.check(axes)
+    size = size_of(axes)
+    if not axes:
+        raise UsageError(
+            "nothing is swept: every parameter has one value",
+            hint="-P lr=0.1,0.01 gives it two, -P depth=1..5 five",
+        )
+    count = size if plan.trials is None else plan.trials
+    if plan.sampler == "random" and size is not None and plan.trials is not None:
+        count = min(size, plan.trials)
+    assert count is not None  # noqa: S101 -- for mypy: a grid is finite, the others have a number
+    sweep = Sweep(
+        id=new_id(), sampler=plan.sampler, axes=axes, trials=count, seed=plan.seed, goal=plan.goal
+    )
+    return Sweeping(sweep, trials)
+
+
+def past_sweep(
+    store: Store, name: str, caller: Mapping[str, str], reporter: "Reporter"
+) -> "Sweeping":
+    """Return a sweep that did not come to its end, as its runs have it.
+
+    Args:
+        store: where they are recorded.
+        name: its id or the beginning of it, or its experiment; ``latest`` is the latest one.
+        caller: the caller's environment variables.
+        reporter: told what happens.
+
+    Raises:
+        NoSuchRun: there is no such sweep.
+        CannotRerun: something that it needs is gone.
+    """
+    from runproj.engine.prepare import Request  # noqa: PLC0415 -- lazy
+    from runproj.engine.sweep import OneSnapshot, Trials  # noqa: PLC0415 -- lazy
+    from runproj.engine.vary import again  # noqa: PLC0415 -- lazy
+
+    where = "sweep is not null"
+    if name != "latest":
+        where += " and (substr(sweep, 1, length(?1)) = ?1 or experiment = ?1)"
+    rows = store.runs.summaries(where, () if name == "latest" else (name,), None)
+    if not rows:
+        raise NoSuchRun(
+            f"there is no sweep {name!r}" if name != "latest" else "there is no sweep",
+            where=str(store.folder), hint="the first line of a sweep has its name",
+        )  # fmt: skip
+    found = dict.fromkeys(row["sweep"] for row in rows)
+    if len(found) > 1 and name != "latest":
+        raise UsageError(f"{name!r} may be the sweep {' or '.join(found)}")
+    ids = [row["id"] for row in rows if row["sweep"] == rows[0]["sweep"]]
+    past = [store.runs.load(run_id) for run_id in reversed(ids)]
+    first = past[0]
+    assert first.sweep is not None  # noqa: S101 -- for mypy: the index says so
+    varier = _varier(store, caller, reporter)
+    project, point = _recorded_project(varier, first)
+    preparer = varier.preparer(first, project, point, set(first.sweep.values))
+    preparer = preparer._replace(source=OneSnapshot(preparer.source))
+    trials = Trials(preparer, again(first, project, Request(first.entry_point)))
+    return Sweeping(first.sweep.sweep, trials, past)
+
+
+def sweep(
+    store: Store, sweeping: Sweeping, caller: Mapping[str, str], reporters: "SweepReporters",
+    options: Options, *, folder: str,
+) -> "SweepResult":  # fmt: skip
+    """Do the trials of a sweep that are left; return what came out of all.
+
+    Args:
+        store: where they are recorded.
+        sweeping: the sweep.
+        caller: the caller's environment variables.
+        reporters: returns who is told what happens in a trial.
+        options: how.
+        folder: the project folder; looked at to explain failures.
+
+    Raises:
+        UsageError: the goal's metric is not there.
+    """
+    from runproj.adapters import machine  # noqa: PLC0415 -- lazy
+    from runproj.engine.sweep import Sweeper  # noqa: PLC0415 -- lazy
+    from runproj.engine.together import Conductor, Together  # noqa: PLC0415 -- lazy
+
+    jobs = options.jobs or machine.usable_cpus()
+    together = Together(jobs)
+    stage = _Stage(local_executor(reporters.tick), folder, together)
+
+    def start(prepared: "Prepared", trial: "SweepTrial") -> "tuple[str, Going]":
+        how = options._replace(sweep=trial)
+        reporter = reporters.of(trial)
+        runner = _runner(store, prepared, caller, reporter, how, stage)
+        header = _header(prepared, how, _OF_ITS_OWN)
+        return header.id, runner.going(prepared, header)
+
+    one = sweeping.sweep
+    sweeper = Sweeper(one, _sampler(one), sweeping.trials.prepare, start, sweeping.past)
+    Conductor(
+        stage.executor, together, jobs, sweeper.begin, lambda run: reporters.done(sweeper.done(run))
+    ).execute()
+    return sweeper.result(options.experiment)
+
+
+def points(sweep: "Sweep", most: int) -> "list[dict[str, str]]":
+    """Return the points of a sweep, as far as they are known beforehand; at most so many."""
+    sampler = _sampler(sweep)
+    found: list[dict[str, str]] = []
+    while sweep.sampler != "tpe" and len(found) < min(most, sweep.trials):
+        point = sampler.ask()
+        if point is None:
+            break
+        found.append(dict(point))
+    return found
+
+
+def _sampler(sweep: "Sweep") -> "Sampler":
+    from runproj.engine.sweep import Listed  # noqa: PLC0415 -- lazy
+    from runproj.plan import space  # noqa: PLC0415 -- lazy
+
+    if sweep.sampler == "grid":
+        return Listed(space.grid(sweep.axes))
+    if sweep.sampler == "random":
+        return Listed(space.random_points(sweep.axes, sweep.trials, sweep.seed))
+    from runproj.adapters.tpe import TpeSampler  # noqa: PLC0415 -- lazy
+
+    assert sweep.goal is not None  # noqa: S101 -- for mypy: the command line asks for it
+    return TpeSampler(sweep.axes, sweep.goal, sweep.seed)
 
 
 def rerun(
@@ -1027,6 +1233,7 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         variation=relation.variation,
         current_code=relation.current_code,
         resume_of=relation.resume_of,
+        sweep=options.sweep,
         perturbed=()
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from runproj.lock.lock import Declaration, Lock
 from runproj.plan.fingerprint import Fingerprint
+from runproj.plan.space import Point
 from runproj.record.artifact import Artifact, FolderMember
 from runproj.record.events import Event
 from runproj.record.health import Damage, Note
@@ -42,6 +43,16 @@ class SourceControl(Protocol):
 
     def read(self, tree: str, path: str) -> bytes | None:
         """Return the content of a file of a tree; None when it is not there."""
+
+
+class Sampler(Protocol):
+    """Chooses the points of a sweep."""
+
+    def ask(self) -> Point | None:
+        """Return the next point; None: there are no more."""
+
+    def tell(self, point: Point, score: float | None) -> None:
+        """Learn the score of a point; None: it has none, for its run failed."""
 
 
 class PreparedEnvironment(Protocol):

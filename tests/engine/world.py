@@ -27,19 +27,23 @@ from runproj.engine.rerun import Rerunner
 from runproj.engine.resources import ONE_BY_ONE, Capacity
 from runproj.engine.run import Runner, timestamp
 from runproj.engine.stability import Known
+from runproj.engine.sweep import Listed, OneSnapshot, Sweeper, Trials
+from runproj.engine.together import Conductor, Going, Together
 from runproj.engine.vary import Variation, Varier
 from runproj.errors import EnvironmentFailed, LockStale
 from runproj.lock import pylock
 from runproj.lock.lock import Declaration, Kind, Lock
 from runproj.model import digest_of
 from runproj.plan.binding import Folders, Given
-from runproj.ports import Accesses, Archive, EnvironmentBackend, Execution, Say
+from runproj.plan.space import Axis, grid, size_of
+from runproj.ports import Accesses, Archive, EnvironmentBackend, Execution, Sampler, Say
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
 from runproj.record.metrics import parse_metrics
 from runproj.record.outcome import Outcome
 from runproj.record.program import Program as MachineProgram
 from runproj.record.run import Run
+from runproj.record.sweep import Goal, SamplerName, Sweep, SweepResult, SweepTrial
 from runproj.spec.load import load
 from runproj.spec.place import Point
 from runproj.spec.project import Project
@@ -333,6 +337,50 @@ class World:
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared, trial))
 
+    def sweep(
+        self,
+        *axes: Axis,
+        trials: int | None = None,
+        goal: Goal | None = None,
+        jobs: int = 2,
+        sampler: Sampler | None = None,
+        past: Sequence[Run] = (),
+        steps: tuple[str, ...] = (),
+    ) -> SweepResult:
+        """Sweep a grid, or what a sampler chooses; events are those of all trials."""
+        self.reporter, self.executor = FakeReporter(), self.make_executor(self._play)
+        preparer = self.preparer()
+        preparer = preparer._replace(source=OneSnapshot(preparer.source))
+        ready = Trials(preparer, Request("main", Given(), steps))
+        ready.check(axes)
+        name: SamplerName = "grid" if sampler is None else "tpe"
+        count = trials or size_of(axes) or 0
+        sweep = Sweep(id="s", sampler=name, axes=axes, trials=count, goal=goal)
+        together = Together(jobs)
+
+        def start(prepared: Prepared, trial: SweepTrial) -> tuple[str, Going]:
+            capacity = Capacity(jobs, {"cpus": jobs, "gpus": 2}, ("0", "1"))
+            runner = Runner(
+                self.objects, self.runs, FakeWorkspaces(
+                    self.disk, self.control, self.objects, f"/workspaces/{trial.number}"
+                ), self.executor, self.watcher,
+                self.backends, self.files, self.reporter, self.caller, self._clock, parse_metrics,
+                capacity=capacity, together=together,
+            )  # fmt: skip
+            header = self._header(prepared, None).replace(sweep=trial)
+            return header.id, runner.going(prepared, header)
+
+        self.sweeper = Sweeper(sweep, sampler or Listed(grid(axes)), ready.prepare, start, past)
+        ended: list[int] = []
+        Conductor(
+            self.executor,
+            together,
+            jobs,
+            self.sweeper.begin,
+            lambda run: ended.append(self.sweeper.done(run).number),
+        ).execute()
+        return self.sweeper.result("default")
+
     def run(self, *steps: str, **values: object) -> Run:
         return self.execute(self.prepare(*steps, **values))  # type: ignore[arg-type] # values are free
 
@@ -361,7 +409,7 @@ class World:
         return self.varier.with_current_code(run, then, self.preparer(), found)
 
     def _play(self, execution: Execution) -> Outcome | None:
-        program = self.programs.get(execution.name)
+        program = self.programs.get(execution.name.rpartition("/")[2])
         return None if program is None else program(Process(self.disk, execution, self.watcher))
 
     def _clock(self) -> float:

@@ -63,15 +63,21 @@ class FakeWorkspace:
 class FakeWorkspaces:
     """Makes workspaces on a disk; tests read ``opened`` and ``closed``."""
 
-    def __init__(self, disk: FakeDisk, source: SourceControl, objects: ObjectStore) -> None:
-        self.disk = disk
+    def __init__(
+        self,
+        disk: FakeDisk,
+        source: SourceControl,
+        objects: ObjectStore,
+        folder: str = "/workspaces",
+    ) -> None:
+        self.disk, self._folder = disk, folder
         self.opened: list[FakeWorkspace] = []
         self.closed = False
         self._source = source
         self._objects = objects
 
     def open(self, furnishing: Furnishing) -> FakeWorkspace:
-        root = f"/workspaces/w{len(self.opened) + 1}"
+        root = f"{self._folder}/w{len(self.opened) + 1}"
         self.disk.mkdir(posixpath.normpath(f"{root}/{furnishing.project_path}"))
         for path, entry in self._source.manifest(furnishing.tree).items():
             if furnishing.files is None or path in furnishing.files:

@@ -253,7 +253,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
     opened = app.open_project(project, options["store"], options["revision"])
     request = request_of(options, steps)
     caller = dict(os.environ)
-    dry, tags = options["dry_run"], _tags(options["tags"])
+    dry, tags = options["dry_run"], tags_of(options["tags"])
     if options["destination"]:
         app.check_destination(options["destination"])
     preparer = opened.preparer(caller, reporter, policy_of(options))
@@ -288,7 +288,12 @@ def _warn(prepared: Prepared, reporter: LiveReporter) -> None:
         )
 
 
-def _tags(texts: tuple[str, ...]) -> dict[str, str]:
+def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the tags of ``--tag``.
+
+    Raises:
+        UsageError: one has no value.
+    """
     tags = {}
     for text in texts:
         key, equals, value = text.partition("=")

@@ -4,6 +4,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("runproj.cli.project:init", "Write a small working runproj.yaml."),
     "check": ("runproj.cli.project:check", "Say everything that is wrong with a project."),
     "run": ("runproj.cli.run:run", "Run a project: runproj run . -P lr=0.01"),
+    "sweep": ("runproj.cli.sweep:sweep", "Run a project many times, with different values."),
     "rerun": ("runproj.cli.run:rerun", "Do a past run again from its record."),
     "resume": ("runproj.cli.run:resume", "Go on with a run that did not come to its end."),
     "verify": ("runproj.cli.run:verify", "Do a run again and judge what came out."),

@@ -228,6 +228,15 @@ class Preparer(NamedTuple):
             decider.decide_all(before),
         )  # fmt: skip
 
+    def values(self, request: Request) -> tuple[BoundValue, ...]:
+        """Return the values of a request.
+
+        Raises:
+            UsageError: there is no such entry point.
+            ParameterError: values do not fit.
+        """
+        return self._bind(self.entry_point(request.entry_point), request.given)
+
     def draft(self, request: Request, *, keep: bool) -> "Draft":
         """Plan the steps of a request; environments and past runs are not looked at.
 
@@ -244,7 +253,7 @@ class Preparer(NamedTuple):
 
         The world is looked at once, however often it is planned.
         """
-        entry_point = self._entry_point(request.entry_point)
+        entry_point = self.entry_point(request.entry_point)
         values = self._bind(entry_point, request.given)
         snapshot = self._snapshot()
         manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
@@ -273,7 +282,12 @@ class Preparer(NamedTuple):
         root = self.files.absolute(self.project.source.root)
         return self.source.snapshot(self.folders.project, root)
 
-    def _entry_point(self, name: str) -> str:
+    def entry_point(self, name: str) -> str:
+        """Return the entry point that a name means: the only one, where there is no ``main``.
+
+        Raises:
+            UsageError: there is none.
+        """
         if name not in self.project.entry_points:
             known = list(self.project.entry_points)
             if name == "main" and len(known) == 1:

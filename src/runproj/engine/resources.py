@@ -174,15 +174,18 @@ class Devices:
         self._order = {name: index for index, name in enumerate(names)}
         self._held: dict[str, list[str]] = {}
 
-    def take(self, step: PlannedStep) -> tuple[str, ...] | None:
-        """Return the devices for a step; None: it says nothing of them."""
+    def take(self, step: PlannedStep, holder: str) -> tuple[str, ...] | None:
+        """Return the devices for a step; None: it says nothing of them.
+
+        Its ``holder`` gives them back.
+        """
         if "gpus" not in step.resources:
             return None
         count = int(step.resources["gpus"])
-        self._held[step.name], self._free = self._free[:count], self._free[count:]
-        return tuple(self._held[step.name])
+        self._held[holder], self._free = self._free[:count], self._free[count:]
+        return tuple(self._held[holder])
 
-    def give_back(self, step: str) -> None:
-        """Take back what a step had."""
-        self._free += self._held.pop(step, [])
+    def give_back(self, holder: str) -> None:
+        """Take back what was held."""
+        self._free += self._held.pop(holder, [])
         self._free.sort(key=self._order.__getitem__)

@@ -2,7 +2,7 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from runproj.engine.resources import (
     side_by_side,
 )
 from runproj.engine.schedule import Room, Schedule
+from runproj.engine.together import Ended, Going, Together, alone
 from runproj.engine.undeclared import undeclared
 from runproj.engine.variables import elsewhere, process_variables
 from runproj.errors import (
@@ -145,7 +146,7 @@ class _Seen(NamedTuple):
 
 @dataclass
 class Runner:
-    """Executes one prepared plan; call :meth:`execute` once.
+    """Executes one prepared plan; call :meth:`execute` or :meth:`going` once.
 
     ``clock`` returns seconds since 1970; ``parse_metrics`` reads numbers out of a file's text.
     Without ``keep_going`` the first failure ends the run. ``keep_workspace`` leaves the workspaces
@@ -155,7 +156,8 @@ class Runner:
     ``keep_packages`` keeps the archives of packages in the store. ``capacity`` is what there is for
     steps that execute side by side; ``durations`` returns how many seconds the steps of a project's
     entry point took before, as far as that is known. What goes on beside a step that fails may
-    end.
+    end. Runs that execute at the same time share what is ``together``, the executor, and its
+    ``capacity``.
     """
 
     objects: ObjectStore
@@ -177,17 +179,23 @@ class Runner:
     unstable: Callable[[str], tuple[str, ...]] = lambda _: ()
     durations: Callable[[str, str, Collection[str]], Mapping[str, float]] = lambda *_: EMPTY
     programs: Callable[[Sequence[str], str], tuple[Program, ...]] = lambda *_: ()
+    together: Together | None = None
     _at: str | None = None
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _retries: dict[str, _Retry] = field(default_factory=dict)
     _again: dict[str, _Retry] = field(default_factory=dict)
+    _waiting: dict[str, str] = field(default_factory=dict)
     _environments: dict[str, PreparedEnvironment] = field(default_factory=dict)
     _containers: dict[str, Container] = field(default_factory=dict)
     _facts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def execute(self, prepared: Prepared, header: Run) -> Run:
-        """Run all steps, and return the record, which is in the store then.
+        """Run all steps, and return the record, which is in the store then; see :meth:`going`."""
+        return alone(self.going(prepared, header), self.executor)
+
+    def going(self, prepared: Prepared, header: Run) -> Going:
+        """Run all steps, as far as nothing has to be waited for.
 
         Args:
             prepared: the plan with its decisions.
@@ -207,7 +215,7 @@ class Runner:
             self._build_environments()
             if self.keep_packages:
                 self._keep_packages()
-            self._loop()
+            yield from self._loop()
             self._check_environments()
         except RunprojError as error:
             with contextlib.suppress(RunprojError):  # the first error is the one to tell
@@ -226,7 +234,6 @@ class Runner:
             raise
         finally:
             self.workspaces.close()
-            self.executor.close()
         failed = any(step.status == "failed" for step in self._steps.values())
         denied = any(step.denied for step in self._steps.values())
         code = Refused.exit_code if denied else int(failed)
@@ -271,8 +278,11 @@ class Runner:
             UsageError: a step asks for more than there is.
         """
         self._devices = Devices(self.capacity.gpus)
+        if self.together is not None:
+            self._devices = self.together.devices(self.capacity.gpus)
         shared, rank = self._order()
-        return Schedule(self._after, keep_going=self.keep_going, room=shared, rank=rank)
+        free = None if self.together is None else self.together.free
+        return Schedule(self._after, keep_going=self.keep_going, room=shared, rank=rank, free=free)
 
     @property
     def _after(self) -> dict[str, tuple[str, ...]]:
@@ -371,7 +381,7 @@ class Runner:
                     self._steps[step.name] = marked
                     self.journal.finished(marked)
 
-    def _loop(self) -> None:
+    def _loop(self) -> Generator[float | None, Ended | None, None]:
         schedule = self._schedule
         self._by_name = {step.name: step for step in self.prepared.plan.steps}
         while True:
@@ -379,14 +389,15 @@ class Runner:
             while (name := schedule.next()) is not None:
                 self._at = name
                 self._begin(self._by_name[name])
-                if name not in self._running:
+                if name in self._waiting:
+                    schedule.pauses(name)
+                elif name not in self._running:
                     self._settle(name, schedule)
-            if not self._running and not self._retries:
+            if not (self._running or self._retries or self._waiting or schedule.is_short):
                 break
             self._at = None
             due = min((one.due for one in self._retries.values()), default=None)
-            left_s = None if due is None else max(0.0, due - self.clock())
-            ended = self.executor.wait() if left_s is None else self.executor.wait_for(left_s)
+            ended = yield None if due is None else max(0.0, due - self.clock())
             if ended is None:
                 continue
             name, outcome = ended
@@ -417,11 +428,17 @@ class Runner:
             if one.due <= now:
                 self._again[name] = self._retries.pop(name)
                 schedule.goes_on(name)
+        for name, digest in list(self._waiting.items()):
+            if self.together is not None and not self.together.is_under_way(digest):
+                del self._waiting[name]
+                schedule.goes_on(name)
 
     def _settle(self, name: str, schedule: Schedule) -> None:
         if name not in self._by_name:
             return  # its instances have its place
-        self._devices.give_back(name)
+        self._devices.give_back(self._execution(name))
+        if self.together is not None:
+            self.together.ends(self.header.id, self._steps[name])
         if self._steps[name].done:
             schedule.done(name)
         else:
@@ -462,12 +479,40 @@ class Runner:
             self._start(step, again.judged, again)
             return
         judged = self.prepared.judged[step.name]
-        if judged.decision.action == "pending":
+        if judged.decision.action == "pending" or (
+            judged.decision.action == "run" and self.together is not None
+        ):
             judged = self.prepared.decider.decide(step, self._steps)
         if judged.decision.action == "cached" and judged.known is not None:
             self._take(step, judged.known, judged.decision.reasons)
-            return
-        self._start(step, judged)
+        elif not self._is_left_to_another(step, judged):
+            self._start(step, judged)
+
+    def _is_left_to_another(self, step: PlannedStep, judged: Judged) -> bool:
+        """Tell whether another run executes the same step now, or has done so in vain."""
+        if self.together is None or judged.fingerprint is None or not step.cache:
+            return False
+        digest = judged.fingerprint.digest
+        if self.together.is_under_way(digest):
+            self._waiting[step.name] = digest
+            return True
+        failed = self.together.failed_in(digest)
+        if failed is None:
+            self.together.starts(self.header.id, digest)
+            return False
+        record = StepRun(
+            name=step.name, status="failed", reasons=judged.decision.reasons,
+            fingerprint=judged.fingerprint, error=f"it failed as {failed}",
+            hint=f"runproj show {failed}",
+        )  # fmt: skip
+        self._steps[step.name] = record
+        self.journal.finished(record)
+        self.reporter.report(StepFinished(record))
+        return True
+
+    def _execution(self, step: str) -> str:
+        """Return the name of the execution of a step: another one than in other runs."""
+        return step if self.together is None else f"{self.header.id}/{step}"
 
     def _take(self, step: PlannedStep, known: StepRun, reasons: tuple[Reason, ...]) -> None:
         """Answer a step by an earlier step run."""
@@ -493,7 +538,7 @@ class Runner:
         variables = self._variables(step, workspace)
         environment = self._environments[step.environment]
         container = _container(self._containers.get(step.environment), workspace, step)
-        devices = self._devices.take(step)
+        devices = self._devices.take(step, self._execution(step.name))
         if devices is not None and container is not None:
             container = container._replace(devices=devices)
         elif devices is not None:
@@ -541,7 +586,7 @@ class Runner:
         self.reporter.report(StepStarted(step.name, reasons))
         self.executor.start(
             Execution(
-                name=step.name,
+                name=self._execution(step.name),
                 argv=argv,
                 directory=directory,
                 variables=variables,
@@ -694,7 +739,7 @@ class Runner:
             self.clock() + wait_s, step, running.judged, running.log, record
         )
         del self._running[step.name]
-        self._devices.give_back(step.name)
+        self._devices.give_back(self._execution(step.name))
         running.workspace.close(keep=False)
         return True
 

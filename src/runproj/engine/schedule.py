@@ -23,6 +23,31 @@ class Room(NamedTuple):
     instant: Collection[str] = frozenset()
 
 
+class Free:
+    """How much is free of what steps share; the schedules of several runs may share it, too."""
+
+    def __init__(self, steps: int) -> None:
+        """Let so many steps execute at once; amounts come with those who need them."""
+        self.steps = steps
+        self._amounts: dict[str, int] = {}
+
+    def admit(self, limits: Mapping[str, int]) -> None:
+        """Add the amounts of resources that are not known yet."""
+        self._amounts = {**limits, **self._amounts}
+
+    def fits(self, demand: _Demand | None) -> bool:
+        """Tell whether a step could start now; None is one that is not executed."""
+        if demand is None:
+            return True
+        return self.steps > 0 and all(self._amounts[name] >= amount for name, amount in demand)
+
+    def take(self, demand: _Demand, sign: int) -> None:
+        """Take what a step needs, or with ``sign`` -1 give it back."""
+        self.steps -= sign
+        for name, amount in demand:
+            self._amounts[name] -= sign * amount
+
+
 class Schedule:
     """The order of the steps of a plan while it executes.
 
@@ -37,19 +62,20 @@ class Schedule:
 
     def __init__(
         self, after: Mapping[str, Sequence[str]], *, keep_going: bool = False,
-        room: Room | None = None, rank: Mapping[str, int] | None = None,
+        room: Room | None = None, rank: Mapping[str, int] | None = None, free: Free | None = None,
     ) -> None:  # fmt: skip
         """Take each step with those before it, in an order in which they can execute.
 
         ``rank`` has a number of its own for each step; without it the order is that of the plan.
+        ``free`` is shared with the schedules of other runs; without it all of the room is free.
         """
         self._waits_for = {name: set(others) for name, others in after.items()}
         self._unblocks = unblocks(after)
         self._position = {name: index for index, name in enumerate(after)}
         self._rank = self._position if rank is None else rank
         self._room = Room(len(after)) if room is None else room
-        self._steps = self._room.steps
-        self._free = dict(self._room.limits)
+        self._free = Free(self._room.steps) if free is None else free
+        self._free.admit(self._room.limits)
         self._by_rank = {self._rank[name]: name for name in after}
         self._ready: dict[_Demand | None, list[int]] = {}
         for name in after:
@@ -67,7 +93,7 @@ class Schedule:
         chosen: _Demand | None = ()
         first = -1
         for demand, waiting in self._ready.items():
-            if (first < 0 or waiting[0] < first) and self._fits(demand):
+            if (first < 0 or waiting[0] < first) and self._free.fits(demand):
                 chosen, first = demand, waiting[0]
         if first < 0:
             return None
@@ -76,7 +102,7 @@ class Schedule:
         if not waiting:
             del self._ready[chosen]
         if chosen is not None:
-            self._take(chosen, 1)
+            self._free.take(chosen, 1)
         return self._by_rank[first]
 
     def done(self, step: str) -> None:
@@ -120,11 +146,16 @@ class Schedule:
         """Note that a step waits: others may have its room meanwhile."""
         demand = self._demand(step)
         if demand is not None:
-            self._take(demand, -1)
+            self._free.take(demand, -1)
 
     def goes_on(self, step: str) -> None:
         """Note that a step need not wait any more: it may start again when there is room."""
         self._is_ready(step)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a step could start if there were room; other runs may have it."""
+        return bool(self._ready) and not self._stopped
 
     @property
     def left(self) -> list[str]:
@@ -140,16 +171,6 @@ class Schedule:
             return None
         wanted = self._room.demands.get(step, EMPTY)
         return tuple(sorted((name, amount) for name, amount in wanted.items() if amount))
-
-    def _fits(self, demand: _Demand | None) -> bool:
-        if demand is None:
-            return True
-        return self._steps > 0 and all(self._free[name] >= amount for name, amount in demand)
-
-    def _take(self, demand: _Demand, sign: int) -> None:
-        self._steps -= sign
-        for name, amount in demand:
-            self._free[name] -= sign * amount
 
     def _ended(self, step: str) -> None:
         self._left.discard(step)

@@ -80,8 +80,8 @@ class Varier(NamedTuple):
             ParameterError: values do not fit.
             ProjectError: with these values, the project cannot be planned.
         """
-        preparer = self._preparer(run, project, point, names_of(request.given))
-        wanted = _as_then(request, run, project)
+        preparer = self.preparer(run, project, point, names_of(request.given))
+        wanted = again(run, project, request)
         prepared = _with_packages(preparer.prepare(wanted, keep=True), run)
         return Variation(prepared, changed(run, prepared))
 
@@ -94,20 +94,27 @@ class Varier(NamedTuple):
         Raises:
             CannotRerun: with what is missing.
         """
-        preparer = self._preparer(run, project, point, prior=self.rerunner.prior(run))
+        prior = self.rerunner.prior(run)
+        preparer = self.preparer(run, project, point, (), prior)
         force = run.rerun_of is not None and not run.variation
-        wanted = _as_then(Request(force=force), run, project)
+        wanted = again(run, project, Request(force=force))
         return _with_packages(preparer.prepare(wanted, keep=True), run)
 
-    def _preparer(
-        self, run: Run, project: Project, point: Point, given: Collection[str] = (),
+    def preparer(
+        self, run: Run, project: Project, point: Point, names: Collection[str],
         prior: Mapping[str, StepRun] = EMPTY,
     ) -> Preparer:  # fmt: skip
-        """Return what prepares runs from a record, but for the values that are ``given`` anew."""
+        """Return what prepares runs of a recorded project, with some values given anew.
+
+        ``prior`` are step runs that are done.
+
+        Raises:
+            CannotRerun: with what is missing.
+        """
         problems: list[Problem] = []
         self.rerunner.manifest(run, problems)
         pinned = self.rerunner.pinned(run.plan.environments, problems)
-        files = inputs_by_origin(run, _sources(run.plan, given))
+        files = inputs_by_origin(run, _sources(run.plan, names))
         problems += self.rerunner.missing(files.values())
         if problems:
             raise CannotRerun.of(problems)
@@ -171,8 +178,8 @@ class Varier(NamedTuple):
         return prepared
 
 
-def _as_then(request: Request, run: Run, project: Project) -> Request:
-    """Return a request for what a run did: its entry point, its steps, how they were watched."""
+def again(run: Run, project: Project, request: Request) -> Request:
+    """Return a request for what a past run did, but for what is asked for."""
     return request._replace(
         entry_point=run.entry_point, steps=request.steps or _steps_then(run, project),
         system=on_system(run, project), trace=all(step.trace for step in run.plan.steps),

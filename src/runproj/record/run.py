@@ -11,6 +11,7 @@ from runproj.record.audit import Audit, Audited
 from runproj.record.outcome import Outcome
 from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
+from runproj.record.sweep import SweepTrial
 
 Status: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "cached", "skipped", "interrupted"
@@ -129,7 +130,7 @@ class Run(Model):
     ``current_code`` tells that it was done with the code of its own
     day instead. ``inputs`` are the files from outside of the source, as they were given.
     ``packages`` maps environments to the archives that they are installed from, as a folder that is
-    kept in the store; only where that was wished.
+    kept in the store; only where that was wished. ``sweep`` is its place in the sweep that made it.
     """
 
     format: Literal[0] = 0
@@ -147,6 +148,7 @@ class Run(Model):
     error: str | None = None
     rerun_of: str | None = None
     resume_of: str | None = None
+    sweep: SweepTrial | None = None
     audit: Audit | None = None
     variation: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()

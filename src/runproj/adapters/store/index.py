@@ -12,17 +12,18 @@ from runproj.model import from_json, to_json
 from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 
-_VERSION = 6
+_VERSION = 7
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
     source_commit text, rerun_of text, variation text, perturbed text, current_code integer,
-    resume_of text,
+    resume_of text, sweep text, trial integer,
     params text, metrics text, tags text, error text, verdict text
 ) strict;
 create index run_started on run (started_at desc);
 create index run_name on run (name);
+create index run_sweep on run (sweep) where sweep is not null;
 create table step (
     fingerprint text, rest text, run_id text, name text, finished_at text, record text,
     primary key (run_id, name)
@@ -37,7 +38,7 @@ create table last (
 _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
     "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "perturbed",
-    "current_code", "resume_of", "params", "metrics", "tags", "error", "verdict",
+    "current_code", "resume_of", "sweep", "trial", "params", "metrics", "tags", "error", "verdict",
 )  # fmt: skip
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
@@ -302,6 +303,6 @@ def row_of(run: Run) -> tuple[object, ...]:
         run.id, run.name, run.project, run.entry_point, run.experiment, run.status, run.started_at,
         run.finished_at, run.duration_s, run.exit_code, run.source.dirty, run.source.commit,
         run.rerun_of, json.dumps(run.variation), json.dumps(run.perturbed), run.current_code,
-        run.resume_of,
+        run.resume_of, run.sweep and run.sweep.sweep.id, run.sweep and run.sweep.number,
         json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags), run.error,
     )  # fmt: skip

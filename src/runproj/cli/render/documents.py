@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from runproj.model import Key, Model, plain
+from runproj.model import Key, Model, field, plain
 from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
 from runproj.record.room import HoldingKind, Room
 from runproj.record.run import Run, StepRun
+from runproj.record.sweep import Sweep, SweepResult
 from runproj.record.timing import Timing
 from runproj.record.verdict import (
     OutputLabel,
@@ -236,6 +237,8 @@ class RunFacts(Model):
     variation: list[str]
     current_code: bool
     resume_of: str | None
+    sweep: str | None
+    trial: int | None
     perturbed: list[str]
     verdict: VerdictWord | None
 
@@ -533,6 +536,47 @@ class GcResult(Model):
     gc: RoomDocument
 
 
+class GoalDocument(Model):
+    """The metric that decides which trial of a sweep is the best."""
+
+    metric: str
+    direction: Literal["minimize", "maximize"]
+
+
+class TrialDocument(Model):
+    """A trial of a sweep; ``score`` is the value of the goal's metric.
+
+    Of one that is only planned, there is no more than number and values.
+    """
+
+    number: int
+    values: dict[str, str]
+    run: str | None = None
+    status: str | None = None
+    score: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    duration_s: float | None = None
+
+
+class SweepDocument(Model):
+    """A sweep, and what came out of it; ``best`` is the number of a trial."""
+
+    id: str
+    experiment: str | None
+    sampler: Literal["grid", "random", "tpe"]
+    seed: int
+    goal: GoalDocument | None
+    planned: int
+    best: int | None
+    trials: list[TrialDocument]
+
+
+class SweepResultDocument(Model):
+    """What ``sweep`` prints."""
+
+    sweep: SweepDocument
+
+
 class SpanDocument(Model):
     """When a step executed, in seconds after its run began, and what it used, in seconds and bytes.
 
@@ -597,7 +641,7 @@ Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
-    | RemoveResult | FsckResult | GcResult | TimingResult | ErrorResult
+    | RemoveResult | FsckResult | GcResult | TimingResult | SweepResultDocument | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -665,6 +709,41 @@ def timing_result(run: Run, found: Timing) -> TimingResult:
     )
 
 
+def sweep_result(result: SweepResult) -> SweepResultDocument:
+    """Return what came out of a sweep."""
+    trials = [
+        TrialDocument(
+            number=one.number, values=dict(one.values), run=one.run_id, status=one.status,
+            score=one.score, metrics=dict(one.metrics), duration_s=one.duration_s,
+        )
+        for one in result.trials
+    ]  # fmt: skip
+    return _sweep(result.sweep, result.experiment, result.best, trials)
+
+
+def trials_result(sweep: Sweep, points: Sequence[Mapping[str, str]]) -> SweepResultDocument:
+    """Return what a sweep would do."""
+    trials = [
+        TrialDocument(number=number, values=dict(point))
+        for number, point in enumerate(points, start=1)
+    ]
+    return _sweep(sweep, None, None, trials)
+
+
+def _sweep(
+    sweep: Sweep, experiment: str | None, best: int | None, trials: list[TrialDocument]
+) -> SweepResultDocument:
+    goal = None
+    if sweep.goal is not None:
+        goal = GoalDocument(metric=sweep.goal.metric, direction=sweep.goal.direction)
+    return SweepResultDocument(
+        sweep=SweepDocument(
+            id=sweep.id, experiment=experiment, sampler=sweep.sampler, seed=sweep.seed,
+            goal=goal, planned=sweep.trials, best=best, trials=trials,
+        )
+    )  # fmt: skip
+
+
 def diff_result(found: Difference, patch: str | None) -> DiffResult:
     """Return what differs between two runs as a document."""
     return DiffResult(diff=DiffDocument.of(found, patch=patch))
@@ -689,6 +768,8 @@ def run_result(
             run,
             verdict=verdict,
             perturbed=list(run.perturbed),
+            sweep=run.sweep and run.sweep.sweep.id,
+            trial=run.sweep and run.sweep.number,
             stability=[LabelDocument.of(one) for one in labels],
             source=SourceDocument.of(run.source),
             audit=None if run.audit is None else AuditDocument.of(run.audit),

@@ -65,7 +65,7 @@ class Standing:
         shown = names if len(names) <= most else names[: most - 1]
         width = max((len(visible(name, painted=False)) for name in shown), default=0)
         texts = [
-            f"{visible(name, painted=False):<{width}}  {_clock(now - self.running[name])}"
+            f"{visible(name, painted=False):<{width}}  {clock(now - self.running[name])}"
             f"  {begun(name)}".rstrip()
             for name in shown
         ]
@@ -78,13 +78,13 @@ class Standing:
         yield f"{self.done} of {self.total} steps done"
         left = self.left_s(now)
         if left is not None and left >= _SURE:
-            yield f"about {_clock(left)} left"
+            yield f"about {clock(left)} left"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Return a time that goes on, without parts of seconds.
 
-    >>> _clock(3.7), _clock(61)
+    >>> clock(3.7), clock(61)
     ('3 s', '1 min 1 s')
     """
     return duration(int(seconds)) if seconds >= 60 else f"{int(seconds)} s"  # noqa: PLR2004 -- a minute

@@ -310,6 +310,8 @@ def _audited(step: StepRun) -> Iterator[tuple[str, str]]:
 
 
 def _relation_row(run: Run, parent: Run | None) -> list[tuple[str, str]]:
+    if run.sweep is not None:
+        return [("sweep", f"{run.sweep.sweep.id}, trial {run.sweep.number}")]
     if run.resume_of is not None:
         return [("resumes", run.resume_of)]
     if run.rerun_of is None:
