@@ -559,7 +559,7 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     """Draw the steps, and what flows between them."""
     from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
     from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
-    from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
+    from runproj.plan.graph import reduced, together  # noqa: PLC0415 -- lazy
 
     opened = app.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
@@ -573,6 +573,7 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     if options["as_json"]:
         print(documents.as_text(documents.graph_result(after, flows)))
         return 0
+    after, flows = together(after, flows)
     shown = {
         name: [other for other in others if other in after[name]]
         for name, others in reduced(after).items()
