@@ -278,12 +278,10 @@ class Planner:
             case ("matrix" | "item" as kind, *keys):
                 value = self.instances[name].value(kind, keys[0] if keys else kind)
                 return None if value is None else render(value)
-            case (name,) if name in self.bound:
-                bound = self.bound[name]
-                if bound.paths:
-                    return bound.paths[0] if bound.type == "path" else bound.paths
-                return bound.texts
-        return str(reference)
+        bound = self.bound[reference.name]
+        if bound.paths:
+            return bound.paths[0] if bound.type == "path" else bound.paths
+        return bound.texts
 
     def _output_paths(self, step: str, name: str) -> Texts:
         """Return the path of an output; those of all instances of a step that has some."""
