@@ -23,6 +23,7 @@ from runproj.engine.lookup import Lookup
 from runproj.errors import (
     CannotRerun,
     EnvironmentFailed,
+    MissingSecret,
     NoSuchRun,
     NotSupported,
     Problem,
@@ -889,7 +890,7 @@ def _execute_again(
     where = folder or str(store.folder.parent)
     try:
         return execute(store, prepared, caller, reporter, options, folder=where, relation=relation)
-    except EnvironmentFailed as error:
+    except (EnvironmentFailed, MissingSecret) as error:
         raise CannotRerun.of(error.problems) from error
 
 

@@ -405,6 +405,7 @@ class Planner:
             environment=self._environment(step),
             env={**{key: text for key, text in env.items() if text is not None}, **values},
             pass_env={key: self.facts.caller.get(key) for key in step.pass_env},
+            secrets=step.secrets,
             inputs=inputs,
             outputs=tuple(self.outputs[name]),
             after=tuple(after),
@@ -433,6 +434,7 @@ class Planner:
             description=step.description,
             argv=(),
             environment=self._environment(step),
+            secrets=step.secrets,
             after=tuple(after),
             trace=step.trace or self.trace,
             hermetic=step.hermetic or self.hermetic,
@@ -710,10 +712,7 @@ def seen_from(directory: str, path: str) -> str:
 _DEEP = "/_" * 32  # stands for the project: a path may climb out of it into a wider source
 _SHOWN = 8  # instances of a step that could be meant
 _MANY = 10_000  # comparing a name with so many others would be slow
-_LATER: tuple[tuple[str, str], ...] = (
-    ("secrets", "a secret"),
-    ("persist", "a folder that persists"),
-)
+_LATER: tuple[tuple[str, str], ...] = (("persist", "a folder that persists"),)
 
 
 def _retry(step: Step) -> Retry | None:
