@@ -680,7 +680,7 @@ class Runner:
         prepared = self.prepared
         manifest = prepared.decider.supply.manifest
         declared = [planned.path for planned in step.inputs if planned.kind == "source"]
-        seen = visible(manifest, step.sources, frozenset(prepared.plan.hidden), declared)
+        seen = visible(manifest, step.sources, prepared.decider.hidden, declared)
         folder = prepared.snapshot.project_path
         return Furnishing(
             name=step.name,
