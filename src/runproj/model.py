@@ -8,7 +8,6 @@ own records are read by :func:`from_json`, without it.
 import functools
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, NoneType, UnionType
 from typing import (
@@ -321,12 +320,7 @@ def _scalar(kind: type) -> _Reader:
             raise WrongData(f"must be {name}")
         return float(data) if kind is float else data
 
-    def read_text(data: Any) -> Any:  # noqa: ANN401 -- JSON data
-        if type(data) is not str:
-            raise WrongData(f"must be {name}")
-        return sys.intern(data)  # thousands of steps have most of their texts in common
-
-    return read_text if kind is str else read
+    return read
 
 
 def _choice(values: tuple[Any, ...]) -> _Reader:
@@ -388,7 +382,7 @@ def _mapping(reader: _Reader) -> _Reader:
         if type(data) is not dict:
             raise WrongData("must be a mapping")
         try:
-            return {sys.intern(key): reader(value) for key, value in data.items()}
+            return {key: reader(value) for key, value in data.items()}
         except WrongData:  # once more, to know where
             return {key: _at(key, reader, value) for key, value in data.items()}
 
