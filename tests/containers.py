@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import io
+import json
 import os
 import shutil
 import socket
@@ -46,7 +47,9 @@ class Engine:
         """Make an image with a shell and some files at its root; return its id."""
         repository, _, tag = name.rpartition(":")
         with io.BytesIO(root(files)) as data:
-            self.client.import_image_from_data(data.read(), repository=repository, tag=tag)
+            said = self.client.import_image_from_data(data.read())
+        made = json.loads(said.splitlines()[-1])["status"]
+        self.client.tag(made, repository, tag=tag)  # Podman's import takes no tag
         return str(self.client.inspect_image(name)["Id"])
 
     def containers(self) -> list[str]:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
     from runproj.engine.run import Runner
+    from runproj.engine.shell import Opener
     from runproj.engine.sweep import Trials
     from runproj.engine.together import Going, Together
     from runproj.engine.vary import Varier
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from runproj.ports import (
         Accesses,
         Confinement,
+        Container,
         EnvironmentBackend,
         Executor,
         ProjectFiles,
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from runproj.record.verdict import Annotation, Verdict
     from runproj.spec import place
     from runproj.spec.project import Project
+    from runproj.spec.settings import Settings
 
 PROJECT_FILES = ("runproj.yaml", "runproj.yml")
 STORE = ".runproj"
@@ -87,6 +90,38 @@ _WORKSPACES = "workspaces"
 _REPEATS = "workspaces of repeats/in a longer path"
 _CLOSED = frozenset({STORE, ".git"})
 _ALPHABET = "abcdefghjkmnpqrstvwxyz0123456789"  # no letters that look like others
+
+
+def settings(start: str | None, variables: Mapping[str, str]) -> "Settings":
+    """Return what holds for a command that is started in a folder, and where it is from.
+
+    A variable goes before the project's file, and that before the user's. ``start`` is None for a
+    project that is not here.
+
+    Raises:
+        UsageError: a file, or a variable, is wrong.
+    """
+    from runproj.adapters import settings as files  # noqa: PLC0415 -- after the options
+
+    user = files.user_file(variables)
+    project = None if start is None else files.project_file(start, (*PROJECT_FILES, STORE))
+    own = files.text_of(user)
+    shared = None if project is None else files.text_of(project)
+    from runproj.spec import settings as known  # noqa: PLC0415 -- as above
+
+    found = known.defaults()
+    if own:
+        found |= known.from_file(own, user, "user", user)
+    if project is not None and shared and "runproj" in shared:  # else there is no such table
+        found |= known.from_file(shared, project, "project", user)
+    return found | known.from_variables(variables)
+
+
+def settings_file(variables: Mapping[str, str]) -> str:
+    """Return where the user's own settings stand, or would."""
+    from runproj.adapters.settings import user_file  # noqa: PLC0415 -- lazy
+
+    return user_file(variables)
 
 
 def cache_folder() -> Path:
@@ -892,6 +927,45 @@ def _execute_again(
         return execute(store, prepared, caller, reporter, options, folder=where, relation=relation)
     except (EnvironmentFailed, MissingSecret) as error:
         raise CannotRerun.of(error.problems) from error
+
+
+def opener(store: Store, run: "Run", caller: Mapping[str, str]) -> "Opener":
+    """Return what opens the workspaces of a past run, for a person."""
+    from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
+    from runproj.engine.shell import Opener  # noqa: PLC0415 -- lazy
+
+    store.share()
+    folder = str(cache_folder() / _WORKSPACES)
+    return Opener(
+        _rerunner(store),
+        workspaces.FolderWorkspaces(folder, store.source, store.objects),
+        backends(caller, store, tuple(run.packages.values())),
+        workspaces.revisited,
+        caller,
+    )
+
+
+def in_foreground(
+    command: tuple[str, ...], directory: str, variables: Mapping[str, str],
+    container: "Container | None" = None,
+) -> int:  # fmt: skip
+    """Run a command, or for none a shell, with the caller's terminal; return its exit code.
+
+    Raises:
+        UsageError: it cannot be started.
+        EnvironmentFailed: the container engine does not do its part.
+    """
+    from runproj.engine.shell import process_of  # noqa: PLC0415 -- lazy
+
+    argv = process_of(command)
+    if container is not None:
+        from runproj.adapters.executors.attached import run_attached  # noqa: PLC0415 -- lazy
+
+        locks = cache_folder() / "containers"
+        return run_attached(argv, directory, variables, container, locks)
+    from runproj.adapters.executors.foreground import run_in_foreground  # noqa: PLC0415 -- lazy
+
+    return run_in_foreground(argv, directory, variables)
 
 
 def vary(

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.commandline import until
 from tests.containers import BUSYBOX, Engine
 
-from runproj.adapters.executors.keeper import KEEPER, is_dead
+from runproj.adapters.executors.keeper import KEEPER, is_dead, most, used
 from runproj.adapters.executors.local import LocalExecutor
 from runproj.errors import RunprojError
 from runproj.ports import Container, Execution, Stream, Volume
@@ -225,6 +225,26 @@ def test_a_container_gets_no_more_cpu_than_it_may(bench: Bench) -> None:
 
 def test_no_devices_are_asked_for_where_there_are_none_to_have(bench: Bench) -> None:
     assert bench.run("true", gpus="all", devices=()).exit_code == 0
+
+
+def test_what_a_container_used_is_the_most_that_the_engine_told() -> None:
+    told = {
+        "memory_stats": {"usage": 5_000, "stats": {"inactive_file": 1_000}},
+        "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
+        "blkio_stats": {
+            "io_service_bytes_recursive": [
+                {"major": 8, "minor": 0, "op": "Read", "value": 7},
+                {"major": 8, "minor": 1, "op": "read", "value": 1},
+                {"major": 8, "minor": 0, "op": "write", "value": 9},
+                {"major": 8, "minor": 0, "op": "Total", "value": 17},
+            ]
+        },
+    }
+    once = {"cpu_s": 2.5, "peak_memory": 4_000, "read": 8, "written": 9}
+    assert used(told) == once
+    nothing = used({"memory_stats": {}, "blkio_stats": {"io_service_bytes_recursive": None}})
+    assert most(once, nothing) == once
+    assert most({}, once) == once
 
 
 def test_a_secret_reaches_a_container_and_the_engine_shows_it_nowhere(bench: Bench) -> None:

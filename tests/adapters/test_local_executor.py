@@ -251,6 +251,32 @@ def test_use_of_time_and_memory_is_measured(bench: Bench) -> None:
     assert 0 < outcome.duration_s < DEADLINE_S
 
 
+@linux
+def test_memory_is_that_of_all_processes_at_the_same_time(bench: Bench) -> None:
+    hold = "import time; x = b'x' * 60_000_000; time.sleep(1)"
+    script = f'"{sys.executable}" -I -S -c "$0" & "{sys.executable}" -I -S -c "$0"; wait'
+    outcome = bench.run("/bin/sh", "-c", script, hold)
+    assert outcome.peak_memory > 120_000_000
+
+
+@linux
+def test_memory_that_processes_share_counts_once(bench: Bench) -> None:
+    script = (
+        "import os, time; x = b'x' * 90_000_000\n"
+        "children = [p for p in (os.fork() for _ in range(3))]\n"
+        "time.sleep(0.6)"
+    )
+    outcome = bench.run(sys.executable, "-I", "-S", "-c", script)
+    assert 90_000_000 < outcome.peak_memory < 180_000_000
+
+
+@linux
+def test_what_was_read_and_written_counts_for_all_that_was_waited_for(bench: Bench) -> None:
+    outcome = bench.shell("head -c 1000000 /dev/zero | cat > /dev/null; true")
+    assert outcome.rchar > 2_000_000
+    assert outcome.wchar > 1_000_000
+
+
 def test_a_timeout_ends_a_process_that_ignores_sigterm(bench: Bench) -> None:
     outcome = bench.shell("trap '' TERM; while :; do sleep 0.01; done", timeout_s=0.1)
     assert outcome.timed_out

@@ -1,11 +1,12 @@
 """Packages at paths of the project: built from the snapshot, or editable in the workspace."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.cli.commandline import Computer, Project
-from tests.wheels import BACKEND, build_wheel
+from tests.wheels import BACKEND, build_sdist, build_wheel
 
 PROJECT = """\
 runproj: 1
@@ -177,3 +178,82 @@ def test_a_run_that_keeps_its_packages_keeps_the_wheel_of_the_library(mine: Proj
 
     assert again.json["verify"]["verdict"] == "identical"
     assert "building mine" not in again.err
+
+
+ARCHIVES = "./vendored/small-1.0-py3-none-any.whl\nmine @ ./vendored/mine-1.0.tar.gz\n"
+SMALL = PROJECT.replace("import mine; print(mine.word, mine.__file__)",
+                        "import mine, small; print(small.word, mine.version)")  # fmt: skip
+
+
+def vendored(project: Project, text: str) -> None:
+    files = {"small/__init__.py": f"word = {text!r}\n"}
+    build_wheel(project.folder / "vendored", "small", "1.0", files=files)
+
+
+@pytest.fixture
+def archived(mine: Project) -> Project:
+    shutil.rmtree(mine.folder / "libs")
+    mine.write({"runproj.yaml": SMALL, "requirements.txt": ARCHIVES})
+    build_sdist(mine.folder / "vendored", "mine", "1.0")
+    vendored(mine, "one")
+    return mine
+
+
+def test_archives_of_the_project_are_installed_from_the_snapshot(archived: Project) -> None:
+    archived.run("lock").ok()
+    first = archived.run("run", ".", "--locked", "--json").ok().run["id"]
+    assert word(archived) == "one 1.0\n"
+    archived.run("check").ok()
+    vendored(archived, "two")
+
+    assert "stale" in archived.run("lock", "--check").ok(5).out
+    archived.run("run", ".").ok()
+
+    assert word(archived) == "two 1.0\n"
+    shutil.rmtree(archived.computer.home)  # every archive and environment
+    shutil.rmtree(archived.folder / "vendored")
+    judged = archived.run("verify", first, "--json").ok().json["verify"]
+    assert judged["verdict"] == "identical"
+
+
+def test_an_archive_that_is_no_package_or_not_there_is_told_with_its_name(
+    archived: Project,
+) -> None:
+    wheel = archived.folder / "vendored/small-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"not a zip")
+    assert "small-1.0-py3-none-any.whl" in archived.run("run", ".").ok(4).err
+    wheel.unlink()
+
+    done = archived.run("run", ".").ok(3)
+
+    assert "there is no file 'vendored/small-1.0-py3-none-any.whl'" in done.err
+    assert "requirements.txt:1" in done.err
+
+
+def test_a_lock_of_uv_may_have_archives_of_the_project(archived: Project) -> None:
+    text = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\n'
+    wheel = "vendored/small-1.0-py3-none-any.whl"
+    sources = f'[tool.uv.sources]\nsmall = {{ path = "{wheel}" }}\n'
+    archived.write({
+        "pyproject.toml": f'{text}dependencies = ["small"]\n{sources}',
+        "runproj.yaml": SMALL.replace("requirements: requirements.txt", "pyproject: true")
+        .replace("import mine, small", "import small").replace(", mine.version", ""),
+    })  # fmt: skip
+    uv = [shutil.which("uv") or "uv", "lock", "-q"]
+    subprocess.run(uv, cwd=archived.folder, env=archived.computer.variables, check=True)
+
+    assert "uv.lock" in archived.run("lock", "--check").ok().out
+    archived.run("run", ".").ok()
+    assert word(archived) == "one\n"
+
+
+def test_a_lock_that_does_not_fit_the_archive_is_told(archived: Project) -> None:
+    archived.run("lock").ok()
+    file = archived.folder / "locks/pylock.default.toml"
+    digest = file.read_text().split('small-1.0-py3-none-any.whl", hashes = { sha256 = "')[1][:64]
+    file.write_text(file.read_text().replace(digest, "0" * 64))
+
+    done = archived.run("run", ".").ok(4)
+
+    assert "vendored/small-1.0-py3-none-any.whl is not what the lock says" in done.err
+    assert not list(archived.computer.home.rglob("small"))

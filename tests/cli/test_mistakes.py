@@ -531,7 +531,10 @@ def test_without_json_a_mistake_is_told_in_words_on_standard_error(
 
 def test_what_is_missing_after_a_command_is_said(computer: Computer) -> None:
     said = computer.run("env").ok(2).err
-    assert said == "error: which command? build, export, list, remove\n\nhint: runproj env --help\n"
+    assert (
+        said
+        == "error: which command? build, export, list, remove, shell\n\nhint: runproj env --help\n"
+    )
     assert "requires an argument" in computer.run("run", ".", "-P").ok(2).err
 
 

@@ -269,3 +269,14 @@ def test_a_run_goes_on_when_nobody_listens_any_more(project: MakeProject) -> Non
     shell(demo, "r run . 2>&1 | head -1")
     (run,) = demo.run("list", "--json").ok().json["runs"]
     assert run["status"] == "succeeded"
+
+
+def test_graph_draws_for_other_programs(computer: Computer) -> None:
+    project = computer.project(FILES)
+    chart = project.run("graph", "--mermaid").ok().out
+    assert chart.startswith('flowchart LR\n  n0["prepare"]\n')
+    assert 'n0 -->|"build/table.csv"| n1' in chart
+    assert project.run("graph", ".", "train", "--dot").ok().out.startswith("digraph steps {")
+    drawing = project.run("graph", "--svg").ok().out
+    assert drawing.startswith("<svg xmlns=")
+    assert drawing.endswith("</svg>\n")

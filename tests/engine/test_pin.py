@@ -8,6 +8,7 @@ from runproj.errors import EnvironmentFailed, LockStale, Problem
 from runproj.lock.declaration import declare
 from runproj.record.events import Progress, Warned
 from runproj.spec.environment import Environment, SystemEnvironment, VenvEnvironment
+from runproj.spec.fields import validated
 from runproj.spec.place import Path, dotted
 
 LOCKFILE = "locks/pylock.default.toml"
@@ -143,6 +144,15 @@ def test_a_listed_package_that_is_none_is_pointed_at() -> None:
     assert [problem.where for problem in found] == [
         "environments.default.packages[2]", "environments.own.packages[0]",
     ]  # fmt: skip
+
+
+def test_a_lock_that_content_decides_is_not_judged_without_a_snapshot() -> None:
+    lock = 'lock-version = "1.0"\npackages = []\n[tool.runproj]\ndeclaration = "0"\n'
+    for requirement, files in (("./a.whl", {}), ("./libs/a", {"libs/a/setup.py": "setup()"})):
+        environment = validated(VenvEnvironment, {"kind": "venv", "packages": [requirement]})
+        read = {LOCKFILE: lock, **files}.get
+
+        assert check_lockfiles({"default": environment}, read, pointed) == []
 
 
 def pointed(path: Path, message: str, hint: str | None) -> Problem:

@@ -152,9 +152,8 @@ def test_names_of_extras_are_compared_as_the_standard_says() -> None:
     assert declared({"pyproject.toml": text}, pyproject={"extras": "deep-learning"}).extras
 
 
-@pytest.mark.parametrize("line", ["x-1.0-py3-none-any.whl", "./x.tar.gz", "-f wheels"])
-def test_a_local_archive_is_not_supported(line: str) -> None:
-    assert isinstance(wrong({"a.txt": line}, requirements="a.txt"), NotSupported)
+def test_a_folder_of_links_relative_to_the_project_is_not_supported() -> None:
+    assert isinstance(wrong({"a.txt": "-f wheels"}, requirements="a.txt"), NotSupported)
 
 
 @pytest.mark.parametrize(

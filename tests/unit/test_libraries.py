@@ -159,6 +159,45 @@ def test_what_is_no_library_is_told_with_its_place(
     assert raised.value.problems[0].where == "packages[1]"
 
 
+WHEEL = "libs/x-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "path"),
+    [
+        (f"./{WHEEL}", WHEEL),
+        (f"x[more] @ ./{WHEEL} ; python_version > '3'", WHEEL),
+        ("x.tar.gz", "x.tar.gz"),
+    ],
+)
+def test_an_archive_of_the_project_is_a_requirement(requirement: str, path: str) -> None:
+    old, new = (declared({path: text}, packages=requirement) for text in ("old", "new"))
+
+    assert (only(old).path, only(old).is_archive) == (path, True)
+    assert libraries.parse(old.local).built == ()
+    assert old.digest != new.digest  # the lock has its sha256
+    assert declare(venv(packages=requirement), dict[str, str]().get, NO_CODE).local
+    check_packages(old)
+
+
+@pytest.mark.parametrize(
+    ("mode", "requirement", "said"),
+    [
+        ("100644", "./gone.whl", "there is no file 'gone.whl' in the project's source"),
+        ("120000", f"./{WHEEL}", "is a link, not an archive"),
+        ("100644", f"-e ./{WHEEL}", "cannot be editable: it is an archive"),
+    ],
+)
+def test_what_is_no_archive_is_told_with_its_place(mode: str, requirement: str, said: str) -> None:
+    code = Code("tree", "", {WHEEL: f"{mode} 0123"})
+
+    with pytest.raises(ProjectError, match=said) as raised:
+        declare(venv(packages=["numpy", requirement]), dict[str, str]().get, code)
+
+    assert raised.value.problems[0].where == "packages[1]"
+    assert raised.value.problems[0].hint
+
+
 def test_a_library_is_editable_or_not() -> None:
     with pytest.raises(ProjectError, match="is wanted as editable, and not so elsewhere"):
         declared(FILES, packages=["./libs/mine", "./libs/mine", "-e ./libs/mine"])
@@ -196,6 +235,8 @@ def test_a_requirements_file_for_other_tools_names_the_folder() -> None:
 
     assert export.requirements(f"{lock} }}\n") == "./libs/mine\n"
     assert export.requirements(f"{lock}, editable = true }}\n") == "-e ./libs/mine\n"
+    archive = lock.replace("directory", "archive").replace("libs/mine", WHEEL)
+    assert export.requirements(f"{archive} }}\n") == f"./{WHEEL}\n"
 
 
 # Constraints, packages without wheels, platforms

@@ -210,6 +210,17 @@ def test_commits_of_one_version_are_different_environments() -> None:
     assert pylock.difference(one, other) == [("tool", "1.0 (c0ffee)", "1.0 (facade012345)")]
 
 
+def test_archives_of_the_project_are_told_by_their_paths() -> None:
+    made = '[[packages]]\nname = "lib"\nversion = "1"\narchive = { path = "libs/a.whl" }\n'
+    lock = pylock.below_locks(LOCK + made)
+
+    assert 'path = "../libs/a.whl"' in lock
+    assert pylock.archive_of(pylock.tables(lock)[-1]) == "libs/a.whl"
+    assert pylock.archive_of({"archive": {"path": "/a.whl"}}) is None
+    assert pylock.local(lock, ["libs/a.whl"]) == []
+    assert pylock.local(lock) == ["lib"]
+
+
 def test_folders_of_the_project_are_told_by_their_paths() -> None:
     made = '[[packages]]\nname = "lib"\ndirectory = { path = "libs/a", editable = true }\n'
     lock = pylock.below_locks(LOCK + made)

@@ -235,6 +235,24 @@ class FolderWorkspace:
             return False
 
 
+@contextlib.contextmanager
+def revisited(root: str) -> Iterator[bool]:
+    """Hold a workspace that was kept, and tell whether it is there: nobody removes it meanwhile.
+
+    It gets a new folder for temporary files.
+    """
+    place = Path(root)
+    if not (place.is_dir() and (place.parent / _KEPT).exists()):
+        yield False
+        return
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # who holds it keeps it, too
+            stack.callback(FolderLock(place.parent / "lock").close)
+        with _translated(place):
+            _temporary(place).mkdir(exist_ok=True)
+        yield True
+
+
 def kept(folder: Path) -> list[Path]:
     """Return the folders in which a process that is gone left workspaces for a person."""
     return [one for one in _of_the_dead(folder) if (one / _KEPT).exists()]

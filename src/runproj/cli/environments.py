@@ -1,13 +1,22 @@
 """The commands about environments: lock, and env list, build, export, remove."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from runproj import app
-from runproj.cli.group import json_option, offline_option, place_options, reason_of
+from runproj.cli import complete
+from runproj.cli.group import (
+    CommandAfterDashes,
+    after_dashes,
+    json_option,
+    offline_option,
+    place_options,
+    reason_of,
+)
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
 from runproj.cli.render.text import duration, size, table
@@ -23,6 +32,7 @@ from runproj.engine.pin import pointing_at
 from runproj.errors import Stale, UsageError
 from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import uses_code
+from runproj.ports import ContainedEnvironment
 from runproj.record.events import Progress
 from runproj.spec.suggest import did_you_mean
 
@@ -62,7 +72,7 @@ def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
 
 
 @click.command("lock")
-@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.argument("names", metavar="[ENV]...", nargs=-1, shell_complete=complete.environments)
 @click.option(
     "--upgrade", metavar="[PACKAGE]", multiple=True, is_flag=False, flag_value=_ALL,
     help="Take the newest of a package, or of all packages.",
@@ -74,6 +84,7 @@ def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
     "--from",
     "source",
     metavar="FILE",
+    shell_complete=complete.files,
     help="Take the lock of a conda environment from another tool: an @EXPLICIT list, a pixi.lock "
     "or a conda-lock.yml.",
 )
@@ -152,7 +163,7 @@ def _check_import(names: tuple[str, ...], chosen: dict[str, Lockable], *, alone:
 def _check(opened: app.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:
     found = []
     code = _code(opened, chosen.values())
-    backends = app.backends(dict(os.environ))
+    backends = app.backends(dict(os.environ), opened.store)
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
             read = app.project_files(opened).read
@@ -240,7 +251,7 @@ def _counted(packages: int) -> str:
 
 
 @env.command("build")
-@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.argument("names", metavar="[ENV]...", nargs=-1, shell_complete=complete.environments)
 @offline_option
 @json_option
 @place_options
@@ -274,8 +285,48 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
     return 0
 
 
+@env.command("shell", cls=CommandAfterDashes)
+@click.argument(
+    "name", metavar="[ENV] [-- COMMAND...]", default="", shell_complete=complete.environments
+)
+@offline_option
+@place_options
+def env_shell(name: str, store: str | None) -> int:
+    """Open a shell in an environment of the project in this folder; it is built if it has to be.
+
+    Your own variables stay; the environment's programs come first. After -- stands a command that
+    is run instead of a shell: runproj env shell default -- python.
+    """
+    command = after_dashes()
+    opened = app.open_project(".", store)
+    known = lockable(opened.project.environments)
+    name = name or (next(iter(known)) if len(known) == 1 else "default")
+    [(name, environment)] = _chosen(opened, (name,)).items()
+    reporter = LiveReporter(quiet=bool(command))
+    preparer = opened.preparer(dict(os.environ), reporter, "auto")
+    pinned = preparer.pin(name, environment, _code(opened, [environment]))
+    ready = preparer.pinner.backends[environment.kind].prepare(
+        pinned.declaration, pinned.lock, lambda text: reporter.report(Progress(name, text))
+    )
+    reporter.clear()
+    if not command:
+        sys.stderr.write(f"{name}  {ready.description}\n  leave: exit, or Ctrl-D\n")
+        sys.stderr.flush()
+    folder = str(opened.folder)
+    container = ready.container if isinstance(ready, ContainedEnvironment) else None
+    variables = dict(ready.variables(folder))
+    if container is not None:
+        container = container._replace(folders=(folder,))
+    else:
+        path = [one for one in (variables.get("PATH"), os.environ.get("PATH")) if one]
+        variables = {**os.environ, **variables, "PATH": os.pathsep.join(path)}
+    if not command and sys.stdin.isatty():
+        variables["PS1"] = f"({name}) \\w $ "
+    return app.in_foreground(command, folder, variables, container)
+
+
 @env.command("export")
-@click.argument("name", metavar="[ENV]", default="default")
+@click.argument("name", metavar="[ENV]", default="default", shell_complete=complete.environments)
 @click.option(
     "--format", "form",
     type=click.Choice(
@@ -285,8 +336,16 @@ def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
     "materials). Of conda: explicit (default; a list of URLs), environment (an environment.yaml "
     "with pins), pixi, cyclonedx. Of docker: image (what 'docker run' takes).",
 )  # fmt: skip
-@click.option("--run", "run_name", metavar="RUN", help="The lock of a past run.")
-@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the terminal.")
+@click.option(
+    "--run", "run_name", metavar="RUN", shell_complete=complete.runs, help="The lock of a past run."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=complete.files,
+    help="Write to FILE instead of the terminal.",
+)
 @place_options
 def export(
     name: str, form: str | None, run_name: str | None, output: str | None, store: str | None

@@ -14,6 +14,7 @@ import click
 from runproj.cli.render.errors import error_json, error_text
 from runproj.cli.table import ALIASES, COMMANDS, help_text
 from runproj.errors import Interrupted, Problem, RunprojError, UsageError
+from runproj.spec.settings import VARIABLE
 from runproj.spec.suggest import did_you_mean
 from runproj.version import VERSION
 
@@ -40,11 +41,16 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is named first; suggest the nearest one."""
+        if ctx.resilient_parsing:  # for a completion
+            return super().resolve_command(ctx, args)
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(
                 f"there is no command {args[0]!r}\n\nhint: {did_you_mean(args[0], COMMANDS)}"
             )
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and name is not None:
+            ctx.default_map = {name: _configured(ctx, command, rest)}
+        return name, command, rest
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help without importing every command."""
@@ -52,14 +58,48 @@ class Commands(click.Group):
         return help_text()
 
 
+def _configured(ctx: click.Context, command: click.Command, args: list[str]) -> dict[str, Any]:
+    """Return the defaults of a command's options that settings decide.
+
+    They are those of the folder that the command line names, so it is looked at before.
+    """
+    if isinstance(command, click.Group):
+        inner = command.get_command(ctx, args[0]) if args else None
+        return {args[0]: _configured(ctx, inner, args[1:])} if inner is not None else {}
+    names = {one.name for one in command.params}
+    try:
+        opened = click.Context(command, parent=ctx)
+        given = command.make_parser(opened).parse_args(list(_split(args)[0]))[0]
+    except click.UsageError:
+        return {}  # it is told when the command is really parsed
+    folder = given.get("directory") or ctx.params.get("directory")
+    start: str | None = folder if isinstance(folder, str) else os.curdir
+    project = given.get("project") if "project" in names else None
+    if isinstance(project, str):
+        start = os.path.join(str(start), project)  # noqa: PTH118 -- strings
+        start = start if os.path.exists(start) else None  # noqa: PTH110 -- the same
+    from runproj import app  # noqa: PLC0415 -- every command needs it, and help does not
+    from runproj.cli.render import style  # noqa: PLC0415 -- as above
+
+    found = app.settings(start, os.environ)
+    colour, plain = found["colour"], {"NO_COLOR", "FORCE_COLOR"} & set(os.environ)
+    if not plain or colour.origin.startswith(VARIABLE):  # these are for all programs
+        style.choose(str(colour.value))
+    said = {key: one for key, one in found.items() if one.origin != "default"}
+    return {
+        key.replace("-", "_"): one.value
+        for key, one in said.items()
+        if key.replace("-", "_") in names
+    }
+
+
 @click.command("runproj", cls=Commands)
 @click.option("-C", "directory", metavar="DIR", help="Run as if started in DIR.")
 @click.option("--store", metavar="DIR", help="Use the store DIR.")
 @click.version_option(VERSION, message="runproj %(version)s")
-@click.pass_context
-def runproj(ctx: click.Context, directory: str | None, store: str | None) -> None:
+def runproj(directory: str | None, store: str | None) -> None:
     """Run projects reproducibly."""
-    ctx.obj = {"directory": directory, "store": store}
+    del directory, store  # commands look for them here, see place_options
 
 
 def offline_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,9 +108,11 @@ def offline_option(function: Callable[..., Any]) -> Callable[..., Any]:
     def stay(_: click.Context, __: click.Parameter, value: bool) -> None:  # noqa: FBT001 -- click's
         if value:  # whatever is started from here on is told in its own way
             os.environ["RUNPROJ_OFFLINE"] = os.environ["UV_OFFLINE"] = "1"
+        else:
+            os.environ.pop("RUNPROJ_OFFLINE", None)
 
     return click.option(
-        "--offline", is_flag=True, envvar="RUNPROJ_OFFLINE", callback=stay, expose_value=False,
+        "--offline/--no-offline", envvar="RUNPROJ_OFFLINE", callback=stay, expose_value=False,
         help="Ask no network: use what is here, or say what is missing.",
     )(function)  # fmt: skip
 
@@ -79,7 +121,7 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``-C`` and ``--store`` to a command; before or after its name, they mean the same."""
 
     def change_directory(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-        folder = value or (ctx.find_root().obj or {}).get("directory")
+        folder = value or ctx.find_root().params.get("directory")
         if folder:
             try:
                 os.chdir(folder)
@@ -90,8 +132,8 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 ) from error  # fmt: skip
 
     def choose_store(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
-        chosen = value or (ctx.find_root().obj or {}).get("store")
-        return os.path.abspath(chosen) if chosen else None  # noqa: PTH100 -- before -C changes the folder
+        chosen = value or ctx.find_root().params.get("store")
+        return os.path.abspath(os.path.expanduser(chosen)) if chosen else None  # noqa: PTH100, PTH111 -- before -C changes the folder
 
     function = click.option(
         "-C", "directory", metavar="DIR", callback=change_directory, expose_value=False,
@@ -101,6 +143,32 @@ def place_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--store", metavar="DIR", envvar="RUNPROJ_STORE", callback=choose_store, is_eager=True,
         help="Use the store DIR instead of the project's own.",
     )(function)  # fmt: skip
+
+
+class CommandAfterDashes(click.Command):
+    """A command that takes another one after ``--``, see :func:`after_dashes`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave what stands after ``--`` as it is."""
+        own, *rest = _split(args)
+        ctx.meta[_AFTER_DASHES] = tuple(rest)
+        return super().parse_args(ctx, own)
+
+
+_AFTER_DASHES = "runproj.after_dashes"
+
+
+def _split(args: list[str]) -> tuple[Any, ...]:
+    if "--" not in args:
+        return (args,)
+    at = args.index("--")
+    return (args[:at], *args[at + 1 :])
+
+
+def after_dashes() -> tuple[str, ...]:
+    """Return what stands after ``--`` on the command line."""
+    found: tuple[str, ...] = click.get_current_context().meta[_AFTER_DASHES]
+    return found
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runproj import app
+from runproj.cli import complete
 from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.errors import error_text
 from runproj.cli.render.live import LiveReporter
@@ -121,7 +122,7 @@ entry_points:
 
 
 @click.command("check")
-@click.argument("project", default=".")
+@click.argument("project", default=".", shell_complete=complete.folders)
 @json_option
 @place_options
 def check(project: str, store: str | None, *, as_json: bool) -> int:

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runproj import app
+from runproj.cli import complete
 from runproj.cli.group import json_option, offline_option, place_options, reason_of
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
@@ -21,43 +22,74 @@ if TYPE_CHECKING:
     from runproj.record.audit import Audit
     from runproj.record.verdict import Stability, Verdict
 
+_REDUCED = 500  # steps; looking for superfluous edges takes time that grows with their square
 _PLANNING = [
-    click.option("-e", "--entry-point", default="main", metavar="NAME", help="Default: main."),
+    click.option(
+        "-e",
+        "--entry-point",
+        default="main",
+        metavar="NAME",
+        shell_complete=complete.entry_points,
+        help="Default: main.",
+    ),
     click.option(
         "-v",
         "--revision",
         metavar="REV",
         help="A branch, tag or commit of the project's repository.",
     ),
-    click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Set a parameter."),
-    click.option("--params-file", metavar="FILE", help="Parameters from a YAML or JSON file."),
+    click.option(
+        "-P",
+        "values",
+        multiple=True,
+        shell_complete=complete.values,
+        metavar="NAME=VALUE",
+        help="Set a parameter.",
+    ),
+    click.option(
+        "--params-file",
+        metavar="FILE",
+        shell_complete=complete.files,
+        help="Parameters from a YAML or JSON file.",
+    ),
 ]
 _DECIDING = [
     click.option("-f", "--force", is_flag=True, help="Execute every step."),
     click.option("--no-cache", "force", is_flag=True, hidden=True),
     click.option(
-        "--force-step", "forced", multiple=True, metavar="STEP", help="Execute this step."
+        "--force-step",
+        "forced",
+        multiple=True,
+        metavar="STEP",
+        shell_complete=complete.steps,
+        help="Execute this step.",
     ),
     click.option(
         "--from",
         "start",
         multiple=True,
         metavar="STEP",
+        shell_complete=complete.steps,
         help="Only STEP and what comes after it; what they need must be current.",
     ),
     click.option(
-        "--until", multiple=True, metavar="STEP", help="Only STEP and what comes before it."
+        "--until",
+        multiple=True,
+        metavar="STEP",
+        shell_complete=complete.steps,
+        help="Only STEP and what comes before it.",
     ),
     click.option(
         "--skip",
         multiple=True,
         metavar="STEP",
+        shell_complete=complete.steps,
         help="Do not execute STEP; where it is needed, its result must be current.",
     ),
     click.option("--locked", is_flag=True, help="Fail when a lock is missing or stale."),
     click.option("--frozen", is_flag=True, help="Use the locks of the project unchecked."),
-    click.option("--trace", is_flag=True, help="Observe which files the steps read."),
-    click.option("--hermetic", is_flag=True, help="Forbid the steps what is not declared."),
+    click.option("--trace/--no-trace", help="Observe which files the steps read."),
+    click.option("--hermetic/--no-hermetic", help="Forbid the steps what is not declared."),
     click.option(
         "--environment", type=click.Choice(["system"]), help="Run every step on the system."
     ),
@@ -219,27 +251,38 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
 
 
 @click.command("run")
-@click.argument("project", default=".")
-@click.argument("steps", nargs=-1)
+@click.argument("project", default=".", shell_complete=complete.folders)
+@click.argument("steps", nargs=-1, shell_complete=complete.steps)
 @choosing
 @executing
 @click.option("-n", "--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option(
-    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+    "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
 )
-@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @click.option(
     "--audit",
     metavar="SHARE",
     help="Execute some steps that could be skipped, and compare: 5%, 100%.",
 )
 @click.option("--audit-seed", type=int, metavar="N", help="Choose the same steps again.")
-@click.option("--keep-packages", is_flag=True, help="Keep the packages with the run.")
+@click.option("--keep-packages/--no-keep-packages", help="Keep the packages with the run.")
 @click.option("--name", help="A name for the run.")
-@click.option("--experiment", default="default", help="The experiment that it belongs to.")
+@click.option(
+    "--experiment",
+    default="default",
+    shell_complete=complete.experiments,
+    help="The experiment that it belongs to.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag for the run.")
-@click.option("--get", "destination", metavar="DIR", help="Copy the outputs to DIR at the end.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option(
+    "--get",
+    "destination",
+    metavar="DIR",
+    shell_complete=complete.folders,
+    help="Copy the outputs to DIR at the end.",
+)
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options
@@ -345,9 +388,21 @@ def place_of(store: app.Store) -> str:
 
 
 @click.command("rerun")
-@click.argument("run_name", metavar="RUN[/STEP]")
-@click.option("-P", "values", multiple=True, metavar="NAME=VALUE", help="Change a value.")
-@click.option("--params-file", metavar="FILE", help="Changed values from a YAML or JSON file.")
+@click.argument("run_name", metavar="RUN[/STEP]", shell_complete=complete.steps_of_runs)
+@click.option(
+    "-P",
+    "values",
+    multiple=True,
+    shell_complete=complete.values,
+    metavar="NAME=VALUE",
+    help="Change a value.",
+)
+@click.option(
+    "--params-file",
+    metavar="FILE",
+    shell_complete=complete.files,
+    help="Changed values from a YAML or JSON file.",
+)
 @click.option("-f", "--force", is_flag=True, help="With -P: execute every step.")
 @click.option(
     "--with-current-code",
@@ -356,13 +411,18 @@ def place_of(store: app.Store) -> str:
     help="Use today's code, and compare the results.",
 )
 @executing
-@click.option("--project", metavar="DIR", help="Where today's code is; default: beside the store.")
 @click.option(
-    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+    "--project",
+    metavar="DIR",
+    shell_complete=complete.folders,
+    help="Where today's code is; default: beside the store.",
 )
-@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option(
+    "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
+)
+@click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @click.option("--name", help="A name for the new run.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options
@@ -433,13 +493,13 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 
 
 @click.command("resume")
-@click.argument("run_name", metavar="RUN", default="latest")
+@click.argument("run_name", metavar="RUN", default="latest", shell_complete=complete.runs)
 @click.option(
-    "-k", "--keep-going", is_flag=True, help="After a failure, run what does not depend on it."
+    "-k", "--keep-going/--no-keep-going", help="After a failure, run what does not depend on it."
 )
-@click.option("--keep-workspace", is_flag=True, help="Leave the workspaces for a look.")
+@click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @executing
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options
@@ -468,7 +528,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
 
 
 @click.command("verify")
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN", shell_complete=complete.runs)
 @click.option(
     "--times",
     type=click.IntRange(1),
@@ -477,8 +537,14 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
 )
 @executing
 @click.option("--strict", is_flag=True, help="Exit with 6 unless all bytes are equal.")
-@click.option("--junit", "report", metavar="FILE", help="Write the verdict as a JUnit report too.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what the steps print, and failures.")
+@click.option(
+    "--junit",
+    "report",
+    metavar="FILE",
+    shell_complete=complete.files,
+    help="Write the verdict as a JUnit report too.",
+)
+@click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
 @place_options
@@ -532,8 +598,8 @@ def _judged(
 
 
 @click.command("status")
-@click.argument("project", default=".")
-@click.argument("steps", nargs=-1)
+@click.argument("project", default=".", shell_complete=complete.folders)
+@click.argument("steps", nargs=-1, shell_complete=complete.steps)
 @choosing
 @click.option("--exit-code", is_flag=True, help="Exit with 5 when a step would execute.")
 @offline_option
@@ -550,16 +616,17 @@ def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa
 
 
 @click.command("graph")
-@click.argument("project", default=".")
-@click.argument("steps", nargs=-1)
+@click.argument("project", default=".", shell_complete=complete.folders)
+@click.argument("steps", nargs=-1, shell_complete=complete.steps)
 @planning
+@click.option("--mermaid", "form", flag_value="mermaid", help="Print a Mermaid flowchart.")
+@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
+@click.option("--svg", "form", flag_value="svg", help="Print a drawing for a browser.")
 @json_option
 @place_options
 def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Draw the steps, and what flows between them."""
     from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
-    from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
-    from runproj.plan.graph import reduced, together  # noqa: PLC0415 -- lazy
 
     opened = app.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
@@ -573,12 +640,31 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     if options["as_json"]:
         print(documents.as_text(documents.graph_result(after, flows)))
         return 0
-    after, flows = together(after, flows)
-    shown = {
-        name: [other for other in others if other in after[name]]
-        for name, others in reduced(after).items()
-    }
-    for consumer, others in after.items():  # an edge that carries files is always drawn
-        shown[consumer] = [o for o in others if o in shown[consumer] or (o, consumer) in flows]
-    print(graph_text(shown, flows, stdout_style()), end="")
+    if options["form"] is None:
+        from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
+        from runproj.plan.graph import together  # noqa: PLC0415 -- lazy
+
+        after, flows = together(after, flows)
+        print(graph_text(_fewest(after, flows), flows, stdout_style()), end="")
+        return 0
+    from runproj.cli.render import drawing  # noqa: PLC0415 -- lazy
+
+    drawn = drawing.grouped(after, flows)
+    drawn = drawn._replace(after=_fewest(drawn.after, drawn.flows))
+    print(getattr(drawing, options["form"])(drawn), end="")
     return 0
+
+
+def _fewest(
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return the order of steps without edges that say nothing new, as long as that is quick."""
+    from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
+
+    if len(after) > _REDUCED:
+        return {name: list(others) for name, others in after.items()}
+    shown = reduced(after)
+    return {  # an edge that carries files is always drawn
+        consumer: [o for o in others if o in shown[consumer] or (o, consumer) in flows]
+        for consumer, others in after.items()
+    }

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from runproj import app
+from runproj.cli import complete
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
 from runproj.engine.lookup import find_outputs
@@ -32,7 +33,9 @@ def _store(given: str | None) -> app.Store:
 )
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @click.option("--repeats", is_flag=True, help="Those of 'verify --times' too.")
-@click.option("--experiment", help="Only runs of this experiment.")
+@click.option(
+    "--experiment", shell_complete=complete.experiments, help="Only runs of this experiment."
+)
 @click.option(
     "--status", type=click.Choice(_STATUSES), help="Only runs with this status.",
 )  # fmt: skip
@@ -78,12 +81,15 @@ def _time(text: str) -> str:
 
 
 @click.command("show")
-@click.argument("name", metavar="RUN[/STEP]", default="latest")
+@click.argument(
+    "name", metavar="RUN[/STEP]", default="latest", shell_complete=complete.steps_of_runs
+)
 @click.option("--diff", "differing", is_flag=True, help="Only what differs from the run before.")
 @click.option("--timing", is_flag=True, help="When each step ran, what it used, the critical path.")
 @click.option(
     "--trace-file",
     metavar="FILE",
+    shell_complete=complete.files,
     help="Write the times for chrome://tracing or Perfetto; - is the terminal.",
 )
 @json_option
@@ -174,8 +180,8 @@ def _parent(store: app.Store, run: Run) -> Run | None:
 
 
 @click.command("diff")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B", default="latest")
+@click.argument("a", metavar="A", shell_complete=complete.runs)
+@click.argument("b", metavar="B", default="latest", shell_complete=complete.runs)
 @click.option("--patch", is_flag=True, help="Show the changes of the code line by line.")
 @json_option
 @place_options
@@ -221,7 +227,9 @@ def _previous(store: app.Store, run: Run) -> Run:
 
 
 @click.command("logs")
-@click.argument("name", metavar="RUN[/STEP]", default="latest")
+@click.argument(
+    "name", metavar="RUN[/STEP]", default="latest", shell_complete=complete.steps_of_runs
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on as the run goes on.")
 @click.option("--time", "timed", is_flag=True, help="Begin each line with its time and stream.")
 @json_option
@@ -279,9 +287,17 @@ def _timed(elapsed: float, stream: str, chunk: bytes) -> bytes:
 
 
 @click.command("get")
-@click.argument("name", metavar="RUN[/STEP]", default="latest")
-@click.argument("outputs", nargs=-1)
-@click.option("--to", "destination", metavar="DIR", help="Where to; default: outputs-RUN.")
+@click.argument(
+    "name", metavar="RUN[/STEP]", default="latest", shell_complete=complete.steps_of_runs
+)
+@click.argument("outputs", nargs=-1, shell_complete=complete.outputs)
+@click.option(
+    "--to",
+    "destination",
+    metavar="DIR",
+    shell_complete=complete.folders,
+    help="Where to; default: outputs-RUN.",
+)
 @click.option("-f", "--force", is_flag=True, help="Overwrite what is there.")
 @json_option
 @place_options

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from runproj import app
+from runproj.cli import complete
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
@@ -17,7 +18,7 @@ _SELDOM = 10  # percent between two lines where they stay
 
 
 @click.command("fsck")
-@click.argument("name", metavar="[RUN]", required=False)
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete.runs)
 @click.option(
     "--repair", is_flag=True,
     help="Set damaged objects aside and make the index anew; nothing is removed.",

@@ -13,12 +13,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("runproj.cli.runs:diff", "Say what differs between two runs."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
     "get": ("runproj.cli.runs:get", "Copy outputs of a run out of the store."),
+    "shell": ("runproj.cli.shell:shell", "Open a shell where a step executed."),
     "status": ("runproj.cli.run:status", "Say what would run and why."),
     "graph": ("runproj.cli.run:graph", "Draw the steps and what flows between them."),
     "lock": ("runproj.cli.environments:lock", "Write the lockfiles of the environments."),
-    "env": ("runproj.cli.environments:env", "List, build, export and remove environments."),
+    "env": ("runproj.cli.environments:env", "List, build, enter, export and remove environments."),
     "fsck": ("runproj.cli.store:fsck", "Check the store: what is damaged, and what it touches."),
     "gc": ("runproj.cli.store:gc", "Show what takes room, and remove what nothing needs."),
+    "config": ("runproj.cli.config:config", "Show the settings, and where each is from."),
+    "completion": ("runproj.cli.complete:completion", "Print the completion of a shell."),
     "schema": ("runproj.cli.project:schema", "Print the JSON Schemas."),
 }
 ALIASES = {"ls": "list", "validate": "check"}
@@ -31,5 +34,5 @@ Exit codes: 0 done, 1 a step failed, 2 usage, 3 project file, 4 environment or l
 
 def help_text() -> str:
     """Return the help of the program as a whole."""
-    rows = "\n".join(f"  {name:<9}{text}" for name, (_, text) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<11}{text}" for name, (_, text) in COMMANDS.items())
     return f"Usage: runproj COMMAND [PROJECT] [OPTIONS]\n\nCommands:\n{rows}\n\n{_FOOTER}"

@@ -9,6 +9,7 @@ from runproj.errors import EnvironmentFailed, LockStale, Problem, ProjectError
 from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import UV_LOCK, check_packages, declare
 from runproj.lock.formats import format_of
+from runproj.lock.libraries import UNKNOWN
 from runproj.lock.lock import Declaration, Kind, Lock, lockfile_path
 from runproj.model import canonical
 from runproj.plan.plan import EnvironmentPin
@@ -181,6 +182,8 @@ def check_lockfiles(
             content = read(path)
             if content is not None:
                 known.packages(content)
+            if UNKNOWN in declaration.libraries.values():
+                continue  # content decides, and there is no snapshot here
             if content is not None and not as_lock(environment.kind, content).fits(declaration):
                 problems.append(
                     Problem(

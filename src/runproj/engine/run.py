@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from runproj.engine import perturbation
+from runproj.engine import furnish, perturbation
 from runproj.engine import secrets as hiding
 from runproj.engine.decide import Judged
+from runproj.engine.furnish import Room, joined
 from runproj.engine.observe import (
     Surroundings,
     line_to_add,
@@ -35,7 +36,6 @@ from runproj.engine.schedule import Room, Schedule
 from runproj.engine.secrets import Redactor
 from runproj.engine.together import Ended, Going, Together, alone
 from runproj.engine.undeclared import undeclared
-from runproj.engine.variables import elsewhere, process_variables
 from runproj.errors import (
     EnvironmentFailed,
     ParameterError,
@@ -48,7 +48,6 @@ from runproj.errors import (
 from runproj.lock.lock import Kind
 from runproj.model import EMPTY, canonical, from_json
 from runproj.plan.command import resolve_symbols
-from runproj.plan.fingerprint import visible
 from runproj.plan.items import WrongList
 from runproj.plan.plan import Items, PlannedStep, Reason
 from runproj.plan.programs import programs
@@ -62,7 +61,6 @@ from runproj.ports import (
     EnvironmentBackend,
     Execution,
     Executor,
-    Furnishing,
     Journal,
     ObjectStore,
     PreparedEnvironment,
@@ -556,11 +554,12 @@ class Runner:
     def _start(self, step: PlannedStep, judged: Judged, again: _Retry | None = None) -> None:
         reasons = judged.decision.reasons
         given = self.prepared.decider.supply.artifacts(step, self._steps)
-        workspace = self.workspaces.open(self._furnishing(step, given))
+        workspace = self.workspaces.open(furnish.furnishing(self.prepared, step, given))
         pin = self.prepared.pinned[step.environment].pin
-        variables = self._variables(step, workspace)
+        room = Room(workspace.root, workspace.project, workspace.temporary)
+        variables = self._variables(step, room)
         environment = self._environments[step.environment]
-        container = _container(self._containers.get(step.environment), workspace, step)
+        container = furnish.container(self._containers.get(step.environment), room, step)
         devices = self._devices.take(step, self._execution(step.name))
         if devices is not None and container is not None:
             container = container._replace(devices=devices)
@@ -573,7 +572,7 @@ class Runner:
             workspace.root, workspace.project, workspace.temporary,
             () if watch is None else tuple(environment.folders), self.files.absolute("."),
         )  # fmt: skip
-        directory = _joined(workspace.project, step.working_directory)
+        directory = joined(workspace.project, step.working_directory)
         argv = tuple(resolve_symbols(text, self.header.id, workspace.root) for text in step.argv)
         record = StepRun(
             name=step.name,
@@ -618,8 +617,8 @@ class Runner:
                 directory=directory,
                 variables=variables,
                 on_output=self._listener(step.name, log, redactors),
-                stdin=None if step.stdin is None else _joined(workspace.project, step.stdin),
-                stdout=None if step.stdout is None else _joined(workspace.project, step.stdout),
+                stdin=None if step.stdin is None else joined(workspace.project, step.stdin),
+                stdout=None if step.stdout is None else joined(workspace.project, step.stdout),
                 timeout_s=perturbation.timeout_s(self.trial, step),
                 cpus=perturbation.cpus(self.trial, step),
                 trace=watch,
@@ -639,7 +638,7 @@ class Runner:
         A step that looked at something undeclared before is watched without being asked to: else a
         change of that would no longer be noticed. So is one that is audited, if it can be.
         """
-        place = _joined(workspace.temporary, _TRACE)
+        place = joined(workspace.temporary, _TRACE)
         if step.trace or step.hermetic:
             return place, None
         undeclared = self.prepared.decider.looked_outside(step)
@@ -676,54 +675,21 @@ class Runner:
                 running.log.write(stream, rest)
                 self.reporter.report(StepPrinted(running.step.name, stream, rest))
 
-    def _furnishing(self, step: PlannedStep, given: tuple[Artifact, ...]) -> Furnishing:
-        prepared = self.prepared
-        manifest = prepared.decider.supply.manifest
-        declared = [planned.path for planned in step.inputs if planned.kind == "source"]
-        seen = visible(manifest, step.sources, prepared.decider.hidden, declared)
-        folder = prepared.snapshot.project_path
-        return Furnishing(
-            name=step.name,
-            tree=prepared.snapshot.tree,
-            project_path=folder,
-            files=None
-            if len(seen) == len(manifest)
-            else frozenset(_joined(folder, path) for path in seen),
-            inputs=given,
-            outputs=tuple(output.path for output in step.outputs),
-        )
-
     def _source_inputs(self, step: PlannedStep, workspace: Workspace) -> tuple[Artifact, ...]:
         """Describe the inputs that came with the source."""
         return tuple(
-            self.objects.put(_joined(workspace.project, planned.path), planned.path)
+            self.objects.put(joined(workspace.project, planned.path), planned.path)
             for planned in step.inputs
             if planned.kind == "source"
         )
 
-    def _variables(self, step: PlannedStep, workspace: Workspace) -> dict[str, str]:
-        environment = self._environments[step.environment]
-        snapshot = self.prepared.snapshot
-        about = {
-            "RUNPROJ_RUN_ID": self.header.id,
-            "RUNPROJ_STEP": step.name,
-            "RUNPROJ_TREE": snapshot.tree,
-            "RUNPROJ_COMMIT": snapshot.commit or "",
-            "TMPDIR": workspace.temporary,
-            "GIT_CEILING_DIRECTORIES": workspace.root.rpartition("/")[0],
-        }
+    def _variables(self, step: PlannedStep, room: Room) -> dict[str, str]:
         contained = step.environment in self._containers
-        if step.hermetic or contained:  # what stands in the caller's home is not declared
-            about["HOME"] = workspace.temporary
-        variables = process_variables(
-            step,
-            environment=environment.variables(workspace.project),
-            caller=elsewhere(self.caller) if contained else self.caller,
-            about=about,
-            run_id=self.header.id,
-            workspace=workspace.root,
+        variables = furnish.variables(
+            step, self._environments[step.environment], room, self.prepared.snapshot,
+            caller=self.caller, run_id=self.header.id, contained=contained,
             perturbed=perturbation.variables(self.trial, step, contained=contained),
-        )
+        )  # fmt: skip
         # such as a proxy with a password: a secret of one step reaches only those that say so
         return {name: text for name, text in variables.items() if name not in self._secret}
 
@@ -903,7 +869,7 @@ class Runner:
         for path in order:
             try:
                 artifact = self.objects.put(
-                    _joined(running.workspace.project, path), path, take=not self.keep_workspace
+                    joined(running.workspace.project, path), path, take=not self.keep_workspace
                 )
             except UsageError as error:
                 if step.outputs and _within_any(written, path):
@@ -1058,23 +1024,6 @@ class Runner:
         return run
 
 
-def _container(made: Container | None, workspace: Workspace, step: PlannedStep) -> Container | None:
-    """Return the container of a step: its workspace is in it, and nothing else of here.
-
-    It may use as much as the step says that it needs.
-    """
-    if made is None:
-        return None
-    memory = step.resources.get("memory")
-    sizes = [size for size in (made.memory, memory and int(memory)) if size]
-    made = made._replace(
-        folders=(workspace.root, workspace.temporary),
-        memory=min(sizes, default=None),
-        cores=step.resources.get("cpus"),
-    )
-    return made if step.networked else made._replace(network="none")
-
-
 @contextlib.contextmanager
 def _naming(environment: str) -> Iterator[None]:
     """Let what goes wrong with an environment name it."""
@@ -1116,10 +1065,6 @@ def ended(outcome: Outcome, timeout_s: float | None) -> str:
     if outcome.signal is not None:
         return f"it was ended by the signal {outcome.signal}"
     return f"it ended with exit code {outcome.exit_code}"
-
-
-def _joined(folder: str, path: str) -> str:
-    return posixpath.normpath(posixpath.join(folder, path))
 
 
 def _within(path: str, outputs: Iterable[str]) -> bool:

@@ -35,7 +35,7 @@ def declare(environment: Environment, read: Read, code: Code = NO_CODE) -> Decla
 
     Raises:
         ProjectError: a file, an extra or a group is missing or wrong; with all of them.
-        NotSupported: it needs what this version cannot lock, such as a local archive.
+        NotSupported: it needs what this version cannot lock, such as a workspace of uv.
     """
     if isinstance(environment, SystemEnvironment):
         return Declaration(kind="system")

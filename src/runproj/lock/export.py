@@ -39,6 +39,9 @@ def _requirement(package: Mapping[str, Any]) -> str:
         below = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
         place = vcs.get("url") or vcs.get("path", "")
         return f"{name} @ {vcs.get('type', 'git')}+{place}@{vcs.get('commit-id', '')}{below}"
+    file = pylock.archive_of(package)
+    if file is not None:
+        return f"./{file}"
     if "version" in package:
         return f"{name}=={package['version']}"
     archive = package.get("archive") or package.get("directory") or {}

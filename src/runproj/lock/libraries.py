@@ -2,6 +2,7 @@
 
 A library is built from the source snapshot, never from the user's folder. An editable one is not
 built: its code is on the path of a step, in the step's workspace, as the project's own package is.
+An archive of the project (a wheel, a source archive) is installed from the snapshot's bytes.
 """
 
 import json
@@ -14,12 +15,16 @@ from runproj.lock import package, pyproject
 from runproj.lock.container import Code
 from runproj.model import canonical, digest_of
 
+ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+"""How the names of archives end; folders do not."""
+UNKNOWN = ""
+"""Stands for the digest of content that nobody has looked at."""
 _SETUP = ("setup.py", "setup.cfg")
 _DECIDING = frozenset({"dependencies", "optional-dependencies"})
 
 
 class Local(NamedTuple):
-    """A requirement that names a folder of the project; ``where`` it stands."""
+    """A requirement that names a folder or an archive of the project; ``where`` it stands."""
 
     path: str
     editable: bool
@@ -43,6 +48,11 @@ class Library(NamedTuple):
         return self.package is not None
 
     @property
+    def is_archive(self) -> bool:
+        """Whether it is one file; the lock has its sha256."""
+        return self.path.endswith(ARCHIVES)
+
+    @property
     def digest(self) -> str:
         """What the wheels that are built from it are known by."""
         return digest_of(["folder", self.content])
@@ -60,8 +70,8 @@ class Libraries(NamedTuple):
 
     @property
     def built(self) -> tuple[Library, ...]:
-        """Those that are installed from what is built of them."""
-        return tuple(one for one in self.all if not one.editable)
+        """The folders that are installed from what is built of them."""
+        return tuple(one for one in self.all if not (one.editable or one.is_archive))
 
     @property
     def editable(self) -> tuple[Library, ...]:
@@ -70,7 +80,7 @@ class Libraries(NamedTuple):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The folders of all of them."""
+        """Where all of them stand in the project."""
         return tuple(one.path for one in self.all)
 
     def place(self, path: str) -> str:
@@ -101,8 +111,8 @@ def parse(text: str | None) -> Libraries:
 class Gathering:
     """Collects libraries, with those that they name in turn (``tool.uv.sources``).
 
-    ``deciding`` maps the path of each to the digest of what of it decides a lock; ``errors`` is
-    what is wrong.
+    ``deciding`` maps the path of each to the digest of what of it decides a lock: UNKNOWN where
+    that is content, and there is no snapshot. ``errors`` is what is wrong.
     """
 
     def __init__(self, read: Callable[[str], str | None], code: Code) -> None:
@@ -141,6 +151,9 @@ class Gathering:
                 "repository",
             )  # fmt: skip
             return
+        if local.path.endswith(ARCHIVES):
+            self._add_archive(local)
+            return
         files = self._files(local.path)
         text = self._read(f"{local.path}/{pyproject.FILE}")
         if not files and self._code.tree:
@@ -162,7 +175,7 @@ class Gathering:
         except tomllib.TOMLDecodeError as error:
             self._wrong(local, f"{local.path}/{pyproject.FILE} is not valid TOML: {error}", None)
             return
-        content = digest_of(sorted(files.items()))
+        content = digest_of(sorted(files.items())) if self._code.tree else UNKNOWN
         essence = None
         if local.editable:
             if package.described(own) is None:
@@ -175,6 +188,26 @@ class Gathering:
         self._found[local.path] = Library(local.path, content, essence)
         self.deciding[local.path] = _deciding(own, content)
         self.add(sources(own, local))
+
+    def _add_archive(self, local: Local) -> None:
+        mode, _, content = self._code.files.get(local.path, "").partition(" ")
+        if local.editable:
+            self._wrong(
+                local, f"{local.path!r} cannot be editable: it is an archive", "leave out '-e'"
+            )
+        elif self._code.tree and not content:
+            self._wrong(
+                local, f"there is no file {local.path!r} in the project's source",
+                "the path is relative to the project; ignored files are no source",
+            )  # fmt: skip
+        elif content and not mode.startswith("100"):
+            self._wrong(
+                local, f"{local.path!r} is a link, not an archive",
+                "name the file that it points to, or copy that here",
+            )  # fmt: skip
+        else:
+            self._found[local.path] = Library(local.path, content, None)
+            self.deciding[local.path] = content
 
     def _files(self, path: str) -> dict[str, str]:
         prefix = f"{path}/"

@@ -19,7 +19,7 @@ _USERINFO = re.compile(r'(?<=://)(?<!ssh://)[^/\s"\']+@')
 _SSH_PASSWORD = re.compile(r'(?<=ssh://)([^/\s"\'@:]*):[^/\s"\']*@')
 _PACKAGE = "[[packages]]\n"
 _MARKER = re.compile(r"^marker = .*\n", re.MULTILINE)
-_DIRECTORY = re.compile(r'^(directory = \{ path = ")([^/"])', re.MULTILINE)
+_LOCAL = re.compile(r'^((?:directory|archive) = \{ path = ")([^/"])', re.MULTILINE)
 _FILES = ("sdist", "archive")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _SOME_DIGEST = "0" * 64
@@ -76,13 +76,12 @@ def unconditional(content: str) -> dict[str, str]:
 def local(content: str, known: Collection[str] = ()) -> list[str]:
     """Return the names of packages that would be installed from paths of nobody knows what.
 
-    ``known`` are the folders of the project that are known.
+    ``known`` are the folders and archives of the project that are known.
     """
     return [
         package["name"]
         for package in tables(content)
-        if (folder_of(package) not in (None, *known))
-        or any(not str(one.get("path", "/")).startswith("/") for one in files(package))
+        if any(place not in known for place in _places(package))
     ]
 
 
@@ -93,12 +92,30 @@ def folder_of(package: Mapping[str, Any]) -> str | None:
     """
     if "directory" not in package:
         return None
-    return posixpath.normpath(posixpath.join("locks", str(package["directory"].get("path", ""))))
+    return _in_project(package["directory"].get("path", ""))
+
+
+def archive_of(package: Mapping[str, Any]) -> str | None:
+    """Return the archive of the project that a package is; None: it is none."""
+    path = str(package.get("archive", {}).get("path", "/"))
+    return None if path.startswith("/") else _in_project(path)
+
+
+def _in_project(path: object) -> str:
+    return posixpath.normpath(posixpath.join("locks", str(path)))
+
+
+def _places(package: Mapping[str, Any]) -> list[str]:
+    """Return all paths of a package that are relative."""
+    folder = folder_of(package)
+    paths = (str(one.get("path", "/")) for one in files(package))
+    archives = [_in_project(path) for path in paths if not path.startswith("/")]
+    return archives if folder is None else [folder, *archives]
 
 
 def below_locks(content: str) -> str:
     """Return a lockfile that was made in the project's folder for its place in ``locks/``."""
-    return _DIRECTORY.sub(r"\1../\2", content)
+    return _LOCAL.sub(r"\1../\2", content)
 
 
 def archives(content: str) -> list[frozenset[str]]:

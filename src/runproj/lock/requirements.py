@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from runproj.errors import NotSupported, ProjectError
-from runproj.lock.libraries import Local
+from runproj.lock.libraries import ARCHIVES, Local
 from runproj.lock.pyproject import normalized
 
 Read: TypeAlias = Callable[[str], str | None]
@@ -26,7 +26,6 @@ _LONG = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e", "--fin
 _REMOTE = re.compile(
     r"(?:[a-z0-9]+\+)?(?!file:)[a-z][a-z0-9]+://|git\+ssh|[a-z]+\+git@", re.IGNORECASE
 )
-_ARCHIVE = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -74,8 +73,8 @@ class RequirementFiles:
     """Requirement files with all that they include.
 
     ``files`` maps paths to what of their text counts (no comments); ``local`` are the requirements
-    that name folders of the project, whose paths are relative to the project as in pip; ``errors``
-    is what is wrong.
+    that name folders and archives of the project, whose paths are relative to the project as in
+    pip; ``errors`` is what is wrong.
     """
 
     read: Read
@@ -89,7 +88,7 @@ class RequirementFiles:
             self._add(posixpath.normpath(path), where)
 
     def check(self, requirement: str, where: str, *, editable: bool = False) -> None:
-        """Note what is wrong with a requirement, and which folder of the project it names."""
+        """Note what is wrong with a requirement, and which path of the project it names."""
         path = local_path(requirement)
         if path is None:
             return
@@ -112,14 +111,6 @@ class RequirementFiles:
                     where=where,
                     hint="write its path relative to the project (./libs/x); what is outside is "
                     "no part of the recorded source: copy it, or name its git repository",
-                )
-            )
-        elif place.endswith(_ARCHIVE):
-            self.errors.append(
-                NotSupported(
-                    f"{requirement!r} is an archive; of local paths, only folders are supported",
-                    where=where,
-                    hint="unpack it, publish it to an index, or name its git repository",
                 )
             )
         else:
@@ -209,4 +200,4 @@ def local_path(requirement: str) -> str | None:
         return None
     if target.lower().startswith(("file:", ".", "/", "~")) or "/" in target:
         return target
-    return target if target.lower().endswith(_ARCHIVE) else None
+    return target if target.lower().endswith(ARCHIVES) else None

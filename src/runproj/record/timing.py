@@ -133,5 +133,6 @@ def _events(run: Run) -> Iterator[dict[str, Any]]:
             "args": {
                 "status": one.status, "critical": one.critical, "cpu_s": used.cpu_s,
                 "peak_memory": used.peak_memory, "read": used.read, "written": used.written,
+                "rchar": used.rchar, "wchar": used.wchar,
             },
         }  # fmt: skip

@@ -20,6 +20,7 @@ from runproj.adapters.environments.archives import Wanted
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.adapters.environments.resolving import marker_environment
 from runproj.errors import EnvironmentFailed
+from runproj.lock.pylock import archive_of
 from runproj.lock.pyproject import toml
 
 _OTHER = (
@@ -110,12 +111,13 @@ def _choice(table: Mapping[str, Any], file: Any) -> Choice:  # noqa: ANN401 -- a
     if "directory" in table:
         return Choice(table, None, is_wheel=False)
     url, hashes = getattr(file, "url", None), getattr(file, "hashes", {})
-    if url is None and getattr(file, "path", None) is not None:
+    own = archive_of(table)  # its bytes are in the snapshot
+    if url is None and own is None and getattr(file, "path", None) is not None:
         url = Path(file.path).as_uri()  # an absolute one: others were refused
-    if url is None or "sha256" not in hashes or "vcs" in table:
+    if (url is None and own is None) or "sha256" not in hashes or "vcs" in table:
         return Choice(table, None, is_wheel=False)
     version = f"=={table['version']}" if "version" in table else ""
-    path = unquote(urlsplit(url).path)
+    path = own or unquote(urlsplit(url or "").path)
     name = getattr(file, "name", None) or PurePosixPath(path).name
     sha256 = str(hashes["sha256"]).lower()
     wanted = Wanted(f"{table['name']}{version}", os.path.basename(name), sha256, url)  # noqa: PTH119 -- a name, no path

@@ -4,6 +4,7 @@ uv takes the packages from files of this machine. The network is for fetching th
 what building from source needs.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from runproj.adapters.environments.choosing import Choice, choose, local_lockfil
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.errors import EnvironmentFailed
 from runproj.lock.libraries import NO_LIBRARIES, Libraries
-from runproj.lock.pylock import Repository, folder_of, repository
+from runproj.lock.pylock import Repository, archive_of, folder_of, repository
 from runproj.ports import Archive, SourceControl
 
 if TYPE_CHECKING:
@@ -88,7 +89,19 @@ class Installer(NamedTuple):
         tags = tags_of(self.interpreter)
         choices = choose(content, self.interpreter, tags)
         kept = [one.wanted for one in choices if one.wanted is not None]
-        fetch = LazyFetch.of(self.uv.variables, self.declared)
+        own = {
+            one.wanted.sha256: path
+            for one in choices
+            if one.wanted is not None and (path := archive_of(one.table)) is not None
+        }
+        published = LazyFetch.of(self.uv.variables, self.declared)
+
+        def fetch(wanted: Wanted, incoming: Incoming) -> None:
+            if wanted.sha256 in own:
+                self._take(own[wanted.sha256], wanted, incoming)
+            else:
+                published(wanted, incoming)
+
         there = {one.sha256: one for one in self.archives.provide(kept, fetch, self.say)}
         editable = {one.path for one in self.libraries.editable}
         return [
@@ -165,6 +178,20 @@ class Installer(NamedTuple):
         wanted = Wanted(package, Path(wheel.place).name, wheel.sha256, None)
         note = self.archives.note_of(source, wanted)
         return Provided(choice, wanted, wheel.place, (note,) if note else ())
+
+    def _take(self, path: str, wanted: Wanted, incoming: Incoming) -> None:
+        """Take an archive of the project out of the snapshot."""
+        from runproj.adapters.environments.library_files import archive  # noqa: PLC0415 -- lazy
+
+        data = archive(self.source, self.libraries, path)
+        got = hashlib.sha256(data).hexdigest()
+        if got != wanted.sha256:
+            raise EnvironmentFailed(
+                f"{path} is not what the lock says: {wanted.package}\n"
+                f"  expected sha256 {wanted.sha256}\n  got      sha256 {got}",
+                where=path, hint="'runproj lock' takes the file that is there",
+            )  # fmt: skip
+        incoming.write(data)
 
     def _fetched(self, source: Wanted, commit: Repository, folder: Path) -> Archive:
         from runproj.adapters.environments.fetching import Fetcher  # noqa: PLC0415 -- lazy

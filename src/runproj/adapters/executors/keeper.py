@@ -56,6 +56,9 @@ READING_S = 0.005
 SETTLING_S = 0.3
 """A process that was just started may not have got so far that a signal ends it."""
 
+LOOK_S = 0.5
+"""After this time it is worth asking what a container uses."""
+
 INIT_FAILED = b"[FATAL tini ("
 """How the first process of a container says that it could not start the program."""
 LONGEST_HELD = 64 * 1024
@@ -90,6 +93,7 @@ class Step:
     timed_out: bool = False
     removed: bool = True
     over: threading.Event = field(default_factory=threading.Event)
+    used: Fields = field(default_factory=dict)
 
     def terminate(self, grace_s: float) -> None:
         """Begin to end it; what was begun before is only hastened."""
@@ -231,18 +235,10 @@ class Keeper:
         count = 2 if order["stdout"] is None else 1
         pipes, self._pipes = self._pipes[:count], self._pipes[count:]
         if self._file is None:
-            self._file = self._take_lock()
+            self._file = take_lock(self._folder)
             threading.Thread(target=self._sweep, daemon=True).start()
         self._steps[number] = step = Step(number, order, pipes)
         threading.Thread(target=self._run, args=(step,), daemon=True).start()
-
-    def _take_lock(self) -> Path:
-        """Make the file that tells others that this keeper lives."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        new = self._folder / f"{os.urandom(8).hex()}.new"
-        file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)  # held until this process ends
-        return new.rename(new.with_suffix(".lock"))
 
     def _advance(self, step: Step) -> None:
         """Bring a step nearer to its end, if it has begun to end."""
@@ -275,8 +271,10 @@ class Keeper:
             fields = {"start_error": str(error)}
         except (DockerException, requests.RequestException, OSError) as error:
             fields = {"start_error": words(error)}
+        step.over.set()
         for pipe in step.pipes:
             os.close(pipe)
+        fields = {**step.used, **fields}
         fields |= {"timed_out": step.timed_out, "duration_s": monotonic() - step.began}
         self._reports.put((step, fields))
         self._wake()
@@ -321,6 +319,7 @@ class Keeper:
         if given is not None:
             # of its own: it may still wait for a pipe when all else has ended
             threading.Thread(target=feed, args=(raw, os.dup(given)), daemon=True).start()
+        threading.Thread(target=self._look, args=(step, container), daemon=True).start()
         held = copy(connection, outputs)
         client.wait(container)
         step.over.set()
@@ -333,6 +332,21 @@ class Keeper:
         if held:
             write(outputs[-1], held)
         return ended(state, step)
+
+    def _look(self, step: Step, container: str) -> None:
+        """Keep what a container uses, as the engine tells it every second."""
+        if step.over.wait(LOOK_S):
+            return
+        with (
+            contextlib.suppress(
+                DockerException, requests.RequestException, CannotStartError, OSError, ValueError
+            ),
+            contextlib.closing(self._engine.client()) as client,
+        ):
+            for told in client.stats(container, decode=True):
+                if step.over.is_set():
+                    return
+                step.used = most(step.used, used(told))
 
     def _sweep(self) -> None:
         """Remove the containers of keepers that are dead."""
@@ -348,6 +362,42 @@ class Keeper:
             for owner, entirely in gone.items():
                 if entirely:
                     owner.unlink(missing_ok=True)
+
+
+def used(told: Mapping[str, Any]) -> Fields:
+    """Return what a container used, from what the engine says of it (``GET …/stats``).
+
+    Memory is without the files that the kernel could forget.
+    """
+    memory = told.get("memory_stats") or {}
+    details = memory.get("stats") or {}
+    forgettable = details.get("inactive_file", details.get("total_inactive_file", 0))
+    cpu = (told.get("cpu_stats") or {}).get("cpu_usage") or {}
+    moved = {"read": 0, "write": 0}
+    for one in (told.get("blkio_stats") or {}).get("io_service_bytes_recursive") or ():
+        operation = str(one.get("op")).lower()
+        if operation in moved:
+            moved[operation] += int(one.get("value", 0))
+    return {
+        "cpu_s": cpu.get("total_usage", 0) / 1e9,
+        "peak_memory": max(0, int(memory.get("usage", 0)) - int(forgettable)),
+        "read": moved["read"],
+        "written": moved["write"],
+    }
+
+
+def most(before: Fields, now: Fields) -> Fields:
+    """Return the largest of each: all grow, but memory, and an engine ends with zeros."""
+    return {name: max(value, before.get(name, 0)) for name, value in now.items()}
+
+
+def take_lock(folder: Path) -> Path:
+    """Make the file that tells others that the keeper of containers lives."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{os.urandom(8).hex()}.new"
+    file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(file, fcntl.LOCK_EX)  # held until this process ends
+    return new.rename(new.with_suffix(".lock"))
 
 
 def is_dead(owner: Path) -> bool:

@@ -58,6 +58,10 @@ SHEBANG = 256
 TRACER_S = 1.0
 """After this time a tracer has started its program."""
 
+LOOK_S, LOOK_SHARE, LOOK_MOST_S, LOOK_COST = 0.1, 0.1, 2.0, 200
+"""When to look how much memory a tree has: first after so many seconds, then after this share of
+the time that it has run, at most so many seconds; and always 200 times what a look takes."""
+
 ANSWER = 4096  # bytes that a pipe takes or gives as a whole
 LENGTH = 4  # bytes of a message's length
 RUNNING, LINGERING, TERMINATING, KILLING = range(4)
@@ -96,12 +100,16 @@ class Step:
 
     __slots__ = (
         "began",
+        "cpu_s",
         "deadline",
         "fields",
         "grace_s",
+        "look_at",
         "mark",
         "number",
+        "peak",
         "pid",
+        "seen",
         "stage",
         "status",
         "timed_out",
@@ -116,6 +124,10 @@ class Step:
         self.pid = 0
         self.stage = RUNNING
         self.began = monotonic()
+        self.look_at = self.began + LOOK_S
+        self.peak = 0
+        self.cpu_s = 0.0
+        self.seen: set[int] = set()
         self.deadline = float("inf") if timeout_s is None else self.began + timeout_s
         self.grace_s = grace_s
         self.timed_out = False
@@ -142,7 +154,12 @@ class Step:
         else:
             self.stage, self.deadline = KILLING, float("inf")
 
-    def ended(self, status: int, usage: Any) -> None:  # noqa: ANN401 -- its module is not imported
+    def left_by(self, usage: Any) -> None:  # noqa: ANN401 -- its module is not imported
+        """Count what a process used that the main process did not wait for."""
+        self.cpu_s += usage.ru_utime + usage.ru_stime
+        self.peak = max(self.peak, usage.ru_maxrss * MEMORY_UNIT)
+
+    def ended(self, status: int, usage: Any, called: tuple[int, int]) -> None:  # noqa: ANN401 -- its module is not imported
         """Keep how the main process ended and what it used (a ``resource.struct_rusage``)."""
         self.status = status
         self.fields = {
@@ -151,6 +168,19 @@ class Step:
             "peak_memory": usage.ru_maxrss * MEMORY_UNIT,
             "read": usage.ru_inblock * BLOCK,
             "written": usage.ru_oublock * BLOCK,
+            "rchar": called[0],
+            "wchar": called[1],
+        }
+
+    @property
+    def used(self) -> dict[str, float]:
+        """What the whole tree used."""
+        if not self.fields:
+            return {}
+        return {
+            **self.fields,
+            "cpu_s": self.fields["cpu_s"] + self.cpu_s,
+            "peak_memory": max(self.fields["peak_memory"], self.peak),
         }
 
 
@@ -193,15 +223,32 @@ class SubreaperTrees:
         """
         if childless:
             return
+        roots = self._roots(step, steps)
+        yield from roots
+        if roots:
+            yield from descendants(roots, parents())
+
+    def memory(self, step: Step, steps: Iterable[Step]) -> int:
+        """Return how much memory a step's tree has now, in bytes; shared memory counts once.
+
+        Who shares it costs time to find out: only a peak is worth that.
+        """
+        found = self._roots(step, steps)
+        for pid in found:  # it grows meanwhile
+            found += children_of(pid)
+        step.seen.update(found)
+        total = sum(map(resident, found))
+        if len(found) > 1 and total > step.peak:
+            return sum(map(proportional, found))
+        return total
+
+    def _roots(self, step: Step, steps: Iterable[Step]) -> list[int]:
         others = {other.pid for other in steps if other is not step}
-        roots = [
+        return [
             pid
             for pid in self._children()
             if pid not in others and (not others or self._belongs(pid, step))
         ]
-        yield from roots
-        if roots:
-            yield from descendants(roots, parents())
 
     def _children(self) -> list[int]:
         """Return the children of the supervisor, which is exact: nobody else takes one away."""
@@ -233,6 +280,10 @@ class GroupTrees:
     def bind(self) -> None:
         """Do nothing: only Linux ends a process with its parent."""
 
+    def memory(self, step: Step, steps: Iterable[Step]) -> int:  # noqa: ARG002 -- as above
+        """Return 0: asking ps so often would cost more than it is worth."""
+        return 0
+
     def members(
         self,
         step: Step,
@@ -252,6 +303,46 @@ class GroupTrees:
         roots = [pid for pid in table if table[pid][1] == step.pid or pid in step.warned]
         yield from roots
         yield from descendants(roots, {pid: parent for pid, (parent, _) in table.items()})
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process, on Linux; none of one that has ended."""
+    found = []
+    try:
+        for thread in os.listdir(b"/proc/%d/task" % pid):
+            found += content(b"/proc/%d/task/%s/children" % (pid, thread)).split()
+    except OSError:
+        pass
+    return [int(child) for child in found]
+
+
+def resident(pid: int) -> int:
+    """Return the resident set of a process in bytes; 0 when it has ended."""
+    try:
+        return int(content(b"/proc/%d/statm" % pid).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def proportional(pid: int) -> int:
+    """Return the proportional set of a process in bytes, or else its resident set."""
+    try:
+        rollup = content(b"/proc/%d/smaps_rollup" % pid)
+        return int(rollup[rollup.index(b"\nPss:") + 5 :].split(None, 1)[0]) * 1024
+    except (OSError, ValueError):
+        return resident(pid)
+
+
+def called(pid: int) -> tuple[int, int]:
+    """Return how many bytes a process that ended, and all that it waited for, read and wrote.
+
+    These are those of system calls, whether a device had anything to do or not (proc(5)).
+    """
+    try:
+        counts = content(b"/proc/%d/io" % pid).split()
+        return int(counts[1]), int(counts[3])
+    except (OSError, IndexError):  # not there, or not for us
+        return 0, 0
 
 
 def content(path: bytes) -> bytes:
@@ -588,6 +679,8 @@ class Supervisor:
         now = monotonic()
         due = min((step.deadline for step in self._steps.values()), default=float("inf"))
         for step in self._steps.values():
+            if step.stage == RUNNING:
+                due = min(due, step.look_at)
             if step.stage >= TERMINATING or (step.traced and step.stage == RUNNING):
                 due = min(due, now + TICK_S)
         if due == float("inf"):
@@ -628,7 +721,9 @@ class Supervisor:
         self._childless = False
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                pid = zombie()
+                calls = called(pid) if pid in by_pid else (0, 0)
+                pid, status, usage = os.wait4(pid, os.WNOHANG)
             except ChildProcessError:
                 self._childless = True
                 return
@@ -636,15 +731,22 @@ class Supervisor:
                 return
             self._untouchable.discard(pid)
             if pid in by_pid:
-                by_pid[pid].ended(status, usage)
+                by_pid[pid].ended(status, usage, calls)
+                continue
+            for step in self._steps.values():
+                if pid in step.seen:
+                    step.left_by(usage)
 
     def _advance(self, step: Step) -> None:
         """Bring a step nearer to its end, if it has begun to end."""
         if step.stage == RUNNING and (step.status is not None or self._trees.outlived(step)):
             step.stage, step.deadline = LINGERING, monotonic() + LINGER_S
-        if monotonic() >= step.deadline:
+        now = monotonic()
+        if now >= step.deadline:
             step.escalate()
         if step.stage == RUNNING:
+            if now >= step.look_at:
+                self._look(step, now)
             return
         members = self._trees.members(step, self._steps.values(), childless=self._childless)
         left = 0
@@ -654,7 +756,13 @@ class Supervisor:
                 if not (step.traced_main and pid == step.pid):
                     self._strike(step, pid)
         if step.status is not None and not left:
-            self._report(step, {**step.fields, "timed_out": step.timed_out})
+            self._report(step, {**step.used, "timed_out": step.timed_out})
+
+    def _look(self, step: Step, now: float) -> None:
+        """Look how much memory the tree of a step has, and say when to look again."""
+        step.peak = max(step.peak, self._trees.memory(step, self._steps.values()))
+        wait_s = min(max(LOOK_S, (now - step.began) * LOOK_SHARE), LOOK_MOST_S)
+        step.look_at = now + max(wait_s, (monotonic() - now) * LOOK_COST)
 
     def _strike(self, step: Step, pid: int) -> None:
         """Send the signal of the step's stage; a stopped process must go on to take SIGTERM."""
@@ -681,6 +789,18 @@ class Supervisor:
             self._socket.sendall(frame((step.number, step.status, dict(fields))))
         except OSError:
             self._close()
+
+
+def zombie() -> int:
+    """Return a child that has ended and was not waited for; -1: whichever there may be.
+
+    Raises:
+        ChildProcessError: there are no children.
+    """
+    if not hasattr(os, "waitid"):
+        return -1
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return -1 if found is None else found.si_pid
 
 
 def watched_signals() -> int:

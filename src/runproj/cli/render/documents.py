@@ -594,6 +594,8 @@ class SpanDocument(Model):
     peak_memory: int
     read: int
     written: int
+    rchar: int
+    wchar: int
 
 
 class TimingDocument(Model):
@@ -637,11 +639,27 @@ class ErrorResult(Model):
     error: ErrorDocument
 
 
+class SettingDocument(Model):
+    """A setting; ``origin`` is a place, the name of a variable, or ``default``."""
+
+    name: str
+    value: str | int | bool | None
+    origin: str
+
+
+class ConfigResult(Model):
+    """What ``config`` prints; ``user_file`` is where the user's own settings stand, or would."""
+
+    settings: list[SettingDocument]
+    user_file: str
+
+
 Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
-    | RemoveResult | FsckResult | GcResult | TimingResult | SweepResultDocument | ErrorResult
+    | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
+    | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -699,6 +717,7 @@ def timing_result(run: Run, found: Timing) -> TimingResult:
         SpanDocument.of(
             one, cpu_s=one.outcome.cpu_s, peak_memory=one.outcome.peak_memory,
             read=one.outcome.read, written=one.outcome.written,
+            rchar=one.outcome.rchar, wchar=one.outcome.wchar,
         )
         for one in found.spans
     ]  # fmt: skip

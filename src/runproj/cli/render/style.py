@@ -64,8 +64,18 @@ class Style(NamedTuple):
         return self._paint(text, 36)
 
 
+_chosen = ["auto"]
+
+
+def choose(colour: str) -> None:
+    """Let colour be ``always`` or ``never`` printed, or ``auto``: where it is wanted."""
+    _chosen[0] = colour
+
+
 def wants_colour(stream: TextIO) -> bool:
     """Tell whether a stream is to be coloured (https://no-color.org, https://force-color.org)."""
+    if _chosen[0] != "auto":
+        return _chosen[0] == "always"
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):

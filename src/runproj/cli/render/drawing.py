@@ -1,0 +1,227 @@
+"""The steps as a drawing for other programs: Mermaid, Graphviz, SVG.
+
+A name may be anything that YAML can say: each form writes it so that it stays a name.
+"""
+
+import html
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from runproj.cli.render.layout import Node, layout
+from runproj.cli.render.style import visible
+from runproj.model import EMPTY
+
+_MANY = 60  # from so many steps on, those of a matrix are drawn as one
+_LABELS = 80  # so many edges can be read with what flows along them
+_LONGEST = 28
+_GROUP = re.compile(r"(.+)\[.*\]", re.DOTALL)
+_CHAR, _BOX, _ROW, _PAD, _SPACE, _MARGIN = 7.3, 34, 54, 14, 56, 24  # pixels
+
+
+class Drawing(NamedTuple):
+    """Boxes, what each comes after, and what flows along an edge.
+
+    ``sizes`` is how many steps a box stands for, where it is more than one.
+    """
+
+    after: Mapping[str, Sequence[str]]
+    flows: Mapping[tuple[str, str], Sequence[str]]
+    sizes: Mapping[str, int] = EMPTY
+
+    def label(self, name: str) -> str:
+        """Return what stands in a box."""
+        text = visible(name, painted=False)
+        return f"{text} ({self.sizes[name]} steps)" if name in self.sizes else text
+
+    def taken(self, edge: tuple[str, str]) -> str:
+        """Return what flows along an edge, shortened."""
+        text = visible(", ".join(self.flows.get(edge, ())), painted=False)
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """All edges, from what comes before."""
+        return [(other, name) for name, others in self.after.items() for other in others]
+
+
+def grouped(
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
+) -> Drawing:
+    """Return a drawing; where there are many steps, those of a matrix are one box."""
+    if len(after) <= _MANY:
+        return Drawing(after, flows)
+    group = {name: found[1] if (found := _GROUP.fullmatch(name)) else name for name in after}
+    count: dict[str, int] = {}
+    before: dict[str, dict[str, None]] = {}
+    carried: dict[tuple[str, str], dict[str, None]] = {}
+    for name, others in after.items():
+        own = group[name]
+        count[own] = count.get(own, 0) + 1
+        before.setdefault(own, {}).update({group[other]: None for other in others})
+        before[own].pop(own, None)
+    for (a, b), paths in flows.items():
+        carried.setdefault((group[a], group[b]), {}).update(dict.fromkeys(paths))
+    if _circular(before):  # groups that wait for each other cannot be one box each
+        return Drawing(after, flows)
+    return Drawing(
+        {name: list(before[name]) for name in _ordered(before)},
+        {edge: list(paths) for edge, paths in carried.items()},
+        {name: number for name, number in count.items() if number > 1},
+    )
+
+
+def _ordered(before: Mapping[str, Mapping[str, None]]) -> list[str]:
+    from runproj.plan.graph import order  # noqa: PLC0415 -- lazy
+
+    return order(before)
+
+
+def _circular(before: Mapping[str, Mapping[str, None]]) -> bool:
+    from graphlib import CycleError  # noqa: PLC0415 -- lazy
+
+    try:
+        _ordered(before)
+    except CycleError:
+        return True
+    return False
+
+
+def mermaid(drawing: Drawing) -> str:
+    """Return a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html)."""
+    ids = {name: f"n{number}" for number, name in enumerate(drawing.after)}
+    lines = ["flowchart LR"]
+    lines += [f'  {ids[name]}["{_entities(drawing.label(name))}"]' for name in drawing.after]
+    for a, b in drawing.edges:
+        taken = drawing.taken((a, b))
+        arrow = f'-->|"{_entities(taken)}"|' if taken else "-.->"
+        lines.append(f"  {ids[a]} {arrow} {ids[b]}")
+    return "\n".join(lines) + "\n"
+
+
+def _entities(text: str) -> str:
+    """Write all but letters, digits and a few signs as Mermaid's entities."""
+    return re.sub(r"[^\w ./…=,-]", lambda found: f"#{ord(found[0])};", text)
+
+
+def dot(drawing: Drawing) -> str:
+    """Return a graph in the language of Graphviz (https://graphviz.org/doc/info/lang.html)."""
+    ids = {name: f"n{number}" for number, name in enumerate(drawing.after)}
+    lines = [
+        "digraph steps {", "  rankdir=LR;",
+        '  node [shape=box, style=rounded, fontname="sans-serif"];',
+        '  edge [fontname="sans-serif", fontsize=10];',
+    ]  # fmt: skip
+    lines += [f"  {ids[name]} [label={_quoted(drawing.label(name))}];" for name in drawing.after]
+    for a, b in drawing.edges:
+        taken = drawing.taken((a, b))
+        said = f"label={_quoted(taken)}" if taken else "style=dashed"
+        lines.append(f"  {ids[a]} -> {ids[b]} [{said}];")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_STYLE = """\
+svg { --ink: #1f2328; --line: #6e7781; --box: #f0f3f6; --edge: #8c959f; --paper: #ffffff; }
+@media (prefers-color-scheme: dark) {
+svg { --ink: #e6edf3; --line: #8b949e; --box: #21262d; --edge: #6e7681; --paper: #0d1117; } }
+.paper { fill: var(--paper); }
+.box rect { fill: var(--box); stroke: var(--edge); }
+text { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: var(--ink);
+text-anchor: middle; dominant-baseline: central; }
+.edge path { fill: none; stroke: var(--line); stroke-width: 1.3; }
+.edge.only path { stroke-dasharray: 5 4; }
+.edge text { font-size: 11px; fill: var(--line); stroke: var(--paper); stroke-width: 5px;
+paint-order: stroke; }
+marker path { fill: var(--line); }
+"""
+_HEAD = """\
+<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8"
+orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>"""
+
+
+def svg(drawing: Drawing) -> str:
+    """Return a drawing that needs nothing else, to be read on a light and on a dark ground."""
+    made = layout(drawing.after)
+    place, sizes, width = _places(drawing, made.columns, made.row)
+    height = _MARGIN * 2 + _BOX + max(made.row.values(), default=0.0) * _ROW
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" viewBox="0 0 '
+    lines = [
+        f'{opening}{width:.0f} {height:.0f}">',
+        f"<title>{len(drawing.after)} steps</title>",
+        f"<style>{_STYLE}</style>",
+        _HEAD,
+        f'<rect class="paper" {size}/>',
+    ]
+    labelled = len(made.edges) <= _LABELS
+    for edge, nodes in made.edges.items():
+        lines.append(_edge(drawing, edge, nodes, place, sizes, labelled=labelled))
+    for name in drawing.after:
+        x, y = place[name]
+        box = sizes[name]
+        lines.append(
+            f'<g class="box"><rect x="{x:.1f}" y="{y - _BOX / 2:.1f}" width="{box:.1f}" '
+            f'height="{_BOX}" rx="6"/><text x="{x + box / 2:.1f}" y="{y:.1f}">'
+            f"{html.escape(drawing.label(name))}</text></g>"
+        )
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _places(
+    drawing: Drawing, columns: Sequence[Sequence[Node]], row: Mapping[Node, float]
+) -> tuple[dict[Node, tuple[float, float]], dict[Node, float], float]:
+    """Return the left end of each node, its width, and the width of the whole drawing."""
+    gaps = [float(_SPACE)] * len(columns)
+    level = {node: number for number, column in enumerate(columns) for node in column}
+    if len(drawing.edges) <= _LABELS:  # there is room for what flows
+        for edge in drawing.edges:
+            need = len(drawing.taken(edge)) * _CHAR * 0.9 + _SPACE
+            gaps[level[edge[0]]] = max(gaps[level[edge[0]]], need)
+    place: dict[Node, tuple[float, float]] = {}
+    sizes: dict[Node, float] = {}
+    x = float(_MARGIN)
+    for number, column in enumerate(columns):
+        widest = 0.0
+        for node in column:
+            own = len(drawing.label(node)) * _CHAR + 2 * _PAD if isinstance(node, str) else 0.0
+            sizes[node] = own
+            widest = max(widest, own)
+        for node in column:
+            place[node] = (x, _MARGIN + _BOX / 2 + row[node] * _ROW)
+            sizes[node] = sizes[node] if isinstance(node, str) else widest
+        x += widest + (gaps[number] if number < len(columns) - 1 else 0.0)
+    return place, sizes, x + _MARGIN
+
+
+def _edge(
+    drawing: Drawing, edge: tuple[str, str], nodes: Sequence[Node],
+    place: Mapping[Node, tuple[float, float]], sizes: Mapping[Node, float], *, labelled: bool,
+) -> str:  # fmt: skip
+    """Return an edge, a curve from box to box through what it passes."""
+    path, middle = "", (0.0, 0.0)
+    for a, b in itertools.pairwise(nodes):
+        x1, y1 = place[a][0] + sizes[a], place[a][1]
+        x2, y2 = place[b]
+        bend = (x1 + x2) / 2
+        if not path:
+            path, middle = f"M{x1:.1f} {y1:.1f}", (bend, (y1 + y2) / 2)
+        else:
+            path += f" L{x1:.1f} {y1:.1f}"
+        path += f" C{bend:.1f} {y1:.1f} {bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+    whole = visible(", ".join(drawing.flows.get(edge, ())), painted=False)
+    taken = drawing.taken(edge) if labelled else ""
+    text = ""
+    if taken:
+        text = f'<text x="{middle[0]:.1f}" y="{middle[1]:.1f}">{html.escape(taken)}</text>'
+    said = html.escape(whole or f"{edge[0]} → {edge[1]}")
+    kind = "edge" if whole else "edge only"
+    return (
+        f'<g class="{kind}"><title>{visible(said, painted=False)}</title>'
+        f'<path d="{path}" marker-end="url(#head)"/>{text}</g>'
+    )
