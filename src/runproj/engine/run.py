@@ -32,7 +32,8 @@ from runproj.engine.resources import (
     room,
     side_by_side,
 )
-from runproj.engine.schedule import Room, Schedule
+from runproj.engine.schedule import Room as Shared
+from runproj.engine.schedule import Schedule
 from runproj.engine.secrets import Redactor
 from runproj.engine.together import Ended, Going, Together, alone
 from runproj.engine.undeclared import undeclared
@@ -313,7 +314,7 @@ class Runner:
             for step in self.prepared.plan.steps
         }
 
-    def _order(self) -> tuple[Room, Mapping[str, int] | None]:
+    def _order(self) -> tuple[Shared, Mapping[str, int] | None]:
         """Return what the steps share and their ranks, and prepare what is told of it."""
         plan = self.prepared.plan
         executed = [
