@@ -882,7 +882,14 @@ def rerun(
     Raises:
         CannotRerun: something that it needs is gone, or its environment can no longer be built.
     """
-    prepared = prepare_rerun(store, past, step)
+    if step is None and past.plan.open:  # its record does not hold the whole plan
+        from runproj.engine.prepare import Request  # noqa: PLC0415 -- lazy
+
+        varier = _varier(store, caller, reporter)
+        project, point = _recorded_project(varier, past)
+        prepared = varier.vary(past, project, point, Request(force=True)).prepared
+    else:
+        prepared = prepare_rerun(store, past, step)
     return _execute_again(store, prepared, caller, reporter, options, Relation(past.id))
 
 
@@ -896,7 +903,11 @@ def resume(
         CannotRerun: something that it needs is gone, or its environment can no longer be built.
     """
     store.share()
-    prepared = _rerunner(store).resume(past)
+    if past.plan.open:  # its record does not hold the whole plan
+        varier = _varier(store, caller, reporter)
+        prepared = varier.go_on(past, *_recorded_project(varier, past))
+    else:
+        prepared = _rerunner(store).resume(past)
     relation = Relation(past.rerun_of, past.variation, past.current_code, past.id)
     return _execute_again(store, prepared, caller, reporter, options, relation)
 

@@ -260,7 +260,9 @@ def _reader(kind: Any) -> _Reader:  # noqa: ANN401 -- a type; one line for each 
         case origin if origin is Literal:
             return _choice(arguments)
         case origin if origin in (Union, UnionType):
-            return _either([_reader(one) for one in arguments])
+            readers = [_reader(one) for one in arguments if one is not NoneType]
+            either = readers[0] if len(readers) == 1 else _either(readers)
+            return _optional(either) if NoneType in arguments else either
         case origin if origin is tuple and arguments[-1] is ...:
             return _items(_reader(arguments[0]))
         case origin if origin is tuple:
@@ -273,25 +275,31 @@ def _reader(kind: Any) -> _Reader:  # noqa: ANN401 -- a type; one line for each 
 def _model(kind: type[Model]) -> _Reader:
     types = get_type_hints(kind)
     names = {kind.model_keys.get(name, name): name for name in kind.model_defaults}
-    required = {name for name, default in kind.model_defaults.items() if default is _REQUIRED}
-    readers: dict[str, _Reader] = {}
+    fields: list[tuple[str, str, _Reader, Any]] = []
 
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not dict:
             raise WrongData("must be a mapping")
-        if not readers:  # not before: a model may hold its own kind
-            readers.update((key, _reader(types[name])) for key, name in names.items())
-        values = {}
-        for key, value in data.items():
-            if key not in readers:
-                raise WrongData("unknown key", (key,))
-            try:
-                values[names[key]] = readers[key](value)
-            except WrongData as error:
-                raise error.below(key) from None
-        for name in sorted(required - values.keys()):
-            raise WrongData(f"the key {name!r} is missing")
-        return kind(**values)
+        if not fields:  # not before: a model may hold its own kind
+            fields.extend(
+                (name, key, _reader(types[name]), kind.model_defaults[name])
+                for key, name in names.items()
+            )
+        made = kind.__new__(kind)  # its __init__ would look at all names once more
+        state = made.__dict__
+        if not names.keys() >= data.keys():
+            raise WrongData("unknown key", (next(key for key in data if key not in names),))
+        for name, key, reader, default in fields:
+            if key in data:
+                try:
+                    state[name] = reader(data[key])
+                except WrongData as error:
+                    raise error.below(key) from None
+            elif default is _REQUIRED:
+                raise WrongData(f"the key {name!r} is missing")
+            else:
+                state[name] = default.make() if type(default) is _Fresh else default
+        return made
 
     return read
 
@@ -301,7 +309,6 @@ _SCALARS: Mapping[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((float, int), "a number"),
     bool: ((bool,), "true or false"),
-    NoneType: ((NoneType,), "null"),
 }
 
 
@@ -327,6 +334,10 @@ def _choice(values: tuple[Any, ...]) -> _Reader:
     return read
 
 
+def _optional(reader: _Reader) -> _Reader:
+    return lambda data: None if data is None else reader(data)
+
+
 def _either(readers: list[_Reader]) -> _Reader:
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         wrong: list[WrongData] = []
@@ -346,7 +357,10 @@ def _items(reader: _Reader) -> _Reader:
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not list:
             raise WrongData("must be a list")
-        return tuple(_at(index, reader, item) for index, item in enumerate(data))
+        try:
+            return tuple([reader(item) for item in data])
+        except WrongData:  # once more, to know where
+            return tuple(_at(index, reader, item) for index, item in enumerate(data))
 
     return read
 
@@ -367,7 +381,10 @@ def _mapping(reader: _Reader) -> _Reader:
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not dict:
             raise WrongData("must be a mapping")
-        return {key: _at(key, reader, value) for key, value in data.items()}
+        try:
+            return {key: reader(value) for key, value in data.items()}
+        except WrongData:  # once more, to know where
+            return {key: _at(key, reader, value) for key, value in data.items()}
 
     return read
 

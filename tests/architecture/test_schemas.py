@@ -67,7 +67,7 @@ entry_points:
         network: false
         environment: gpu
         shell: false
-      b: {command: "ls {matrix.fold}", matrix: {fold: [0, 1.5, x, true]}, needs: a, timeout: 30}
+      b: {command: "ls {matrix.fold}", matrix: {fold: [0, 1.5, x, true], n: "{many}", include: [{m: 1}], exclude: [{fold: 0}]}, needs: a, timeout: 30}
   one: {command: ls, inputs: x.csv, outputs: y.csv, shell: sh}
 """ % ("a" * 64)
 

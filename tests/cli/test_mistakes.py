@@ -307,7 +307,6 @@ def not_yet(text: str, place: str, files: Files | None = None) -> Mistake:
 
 
 NOT_YET = {
-    "a matrix": not_yet(steps("a: {command: ls, matrix: {x: [1]}}"), "yaml:6:32"),
     "a folder that persists": not_yet(steps("a: {command: ls, persist: [x]}"), "yaml:6:33"),
     "a linked input": not_yet(
         steps("a: {command: ls, inputs: [{path: data.csv, link: true}]}"), "yaml:6:", DATA

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from runproj.errors import ParameterError
-from runproj.plan.binding import BoundValue, Folders, Given, bind, describe, render
+from runproj.plan.binding import BoundValue, Folders, Given, bind, describe
 from runproj.spec.fields import validated
-from runproj.spec.parameter import Parameter
+from runproj.spec.parameter import Parameter, render
 
 FOLDERS = Folders("/home/me/project", "/home/me/project/sub", "/home/me")
 

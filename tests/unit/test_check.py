@@ -33,7 +33,9 @@ def test_a_right_project_has_no_findings() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["matrix", "inputs", "outputs", "steps", "run", "workspace"])
+@pytest.mark.parametrize(
+    "name", ["matrix", "item", "inputs", "outputs", "steps", "run", "workspace"]
+)
 def test_a_parameter_cannot_have_a_name_with_a_meaning(name: str) -> None:
     (only,) = found(project("a: {command: a}", f"{{{name}: 1}}"))
     assert f"a parameter cannot be called {name!r}" in only
@@ -262,3 +264,36 @@ def test_pools_are_checked_against_those_of_the_project() -> None:
 def test_a_resource_that_is_nearly_right_is_no_pool(name: str, meant: str) -> None:
     (only,) = in_step(f"command: a, resources: {{{name}: 1}}")
     assert f"{name!r} is no resource: did you mean {meant!r}?" in only
+
+
+def test_a_path_of_each_instance_is_a_list() -> None:
+    many = project(
+        "a: {matrix: {m: [1, 2]}, command: a, outputs: {o: '{matrix.m}'}}\n"
+        "b: {command: 'b {steps.a.outputs.o}', inputs: ['{steps.a.outputs.o}']}"
+    )
+    load(many)
+    for field in (
+        "command: 'b -x={steps.a.outputs.o}'",
+        "command: b, stdin: '{steps.a.outputs.o}'",
+    ):
+        text = many.replace("command: 'b {steps.a.outputs.o}'", field)
+        (only,) = found(text)
+        assert "{steps.a.outputs.o} is a list, which can only be a whole argument" in only
+
+
+def test_an_axis_is_a_list_parameter() -> None:
+    step = "a: {matrix: {m: '{fold}'}, command: a}"
+    (only,) = found(project(step, "{folds: [1]}"))
+    assert "matrix.m: {fold} is no list parameter | did you mean 'folds'?" in only
+    (only,) = found(project(step, "{fold: 1}"))
+    assert "{fold} is no list parameter | declare one: {type: list, items: int, default" in only
+
+
+def test_paths_that_vary_are_compared_once_values_are_put_in() -> None:
+    load(
+        project(
+            "a: {matrix: {m: [1]}, command: a, inputs: ['q/{matrix.m}'],"
+            " outputs: ['p/{matrix.m}', 'p/{matrix.m}']}\n"
+            "b: {matrix: {m: [2]}, command: b, inputs: ['p/{matrix.m}'], outputs: ['q/{matrix.m}']}"
+        )
+    )

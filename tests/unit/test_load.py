@@ -246,8 +246,14 @@ def test_a_mistake_in_an_entry_point_is_said_once(entry: str, found: str | None)
          "21 resources.memory: '4XB' is not a size; examples: 512MB, 4GB, 4GiB"),
         ("resources: {licenses: many}", "23 resources.licenses: must be a whole number"),
         ("matrix: 5", "9 matrix: must be a mapping"),
-        ("matrix: {a: 1}", "13 matrix.a: must be a list"),
+        ("matrix: {a: 1}", "13 matrix.a: must be a list or text"),
         ("matrix: {a: []}", "13 matrix.a: must not be empty"),
+        ("matrix: {}", "9 matrix: a matrix needs an axis: fold: [0, 1, 2]"),
+        ("matrix: {a: x}", "10 matrix.a: an axis is a list of values, or a list parameter:"
+         ' "{folds}"'),
+        ("matrix: {a: [1], exclude: [{b: 1}]}", "18 matrix.exclude: there is no axis 'b'"),
+        ("matrix: {a: [1], exclude: [{}]}", "18 matrix.exclude: an entry has no axis"),
+        ("matrix: {include: [{}]}", "10 matrix.include: an entry has no key"),
         ("matrix: {a: [[1]]}", "14 matrix.a[0]: must be text or a number or true or false"),
         ("environment: a b", "14 environment: 'a b' is not a name"
          " | names have letters, digits, '_' and '-'; no digit first"),

@@ -636,9 +636,7 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("field", "what"),
     [
-        ("matrix: {x: [1]}", "matrix: a matrix"),
         ("persist: [c]", "persist: a folder that persists"),
-        ("matrix: {m: [1]}, outputs: ['{matrix.m}']", "matrix: a matrix"),
         ("inputs: ['https://x/y']", "inputs: an input from a URL"),
         ("inputs: [{path: train.py, link: true}]", "inputs: a linked input"),
         ("inputs: [{path: train.py, keep: reference}]",

@@ -115,7 +115,7 @@ def test_an_entry_point_has_its_own_and_the_shared_parameters() -> None:
 def test_a_matrix_keeps_the_types_of_its_values() -> None:
     matrix = step(matrix={"m": [1, 1.0, "1", True]}).matrix
     assert matrix is not None
-    assert [type(value) for value in matrix["m"]] == [int, float, str, bool]
+    assert [type(value) for value in matrix.axes["m"]] == [int, float, str, bool]
 
 
 def test_a_project_cannot_be_changed() -> None:

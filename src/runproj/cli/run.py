@@ -642,7 +642,9 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
         return 0
     if options["form"] is None:
         from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
+        from runproj.plan.graph import together  # noqa: PLC0415 -- lazy
 
+        after, flows = together(after, flows)
         print(graph_text(_fewest(after, flows), flows, stdout_style()), end="")
         return 0
     from runproj.cli.render import drawing  # noqa: PLC0415 -- lazy

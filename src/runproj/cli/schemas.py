@@ -47,6 +47,9 @@ def _project() -> dict[str, Any]:
     }
     resources = definitions["Resources"]
     resources["additionalProperties"] = resources["properties"].pop("pools")["additionalProperties"]
+    matrix = definitions["Matrix"]
+    (values,) = matrix["properties"].pop("axes")["patternProperties"].values()
+    matrix["additionalProperties"] = values
     _also_text(made)
     return made
 

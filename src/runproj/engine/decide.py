@@ -7,7 +7,7 @@ from typing import NamedTuple
 from runproj.engine.supply import Supply
 from runproj.errors import Problem, StoreError, UsageError
 from runproj.lock.formats import format_of
-from runproj.model import from_json
+from runproj.model import EMPTY, from_json
 from runproj.plan import reasons as explaining
 from runproj.plan.fingerprint import Fingerprint, fingerprint, source_digest, visible
 from runproj.plan.plan import EnvironmentPin, Plan, PlannedStep, Reason
@@ -61,10 +61,14 @@ class Decider:
     _sources: dict[tuple[str, ...] | None, SeenSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.hidden = frozenset(self.plan.hidden)
         self.pins: Mapping[str, EnvironmentPin] = {pin.name: pin for pin in self.plan.environments}
 
-    def decide_all(self) -> dict[str, Judged]:
+    def decide_all(self, before: Mapping[str, Judged] = EMPTY) -> dict[str, Judged]:
         """Decide as far as it can be known before anything executes.
+
+        Args:
+            before: what was decided before the plan grew; that holds unless it is pending.
 
         Raises:
             UsageError: a step that is held has no current result.
@@ -72,11 +76,18 @@ class Decider:
         judged: dict[str, Judged] = {}
         done: dict[str, StepRun] = {}
         for step in self.plan.steps:
+            if step.name in before and before[step.name].decision.action != "pending":
+                judged[step.name] = one = before[step.name]
+                if one.known is not None and one.decision.action == "cached":
+                    done[step.name] = one.known
+                continue
+            if step.foreach is not None:
+                judged[step.name] = self._waits(step.name, step.foreach.step)
+                continue
             open_ = [name for name in step.after if name not in done]
             certain = self._is_forced(step) or not step.cache
             if open_ and not (certain and step.name not in self.prior):
-                reason = Reason(kind="upstream", name=open_[0])
-                judged[step.name] = Judged(Decision(step.name, "pending", (reason,)))
+                judged[step.name] = self._waits(step.name, open_[0])
                 continue
             judged[step.name] = one = self.decide(step, done) if not open_ else self._must(step)
             if one.known is not None and one.decision.action == "cached":
@@ -84,6 +95,9 @@ class Decider:
         if self.held:
             self._check_held(judged)
         return judged
+
+    def _waits(self, step: str, other: str) -> Judged:
+        return Judged(Decision(step, "pending", (Reason(kind="upstream", name=other),)))
 
     def _check_held(self, judged: Mapping[str, Judged]) -> None:
         problems = []
@@ -193,8 +207,7 @@ class Decider:
     def seen_source(self, step: PlannedStep) -> SeenSource:
         """Return the part of the source that a step sees."""
         if step.sources not in self._sources:
-            hidden = frozenset(self.plan.hidden)
-            seen = visible(self.supply.manifest, step.sources, hidden)
+            seen = visible(self.supply.manifest, step.sources, self.hidden)
             self._sources[step.sources] = SeenSource(seen)
         return self._sources[step.sources]
 
@@ -231,7 +244,7 @@ class Decider:
 
     def _source(self, sources: tuple[str, ...] | None) -> str:
         if sources not in self._digests:
-            seen = visible(self.supply.manifest, sources, frozenset(self.plan.hidden))
+            seen = visible(self.supply.manifest, sources, self.hidden)
             self._digests[sources] = source_digest(seen)
         return self._digests[sources]
 
@@ -278,9 +291,8 @@ class Decider:
             manifest = below(self.source.manifest(tree), self.snapshot.project_path)
         except StoreError:
             return []  # the old snapshot is gone; that it differs is known all the same
-        hidden = frozenset(self.plan.hidden)
-        old = visible(manifest, step.sources, hidden)
-        new = visible(self.supply.manifest, step.sources, hidden)
+        old = visible(manifest, step.sources, self.hidden)
+        new = visible(self.supply.manifest, step.sources, self.hidden)
         changed = sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
         looked_at = [
             path

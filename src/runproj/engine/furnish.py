@@ -26,7 +26,7 @@ def furnishing(prepared: Prepared, step: PlannedStep, given: tuple[Artifact, ...
     """Return what the workspace of a step is made of; ``given`` are its inputs from elsewhere."""
     manifest = prepared.decider.supply.manifest
     declared = [planned.path for planned in step.inputs if planned.kind == "source"]
-    seen = visible(manifest, step.sources, frozenset(prepared.plan.hidden), declared)
+    seen = visible(manifest, step.sources, prepared.decider.hidden, declared)
     folder = prepared.snapshot.project_path
     return Furnishing(
         name=step.name,

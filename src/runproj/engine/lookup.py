@@ -3,9 +3,12 @@
 from typing import NamedTuple
 
 from runproj.errors import NoSuchRun, UsageError
+from runproj.plan.selection import is_one_of
 from runproj.ports import RunStore
 from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
+
+_SHOWN = 4  # instances of a step that are named
 
 
 class Lookup(NamedTuple):
@@ -42,6 +45,13 @@ class Lookup(NamedTuple):
         step = run.step(name)
         if step is None:
             known = [other.name for other in run.steps]
+            group = [one for one in known if is_one_of(one, (name,))]
+            if group:
+                more = f" and {len(group) - _SHOWN} more" if len(group) > _SHOWN else ""
+                raise NoSuchRun(
+                    f"{name!r} has several instances in the run {run.id}",
+                    hint=f"write one of {', '.join(group[:_SHOWN])}{more}",
+                )
             raise NoSuchRun(
                 f"the run {run.id} has no step {name!r}", hint=did_you_mean(name, known)
             )

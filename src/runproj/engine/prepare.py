@@ -1,7 +1,8 @@
 """From a project to a plan with decisions: what would be done, without doing it."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
@@ -12,18 +13,24 @@ from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import uses_code
 from runproj.model import EMPTY
 from runproj.plan.binding import BoundValue, Folders, Given, Recorded, bind
-from runproj.plan.plan import Plan, PlannedStep
+from runproj.plan.instances import Known
+from runproj.plan.items import WrongList, items
+from runproj.plan.plan import Plan, PlannedStep, Reason
 from runproj.plan.planner import Facts, Planner
 from runproj.plan.selection import Selection, check_names, select
 from runproj.ports import Digests, ObjectStore, ProjectFiles, RunStore, SourceControl
 from runproj.record.artifact import Artifact
 from runproj.record.audit import Audit
 from runproj.record.events import Decision
+from runproj.record.run import StepRun
 from runproj.record.source import SourceSnapshot
 from runproj.spec.environment import Environment, SystemEnvironment
+from runproj.spec.matrix import Combination
 from runproj.spec.place import Point
 from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
+
+Judgements: TypeAlias = Mapping[str, Judged]
 
 
 class Request(NamedTuple):
@@ -52,7 +59,9 @@ class Request(NamedTuple):
 class Prepared(NamedTuple):
     """A plan, everything that it needs to be executed, and what was decided about its steps.
 
-    ``packages`` maps environments to the folders of archives that are kept in the store.
+    ``packages`` maps environments to the folders of archives that are kept in the store. ``grow``
+    returns the same with the instances of a step, once its items are known; it is handed what was
+    decided so far. None: the plan cannot grow.
     """
 
     project: str
@@ -64,11 +73,44 @@ class Prepared(NamedTuple):
     decider: Decider
     judged: Mapping[str, Judged]
     packages: Mapping[str, Artifact] = EMPTY
+    grow: "Callable[[str, Sequence[Combination], Judgements], Prepared] | None" = None
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """What was decided, in the plan's order."""
         return tuple(one.decision for one in self.judged.values())
+
+
+def items_of(step: PlannedStep, made: StepRun, objects: ObjectStore) -> Sequence[Combination]:
+    """Return the items of a step from the list that was made.
+
+    Raises:
+        WrongList: it cannot be used.
+    """
+    wanted = "" if step.foreach is None else step.foreach.path
+    output = next(one for one in made.outputs if one.path == wanted)
+    if output.kind == "folder":
+        raise WrongList("is a folder, and no list", wanted)
+    return items(wanted, objects.read(output.sha256))
+
+
+def as_far_as_known(prepared: Prepared, objects: ObjectStore) -> Prepared:
+    """Return a plan with the instances of all steps whose list is there already."""
+    judged = dict(prepared.judged)
+    for step in prepared.plan.steps:
+        if step.foreach is None or prepared.grow is None:
+            continue
+        maker = judged[step.foreach.step]
+        if maker.known is None or maker.decision.action != "cached":
+            continue
+        try:
+            found = items_of(step, maker.known, objects)
+        except WrongList as error:  # when the step's turn comes, it fails
+            reason = Reason(kind="list", name=str(error))
+            judged[step.name] = Judged(Decision(step.name, "pending", (reason,)))
+            continue
+        return as_far_as_known(prepared.grow(step.name, found, judged), objects)
+    return prepared._replace(judged=judged)
 
 
 class Draft(NamedTuple):
@@ -98,13 +140,15 @@ class Past(NamedTuple):
     """What is taken from the record of a run instead of from the world.
 
     ``values`` hold where nothing else is given, ``files`` are artifacts by their origin, ``pins``
-    knows the locks. ``snapshot`` is the code; None: it is taken as it is now.
+    knows the locks. ``snapshot`` is the code; None: it is taken as it is now. ``prior`` are step
+    runs of a run that is resumed.
     """
 
     values: Mapping[str, BoundValue]
     files: Mapping[str, Artifact]
     pins: Pins
     snapshot: SourceSnapshot | None = None
+    prior: Mapping[str, StepRun] = EMPTY
 
 
 class Preparer(NamedTuple):
@@ -145,27 +189,43 @@ class Preparer(NamedTuple):
             EnvironmentFailed: an environment cannot be locked.
             Refused: the source holds what must not be kept.
         """
-        draft = self.draft(request, keep=keep)
-        steps = draft.steps
-        pinned = self._pin(draft, system=request.system)
+        drafted = self._drafting(request, keep=keep)
+        first = drafted(EMPTY)
+        pinned = self._pin(first, system=request.system)
+
+        def planned(draft: Draft, items: Known, before: Mapping[str, Judged]) -> Prepared:
+            prepared = self._decided(request, draft, pinned, before)
+
+            def grow(step: str, found: Sequence[Combination], before: Judgements) -> Prepared:
+                known = {**items, step: found}
+                return planned(drafted(known), known, before)
+
+            return prepared._replace(grow=grow)
+
+        return as_far_as_known(planned(first, EMPTY, EMPTY), self.objects)
+
+    def _decided(
+        self, request: Request, draft: "Draft", pinned: Mapping[str, Pinned], before: Judgements
+    ) -> Prepared:
         plan = Plan(
             entry_point=draft.entry_point,
             values=draft.values,
             environments=tuple(one.pin for one in pinned.values()),
-            steps=steps,
+            steps=draft.steps,
             hidden=draft.hidden,
             pools=dict(self.project.resources),
         )
-        given = dict(_given(steps, draft.found))
+        given = dict(_given(draft.steps, draft.found))
         decider = Decider(
             plan, draft.snapshot, self.project_name, self.platform,
             Supply(draft.manifest, given, self.objects),
             self.source, self.objects, self.runs, self.look, request.force,
             request.audit, request.forced, draft.held,
+            EMPTY if self.past is None else self.past.prior,
         )  # fmt: skip
         return Prepared(
             self.project_name, self.project_file, draft.snapshot, plan, pinned, given, decider,
-            decider.decide_all(),
+            decider.decide_all(before),
         )  # fmt: skip
 
     def values(self, request: Request) -> tuple[BoundValue, ...]:
@@ -186,23 +246,35 @@ class Preparer(NamedTuple):
             ProjectError: the project cannot be planned.
             Refused: the source holds what must not be kept.
         """
+        return self._drafting(request, keep=keep)(EMPTY)
+
+    def _drafting(self, request: Request, *, keep: bool) -> "Callable[[Known], Draft]":
+        """Return what plans the steps of a request, given the items that are known.
+
+        The world is looked at once, however often it is planned.
+        """
         entry_point = self.entry_point(request.entry_point)
         values = self._bind(entry_point, request.given)
         snapshot = self._snapshot()
         manifest = below(self.source.manifest(snapshot.tree), snapshot.project_path)
         found: dict[str, Artifact] = {}
-        planner = Planner(
-            self.project, entry_point, values, self._facts(manifest, found, keep=keep),
-            system=request.system, trace=request.trace, hermetic=request.hermetic,
-        )  # fmt: skip
-        chosen = Selection(planner.plan(request.steps))
-        check_names(chosen.steps, request.forced, "--force-step")
-        if request.start or request.skip:
-            chosen = select(chosen.steps, request.start, request.skip)
-        return Draft(
-            entry_point, values, snapshot, manifest, chosen.steps, planner.hidden(), found,
-            chosen.held,
-        )  # fmt: skip
+        facts = self._facts(manifest, found, keep=keep)
+
+        def draft(items: Known) -> Draft:
+            planner = Planner(
+                self.project, entry_point, values, facts, system=request.system,
+                trace=request.trace, hermetic=request.hermetic, items=items,
+            )  # fmt: skip
+            chosen = Selection(planner.plan(request.steps))
+            check_names(chosen.steps, request.forced, "--force-step")
+            if request.start or request.skip:
+                chosen = select(chosen.steps, request.start, request.skip)
+            return Draft(
+                entry_point, values, snapshot, manifest, chosen.steps, planner.hidden(), found,
+                chosen.held,
+            )  # fmt: skip
+
+        return draft
 
     def _snapshot(self) -> SourceSnapshot:
         if self.past is not None and self.past.snapshot is not None:
@@ -259,7 +331,7 @@ class Preparer(NamedTuple):
 
         return Facts(
             manifest=manifest,
-            find=self.files.find,
+            find=functools.cache(self.files.find),
             digest=digest,
             caller=self.caller,
             point=self.point,

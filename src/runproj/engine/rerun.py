@@ -39,6 +39,11 @@ class Rerunner(NamedTuple):
         """
         problems: list[Problem] = []
         plan = run.plan if step is None else _up_to(run.plan, step)
+        if plan.open:
+            raise CannotRerun(
+                f"the run ended before the instances of {plan.open[0]!r} were known",
+                hint=f"'runproj resume {run.id}' goes on with it",
+            )
         manifest = self.manifest(run, problems)
         pinned = self.pinned(plan.environments, problems)
         files = {artifact.path: artifact for artifact in run.inputs}
@@ -94,7 +99,7 @@ class Rerunner(NamedTuple):
             run.plan, run.source, run.project, self.platform,
             Supply(manifest, files, self.objects),
             self.source, self.objects, self.runs, self.look,
-            force=(run.rerun_of is not None and not run.variation), prior=self._prior(run),
+            force=(run.rerun_of is not None and not run.variation), prior=self.prior(run),
         )  # fmt: skip
         return Prepared(
             run.project, run.project_file, run.source, run.plan,
@@ -102,7 +107,7 @@ class Rerunner(NamedTuple):
             {name: one for name, one in run.packages.items() if name in pinned},
         )  # fmt: skip
 
-    def _prior(self, run: Run) -> dict[str, StepRun]:
+    def prior(self, run: Run) -> dict[str, StepRun]:
         """Return what is done of a run, and of those that it went on with."""
         found: dict[str, StepRun] = {}
         one: Run | None = run

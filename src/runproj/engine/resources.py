@@ -155,8 +155,9 @@ def ranks(plan: Plan, foreseen: Forecast) -> dict[str, int]:
 def side_by_side(plan: Plan, executed: Collection[str], steps: int) -> bool:
     """Tell whether so many steps at once let two of a plan ever execute at the same time."""
     chain = [step for step in plan.steps if step.name in executed]
-    return steps > 1 and any(
-        first.name not in second.after for first, second in itertools.pairwise(chain)
+    many = any(step.foreach is not None for step in chain)
+    return steps > 1 and (
+        many or any(first.name not in second.after for first, second in itertools.pairwise(chain))
     )
 
 

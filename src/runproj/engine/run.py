@@ -21,7 +21,7 @@ from runproj.engine.observe import (
     words,
 )
 from runproj.engine.perturbation import Trial
-from runproj.engine.prepare import Prepared
+from runproj.engine.prepare import Prepared, items_of
 from runproj.engine.resources import (
     DEVICES,
     ONE_BY_ONE,
@@ -32,15 +32,25 @@ from runproj.engine.resources import (
     room,
     side_by_side,
 )
+from runproj.engine.schedule import Room as Shared
 from runproj.engine.schedule import Schedule
 from runproj.engine.secrets import Redactor
 from runproj.engine.together import Ended, Going, Together, alone
 from runproj.engine.undeclared import undeclared
-from runproj.errors import EnvironmentFailed, Refused, RunprojError, StoreError, UsageError
+from runproj.errors import (
+    EnvironmentFailed,
+    ParameterError,
+    ProjectError,
+    Refused,
+    RunprojError,
+    StoreError,
+    UsageError,
+)
 from runproj.lock.lock import Kind
 from runproj.model import EMPTY, canonical, from_json
 from runproj.plan.command import resolve_symbols
-from runproj.plan.plan import PlannedStep, Reason
+from runproj.plan.items import WrongList
+from runproj.plan.plan import Items, PlannedStep, Reason
 from runproj.plan.programs import programs
 from runproj.ports import (
     Accesses,
@@ -67,6 +77,7 @@ from runproj.ports import (
 from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 from runproj.record.audit import Audited
 from runproj.record.events import (
+    Grown,
     Planned,
     Progress,
     RunFinished,
@@ -291,6 +302,23 @@ class Runner:
         Raises:
             UsageError: a step asks for more than there is.
         """
+        self._devices = Devices(self.capacity.gpus)
+        if self.together is not None:
+            self._devices = self.together.devices(self.capacity.gpus)
+        shared, rank = self._order()
+        free = None if self.together is None else self.together.free
+        return Schedule(self._after, keep_going=self.keep_going, room=shared, rank=rank, free=free)
+
+    @property
+    def _after(self) -> dict[str, tuple[str, ...]]:
+        """The steps with those they wait for: of a list, for nothing but that."""
+        return {
+            step.name: step.after if step.foreach is None else (step.foreach.step,)
+            for step in self.prepared.plan.steps
+        }
+
+    def _order(self) -> tuple[Shared, Mapping[str, int] | None]:
+        """Return what the steps share and their ranks, and prepare what is told of it."""
         plan = self.prepared.plan
         executed = [
             step.name
@@ -298,9 +326,6 @@ class Runner:
             if self.prepared.judged[step.name].decision.action != "cached"
         ]
         shared = room(plan, frozenset(executed), self.capacity, self.trial)
-        self._devices = Devices(self.capacity.gpus)
-        if self.together is not None:
-            self._devices = self.together.devices(self.capacity.gpus)
         known: Mapping[str, float] = EMPTY
         if len(executed) > 1:
             known = self.durations(self.header.project, self.header.entry_point, executed)
@@ -310,11 +335,7 @@ class Runner:
             side_by_side(plan, frozenset(executed), shared.steps),
             foreseen.seconds if known else EMPTY, foreseen.paths if known else EMPTY,
         )  # fmt: skip
-        return Schedule(
-            {step.name: step.after for step in plan.steps}, keep_going=self.keep_going,
-            room=shared, rank=ranks(plan, foreseen) if self._planned.side_by_side else None,
-            free=None if self.together is None else self.together.free,
-        )  # fmt: skip
+        return shared, ranks(plan, foreseen) if self._planned.side_by_side else None
 
     def _build_environments(self) -> None:
         """Build what is needed before the first step starts, so that it fails early."""
@@ -438,6 +459,8 @@ class Runner:
                 schedule.goes_on(name)
 
     def _settle(self, name: str, schedule: Schedule) -> None:
+        if name not in self._by_name:
+            return  # its instances have its place
         self._devices.give_back(self._execution(name))
         if self.together is not None:
             self.together.ends(self.header.id, self._steps[name])
@@ -446,7 +469,36 @@ class Runner:
         else:
             schedule.failed(name)
 
+    def _grow(self, step: PlannedStep, items: Items) -> None:
+        """Let the instances of a step take its place, now that the list of its items is there."""
+        assert self.prepared.grow is not None  # noqa: S101 -- for mypy: a record with such a step is planned anew
+        try:
+            found = items_of(step, self._steps[items.step], self.objects)
+            prepared = self.prepared.grow(step.name, found, self.prepared.judged)
+        except (WrongList, ProjectError, ParameterError, UsageError) as error:
+            hint = None if isinstance(error, WrongList) else error.problems[0].hint
+            failed = StepRun(
+                name=step.name, status="failed", error=str(error), hint=hint,
+                finished_at=timestamp(self.clock()),
+            )  # fmt: skip
+            self._steps[step.name] = failed
+            self.journal.finished(failed)
+            self.reporter.report(StepFinished(failed))
+            return
+        known = self._by_name
+        self.prepared = prepared
+        self.header = self.header.replace(
+            plan=prepared.plan, inputs=tuple(dict(prepared.files).values())
+        )
+        self._by_name = {one.name: one for one in prepared.plan.steps}
+        self._schedule.grow(step.name, self._after, *self._order())
+        new = tuple(one for one in prepared.decisions if one.step not in known)
+        self.reporter.report(Grown(step.name, new))
+
     def _begin(self, step: PlannedStep) -> None:
+        if step.foreach is not None:
+            self._grow(step, step.foreach)
+            return
         again = self._again.pop(step.name, None)
         if again is not None:
             self._start(step, again.judged, again)

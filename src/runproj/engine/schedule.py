@@ -82,6 +82,7 @@ class Schedule:
             if not self._waits_for[name]:
                 self._is_ready(name)
         self._left = set(after)
+        self._done: set[str] = set()
         self._keep_going = keep_going
         self._stopped = False
 
@@ -107,6 +108,7 @@ class Schedule:
     def done(self, step: str) -> None:
         """Note that a step's outputs are there."""
         self._ended(step)
+        self._done.add(step)
         for name in self._unblocks[step]:
             self._waits_for[name].discard(step)
             if not self._waits_for[name]:
@@ -116,6 +118,29 @@ class Schedule:
         """Note that a step failed."""
         self._ended(step)
         self._stopped = not self._keep_going
+
+    def grow(
+        self, step: str, after: Mapping[str, Sequence[str]], room: Room,
+        rank: Mapping[str, int] | None,
+    ) -> None:  # fmt: skip
+        """Let others take the place of a step that was started; those that began go on.
+
+        ``after`` and ``rank`` are those of all steps now; what is shared is the same as before.
+        """
+        self._ended(step)
+        known = self._waits_for.keys() - {step}
+        ready = {self._by_rank[one] for waiting in self._ready.values() for one in waiting}
+        begun = {name for name in known if not self._waits_for[name]} - ready
+        self._left = {name for name in after if name in self._left or name not in known}
+        self._waits_for = {name: {*others} - self._done for name, others in after.items()}
+        self._unblocks = unblocks(after)
+        self._position = {name: index for index, name in enumerate(after)}
+        self._rank = self._position if rank is None else rank
+        self._by_rank = {self._rank[name]: name for name in after}
+        self._room, self._ready = room, {}
+        for name in after:
+            if not self._waits_for[name] and name not in begun:
+                self._is_ready(name)
 
     def pauses(self, step: str) -> None:
         """Note that a step waits: others may have its room meanwhile."""

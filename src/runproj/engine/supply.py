@@ -7,9 +7,9 @@ from runproj.errors import ProjectError
 from runproj.model import digest_of, from_json
 from runproj.plan.plan import PlannedInput, PlannedStep
 from runproj.ports import ObjectStore
-from runproj.record.artifact import Artifact, FolderManifest
+from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 from runproj.record.run import StepRun
-from runproj.spec.paths import above, matches_any
+from runproj.spec.paths import above, glob_matches, matches_any
 
 
 class Supply(NamedTuple):
@@ -56,16 +56,18 @@ class Supply(NamedTuple):
         elif planned.kind == "step":
             outputs = done[planned.step or ""].outputs
             made = next(output for output in outputs if output.path == planned.output)
-            if planned.path == made.path:
+            if planned.path == made.path or _is_taken(made, planned.path):
                 yield Artifact.of(made)
             else:
                 yield from self._members(made, planned.path)
 
     def _members(self, folder: Artifact, wanted: str) -> Iterator[Artifact]:
         """Return the files of a folder that a path or glob takes."""
-        manifest = from_json(FolderManifest, self.objects.read(folder.sha256))
+        members: tuple[FolderMember, ...] = ()
+        if folder.kind == "folder":
+            members = from_json(FolderManifest, self.objects.read(folder.sha256)).members
         found = False
-        for member in manifest.members:
+        for member in members:
             path = f"{folder.path}/{member.path}"
             if member.kind == "file" and any(matches_any(one, [wanted]) for one in above(path)):
                 found = True
@@ -77,6 +79,11 @@ class Supply(NamedTuple):
                 )
         if not found:
             raise ProjectError(
-                f"{wanted!r} is not in the folder {folder.path!r} that was made",
+                f"{wanted!r} is not in the {folder.kind} {folder.path!r} that was made",
                 hint="an input may name what the step before really makes",
             )
+
+
+def _is_taken(made: Artifact, wanted: str) -> bool:
+    """Tell whether a glob that could mean something in a folder takes what turned out a file."""
+    return made.kind == "file" and glob_matches(wanted, made.path)

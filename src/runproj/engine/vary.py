@@ -12,14 +12,16 @@ from runproj.errors import CannotRerun, EnvironmentFailed, Problem, ProjectError
 from runproj.lock.container import NO_CODE, Code
 from runproj.lock.declaration import declare
 from runproj.lock.lock import Declaration, Kind, lockfile_path
-from runproj.model import canonical
+from runproj.model import EMPTY, canonical
 from runproj.plan.binding import Folders, Given
+from runproj.plan.instances import expanded
 from runproj.plan.plan import Plan
 from runproj.ports import Digests, EnvironmentBackend, ProjectFiles, SourceControl
 from runproj.record.artifact import Artifact
-from runproj.record.run import Run
+from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
 from runproj.spec.environment import Environment
+from runproj.spec.matrix import group_of
 from runproj.spec.paths import glob_matches, is_glob
 from runproj.spec.place import Point
 from runproj.spec.project import Project
@@ -83,10 +85,28 @@ class Varier(NamedTuple):
         prepared = _with_packages(preparer.prepare(wanted, keep=True), run)
         return Variation(prepared, changed(run, prepared))
 
+    def go_on(self, run: Run, project: Project, point: Point) -> Prepared:
+        """Prepare to go on with a run that ended before all its instances were known.
+
+        Its record does not hold its whole plan, so it is planned anew, from the recorded project.
+        What is done is not done again.
+
+        Raises:
+            CannotRerun: with what is missing.
+        """
+        prior = self.rerunner.prior(run)
+        preparer = self.preparer(run, project, point, (), prior)
+        force = run.rerun_of is not None and not run.variation
+        wanted = again(run, project, Request(force=force))
+        return _with_packages(preparer.prepare(wanted, keep=True), run)
+
     def preparer(
-        self, run: Run, project: Project, point: Point, names: Collection[str]
-    ) -> Preparer:
+        self, run: Run, project: Project, point: Point, names: Collection[str],
+        prior: Mapping[str, StepRun] = EMPTY,
+    ) -> Preparer:  # fmt: skip
         """Return what prepares runs of a recorded project, with some values given anew.
+
+        ``prior`` are step runs that are done.
 
         Raises:
             CannotRerun: with what is missing.
@@ -105,7 +125,7 @@ class Varier(NamedTuple):
             self.pinner, as_then(run, self.caller), self.rerunner.platform, self.rerunner.look,
             Past(
                 {value.name: value for value in run.plan.values}, files,
-                RecordedPins(run.id, pinned, self.pinner.backends), run.source,
+                RecordedPins(run.id, pinned, self.pinner.backends), run.source, prior,
             ),
         )  # fmt: skip
 
@@ -161,12 +181,28 @@ class Varier(NamedTuple):
 def again(run: Run, project: Project, request: Request) -> Request:
     """Return a request for what a past run did, but for what is asked for."""
     return request._replace(
-        entry_point=run.entry_point,
-        steps=request.steps or tuple(step.name for step in run.plan.steps),
-        system=on_system(run, project),
-        trace=all(step.trace for step in run.plan.steps),
+        entry_point=run.entry_point, steps=request.steps or _steps_then(run, project),
+        system=on_system(run, project), trace=all(step.trace for step in run.plan.steps),
         hermetic=all(step.hermetic for step in run.plan.steps),
-    )
+    )  # fmt: skip
+
+
+def _steps_then(run: Run, project: Project) -> tuple[str, ...]:
+    """Return the steps of a run: of a matrix, all of it where the run had all of it.
+
+    A step with a ``foreach`` has the instances that its list says.
+    """
+    declared = project.entry_points[run.entry_point].all_steps(run.entry_point)
+    bound = {value.name: value for value in run.plan.values}
+    every = expanded(declared, bound, EMPTY, lambda *_: None)
+    planned = {step.name for step in run.plan.steps}
+    whole = {
+        group
+        for group, instances in every.items()
+        if declared[group].foreach is not None or planned.issuperset(one.name for one in instances)
+    }
+    groups = ((step.name, group_of(step.name)) for step in run.plan.steps)
+    return tuple(dict.fromkeys(group if group in whole else name for name, group in groups))
 
 
 def _with_packages(prepared: Prepared, run: Run) -> Prepared:
@@ -207,7 +243,8 @@ def on_system(run: Run, project: Project) -> bool:
     """Tell whether every step of a run was executed on the system, whatever the project says."""
     steps = project.entry_points[run.entry_point].all_steps(run.entry_point)
     return any(
-        one.environment != (steps[one.name].environment or "default") for one in run.plan.steps
+        one.environment != (steps[group_of(one.name)].environment or "default")
+        for one in run.plan.steps
     )
 
 
@@ -234,14 +271,14 @@ def _contents(plan: Plan) -> dict[str | None, str | None]:
 
 def _steps_today(run: Run, then: Project | None, now: Project) -> tuple[str, ...]:
     """Return the steps to choose; none where the run had all steps of its entry point."""
-    planned = [step.name for step in run.plan.steps]
-    if then is None or set(planned) == set(
-        then.entry_points[run.entry_point].all_steps(run.entry_point)
-    ):
+    if then is None:
+        return ()
+    planned = _steps_then(run, then)
+    if set(planned) == set(then.entry_points[run.entry_point].all_steps(run.entry_point)):
         return ()
     entry = now.entry_points.get(run.entry_point)
     known = entry.all_steps(run.entry_point) if entry is not None else {}
-    return tuple(name for name in planned if name in known)
+    return tuple(name for name in planned if group_of(name) in known)
 
 
 class RecordedFiles(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from runproj.errors import ParameterError, Problem
 from runproj.model import EMPTY, Model
-from runproj.spec.parameter import Parameter, ParameterType, Value, from_data, from_text
+from runproj.spec.parameter import Parameter, ParameterType, Value, from_data, from_text, render
 from runproj.spec.suggest import did_you_mean, nearest
 
 Origin: TypeAlias = Literal["default", "command line", "params file", "environment"]
@@ -52,17 +52,6 @@ class BoundValue(Model):
         if self.type == "json" and self.value is not None:
             return json.dumps(self.value, ensure_ascii=False, separators=(",", ":"))
         return None if self.value is None else render(self.value)
-
-
-def render(value: Value) -> str:
-    """Return a scalar as text: floats in their shortest exact form, ``true`` and ``false``.
-
-    >>> render(0.10), render(1e-5), render(True), render(3)
-    ('0.1', '1e-05', 'true', '3')
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else repr(value)
 
 
 class Given(NamedTuple):

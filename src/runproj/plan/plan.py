@@ -36,6 +36,13 @@ class PlannedOutput(Model):
     metrics: bool = False
 
 
+class Items(Model):
+    """Where items come from: the output at ``path`` of a ``step``."""
+
+    step: str
+    path: str
+
+
 class Retry(Model):
     """How a failed step is tried again: so often, after ``delay_s``, then so many times longer.
 
@@ -71,7 +78,9 @@ class PlannedStep(Model):
     must be done before it. ``sources`` are globs that narrow the source, None: all of it. ``trace``
     observes what it reads, ``hermetic`` forbids what is not declared; ``network`` is None where
     nothing is said of it. ``resources`` is what it needs while it executes, memory in bytes.
-    ``retry`` says how it is tried again, None: not at all.
+    ``retry`` says how it is tried again, None: not at all. ``instance`` has the values of an
+    instance: of its matrix, or its item. ``foreach`` says where the items come from of a step
+    whose instances are not known yet; they take its place.
     """
 
     name: str
@@ -96,6 +105,8 @@ class PlannedStep(Model):
     resources: dict[str, int | float] = field(default_factory=dict)
     retry: Retry | None = None
     parameters: dict[str, str] = field(default_factory=dict)
+    instance: dict[str, str | int | float | bool] = field(default_factory=dict)
+    foreach: Items | None = None
 
     @property
     def networked(self) -> bool:
@@ -133,6 +144,11 @@ class Plan(Model):
     hidden: tuple[str, ...] = ()
     pools: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The steps whose instances are not known yet."""
+        return tuple(step.name for step in self.steps if step.foreach is not None)
+
     def step(self, name: str) -> PlannedStep:
         """Return a step by name."""
         return next(step for step in self.steps if step.name == name)
@@ -142,7 +158,7 @@ Action: TypeAlias = Literal["run", "cached", "pending"]
 ReasonKind: TypeAlias = Literal[
     "new", "parameter", "environment", "source", "input", "command", "variable", "output",
     "platform", "damaged", "upstream", "forced", "uncached", "missing", "unchanged", "rerun",
-    "unread", "undeclared", "untraced", "unconfined", "audit", "network", "resumed",
+    "unread", "undeclared", "list", "untraced", "unconfined", "audit", "network", "resumed",
 ]  # fmt: skip
 
 
@@ -188,6 +204,7 @@ _WORDS: dict[ReasonKind, str] = {
     "undeclared": "undeclared input changed: {name}",
     "untraced": "not traced yet",
     "unconfined": "not hermetic yet",
+    "list": "{name}",
     "audit": "audit of {name}",
     "resumed": "done in {name}",
     "network": "network: {before} → {after}",

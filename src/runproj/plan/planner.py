@@ -1,5 +1,6 @@
 """From a project and bound values to the steps of a plan."""
 
+import functools
 import graphlib
 import json
 import posixpath
@@ -13,8 +14,12 @@ from runproj.plan import command as rendering
 from runproj.plan import graph
 from runproj.plan.binding import BoundValue
 from runproj.plan.command import SYMBOLS, Texts
-from runproj.plan.plan import PlannedInput, PlannedOutput, PlannedStep, Retry
+from runproj.plan.instances import Instance, Known, expanded
+from runproj.plan.plan import Items, PlannedInput, PlannedOutput, PlannedStep, Retry
+from runproj.plan.selection import is_one_of
 from runproj.spec import template
+from runproj.spec.matrix import WrongMatrix, group_of
+from runproj.spec.parameter import render
 from runproj.spec.paths import (
     Makers,
     above,
@@ -22,8 +27,10 @@ from runproj.spec.paths import (
     glob_matches,
     is_glob,
     is_own,
+    is_such,
     is_within,
     matches_any,
+    may_take,
 )
 from runproj.spec.place import Path, Point, dotted
 from runproj.spec.project import Input, Output, Project, Step
@@ -53,7 +60,8 @@ class Planner:
     """Plans the steps of one entry point; call :meth:`plan` once.
 
     ``system`` runs every step on the system, whatever its environment is; ``trace`` and
-    ``hermetic`` hold for every step too.
+    ``hermetic`` hold for every step too. ``items`` has what is known of lists that steps make; a
+    step with instances that are not known yet is planned as one that waits for its list.
     """
 
     project: Project
@@ -63,15 +71,20 @@ class Planner:
     system: bool = False
     trace: bool = False
     hermetic: bool = False
+    items: Known = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     wrong_values: list[Problem] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         entry = self.project.entry_points[self.entry_point]
-        self.steps: Mapping[str, Step] = entry.all_steps(self.entry_point)
-        self.paths = entry.paths(self.entry_point)
-        self.position = {name: index for index, name in enumerate(self.steps)}
+        self.declared: Mapping[str, Step] = entry.all_steps(self.entry_point)
+        self.places = entry.paths(self.entry_point)
         self.bound = {value.name: value for value in self.values}
+        self.groups = expanded(self.declared, self.bound, self.items, self._wrong_matrix)
+        self.instances = {one.name: one for group in self.groups.values() for one in group}
+        self.steps: Mapping[str, Step] = {name: one.step for name, one in self.instances.items()}
+        self.paths = {name: self.places[one.group] for name, one in self.instances.items()}
+        self.position = {name: index for index, name in enumerate(self.steps)}
         self.origins = {
             path: source
             for value in self.values
@@ -91,10 +104,17 @@ class Planner:
             NotSupported: a step asks for what cannot be executed yet.
             ProjectError: with every mistake found.
         """
+        self._raise_problems()
         self.outputs = {name: self._outputs(name) for name in self.steps}
+        self.paths_of: dict[tuple[str, str], Texts] = {}  # of the outputs of a declared step
+        self.patterns = dict(self._patterns())
         self._one_maker()
         self.makers = Makers(
-            {name: [output.path for output in made] for name, made in self.outputs.items()}
+            {
+                name: [output.path for output in made]
+                for name, made in self.outputs.items()
+                if not self.instances[name].open
+            }
         )
         self.inputs = {name: list(self._inputs(name)) for name in self.steps}
         after = {name: self._after(name) for name in self.steps}
@@ -102,16 +122,48 @@ class Planner:
         wanted = self._selected(after, chosen)
         self._refuse_unsupported(wanted)
         planned = tuple(self._step(name, after[name]) for name in names if name in wanted)
+        self._raise_problems()
+        return planned
+
+    def _raise_problems(self) -> None:
         if self.problems:
             raise ProjectError.of([*self.problems, *self.wrong_values])
         if self.wrong_values:
             raise ParameterError.of(self.wrong_values)
-        return planned
 
     def hidden(self) -> tuple[str, ...]:
         """Return the source files that no step sees."""
         made = (output.path for outputs in self.outputs.values() for output in outputs)
-        return tuple(sorted({*self.own, *made}))
+        later = (path for path in self.facts.manifest if self._is_made_later(path))
+        return tuple(sorted({*self.own, *made, *later}))
+
+    def _patterns(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the steps with a ``foreach``, and the paths of what they make, items left open.
+
+        They are the same whether the items are known or not.
+        """
+        for name, step in self.declared.items():
+            if step.foreach is not None:
+                known = self.instances.get(name)
+                self.instances[name] = Instance(name, name, step, open=True)
+                self.paths[name] = self.places[name]
+                yield name, [output.path for output in self._outputs(name)]
+                if known is None:
+                    del self.instances[name], self.paths[name]
+
+    def _is_made_later(self, path: str) -> bool:
+        """Tell whether a path is such as an item gives to an output."""
+        return any(is_such(path, one) for made in self.patterns.values() for one in made)
+
+    def _is_made(self, path: str) -> bool:
+        return self.makers.makes(path) or self._is_made_later(path)
+
+    def _made_by(self, text: str) -> Iterator[tuple[str, str]]:
+        """Yield step and output path of all that an input takes, or may take, something of."""
+        yield from self.makers.of(text)
+        for name, patterns in self.patterns.items():
+            if name in self.steps:  # its instances are not known yet
+                yield from ((name, one) for one in patterns if may_take(text, one))
 
     def _own(self) -> Iterator[str]:
         """Yield the project file and the lockfiles: what they say reaches steps by other ways."""
@@ -126,11 +178,25 @@ class Planner:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def _wrong_matrix(self, step: str, error: WrongMatrix) -> None:
+        """Note what is wrong with a matrix: in the file, or in the value that an axis has."""
+        place = (*self.places[step], "matrix")
+        reference = None
+        if error.key is not None:
+            matrix = self.declared[step].matrix
+            reference = None if matrix is None else matrix.lists.get(error.key)
+            place = (*place, error.key)
+        if reference is None:
+            self._wrong(place, str(error), error.hint)
+        else:
+            message = f"{error} in {dotted(place)}"
+            self._wrong_value(self.bound[reference.name], message, error.hint)
+
     def _text(self, text: str, lookup: Callable[[Reference], Texts]) -> str | None:
         return rendering.fill(template.parse(text), lookup)
 
     def _outputs(self, name: str) -> list[PlannedOutput]:
-        step = self.steps[name]
+        step = self.instances[name].step
         outputs = [self._output(name, output, key) for key, output in step.all_outputs]
         made = {output.path: index for index, output in enumerate(outputs)}
         if len(made) < len(outputs):
@@ -167,10 +233,22 @@ class Planner:
     def _one_maker(self) -> None:
         """Refuse two steps that make the same once values are put in."""
         makers: dict[str, str] = {}
+        alike: set[str] = set()  # steps whose instances make the same: that is said once
         for name, outputs in self.outputs.items():
+            group = self.instances[name].group
+            if self.instances[name].open:
+                continue
             for output in outputs:
                 other = makers.setdefault(output.path, name)
-                if other != name:
+                if other != name and self.instances[other].group == group:
+                    if group not in alike:
+                        alike.add(group)
+                        self._wrong(
+                            (*self.paths[name], "outputs"),
+                            f"{output.path!r} is made by {other!r} and by {name!r}",
+                            f"put what differs into its path: {self._differs(other, name)}",
+                        )
+                elif other != name:
                     self._wrong(
                         (*self.paths[name], "outputs"),
                         f"{output.path!r} is made by the step {other!r} too",
@@ -184,27 +262,46 @@ class Planner:
                         f"{inner!r} stands in {outer!r}, which the step {makers[outer]!r} makes",
                     )
 
-    def _place_lookup(self, reference: Reference) -> Texts:
-        """Look up what may stand in a path: values, and outputs of steps."""
-        match reference.parts:
-            case ("steps", step, "outputs", name):
-                return self._output_path(step, name)
-            case (name,) if name in self.bound:
-                bound = self.bound[name]
-                if bound.paths:
-                    return bound.paths[0] if bound.type == "path" else bound.paths
-                return bound.texts
-        return str(reference)
+    def _differs(self, one: str, other: str) -> str:
+        """Return a reference to a key of a matrix in which two of its instances differ."""
+        first, second = self.instances[one].values, self.instances[other].values
+        key = next(key for key in {**second, **first} if first.get(key) != second.get(key))
+        if self.instances[one].step.matrix is not None:
+            return f"{{matrix.{key}}}"
+        return "{item}" if key == "item" else f"{{item.{key}}}"
 
-    def _output_path(self, step: str, name: str) -> str:
-        return next(output.path for output in self.outputs[step] if output.name == name)
+    def _place_lookup(self, name: str, reference: Reference) -> Texts:
+        """Look up what may stand in a path of a step: values, and outputs of steps."""
+        match reference.parts:
+            case ("steps", step, "outputs", key):
+                return self._output_paths(step, key)
+            case ("matrix" | "item" as kind, *keys):
+                value = self.instances[name].value(kind, keys[0] if keys else kind)
+                return None if value is None else render(value)
+        bound = self.bound[reference.name]
+        if bound.paths:
+            return bound.paths[0] if bound.type == "path" else bound.paths
+        return bound.texts
+
+    def _output_paths(self, step: str, name: str) -> Texts:
+        """Return the path of an output; those of all instances of a step that has some."""
+        known = self.paths_of.get((step, name))
+        if known is None:
+            paths = tuple(
+                next(output.path for output in self.outputs[one.name] if output.name == name)
+                for one in self.groups[step]
+            )
+            known = paths if self.declared[step].many else paths[0]
+            self.paths_of[step, name] = known
+        return known
 
     def _inputs(self, name: str) -> Iterator[tuple[Path, str, Input]]:
         """Yield place in the file, rendered path and declaration of every input."""
         step, base = self.steps[name], self.paths[name]
+        lookup = functools.partial(self._place_lookup, name)
         items = step.inputs.items() if isinstance(step.inputs, dict) else enumerate(step.inputs)
         for key, item in items:
-            for text in rendering.tokens(template.parse(item.path), self._place_lookup):
+            for text in rendering.tokens(template.parse(item.path), lookup):
                 yield (*base, "inputs", key), posixpath.normpath(text), item
         stdin = self._stream(name, step.stdin)
         if stdin is not None:
@@ -212,10 +309,14 @@ class Planner:
         own = {output.path for output in self.outputs[name]}
         outputs_of = [template.parse(output.path).references for _, output in step.all_outputs]
         naming = {reference.name for references in outputs_of for reference in references}
+        instance = self.instances[name]
         for path, reference in self._referring(name):
             match reference.parts:
-                case ("steps", other, "outputs", key) if other != name:
-                    text = self._output_path(other, key)
+                case ("steps", other, "outputs", key) if other != instance.group:
+                    for text in _each(self._output_paths(other, key)):
+                        yield path, text, Input(path=text)
+                case ("matrix", key) if key in instance.files and reference.name not in naming:
+                    text = str(instance.values[key])
                     yield path, text, Input(path=text)
                 case (value,) if value in self.bound and value not in naming:
                     for text in self.bound[value].paths:
@@ -235,8 +336,11 @@ class Planner:
 
     def _after(self, name: str) -> list[str]:
         """Return the steps that must be done before one, in declared order."""
-        before = {step for _, path, _ in self.inputs[name] for step, _ in self.makers.of(path)}
-        before.update(self.steps[name].needs)
+        before = {step for _, path, _ in self.inputs[name] for step, _ in self._made_by(path)}
+        maker = self.steps[name].items_from
+        before.update(() if maker is None else (maker[0],))
+        for needed in self.steps[name].needs:
+            before.update(one.name for one in self.groups[needed])
         return sorted(before - {name}, key=self.position.__getitem__)
 
     def _ordered(self, after: Mapping[str, list[str]]) -> list[str]:
@@ -249,33 +353,42 @@ class Planner:
 
     def _selected(self, after: Mapping[str, list[str]], chosen: Iterable[str]) -> set[str]:
         chosen = list(chosen)
+        wanted: set[str] = set()
         for name in chosen:
-            if name not in self.steps:
+            if name in self.steps:
+                wanted.add(name)
+                continue
+            group = self.groups.get(group_of(name), ())
+            found = {one.name for one in group if one.open or is_one_of(one.name, (name,))}
+            if not found:
+                known = [*self.declared, *(one.name for one in group[:_SHOWN])]
                 raise UsageError(
                     f"the entry point {self.entry_point!r} has no step {name!r}",
                     where=self.facts.project_file,
-                    hint=did_you_mean(name, self.steps),
+                    hint=did_you_mean(name, known),
                 )
-        return graph.with_ancestors(after, chosen) if chosen else set(self.steps)
+            wanted |= found
+        return graph.with_ancestors(after, wanted) if chosen else set(self.steps)
 
     def _refuse_unsupported(self, wanted: set[str]) -> None:
         problems = []
-        for name in self.steps:
-            if name in wanted:
-                for key, what in _unsupported(self.steps[name]):
-                    path = (*self.paths[name], key)
-                    problems.append(
-                        self.facts.point(
-                            path,
-                            f"{dotted(path)}: {what} is not supported yet",
-                            "this version checks it, and cannot execute it",
-                        )
+        for name in dict.fromkeys(self.instances[one].group for one in self.steps if one in wanted):
+            for key, what in _unsupported(self.declared[name]):
+                path = (*self.places[name], key)
+                problems.append(
+                    self.facts.point(
+                        path,
+                        f"{dotted(path)}: {what} is not supported yet",
+                        "this version checks it, and cannot execute it",
                     )
+                )
         if problems:
             raise NotSupported.of(problems)
 
     def _step(self, name: str, after: list[str]) -> PlannedStep:
         step = self.steps[name]
+        if self.instances[name].open:
+            return self._open_step(name, after)
         directory = self._directory(name)
         lookup = self._lookup(name, directory)
         inputs = tuple(self._planned_inputs(name))
@@ -308,6 +421,26 @@ class Planner:
             retry=_retry(step),
             resources={} if step.resources is None else step.resources.amounts,
             parameters=dict(self._used_values(name)),
+            instance=dict(self.instances[name].values),
+        )
+
+    def _open_step(self, name: str, after: list[str]) -> PlannedStep:
+        """Plan what stands for instances that are not known yet; it needs what they will need."""
+        step = self.steps[name]
+        maker, output = step.items_from or ("", "")
+        (path,) = _each(self._output_paths(maker, output))
+        return PlannedStep(
+            name=name,
+            description=step.description,
+            argv=(),
+            environment=self._environment(step),
+            secrets=step.secrets,
+            after=tuple(after),
+            trace=step.trace or self.trace,
+            hermetic=step.hermetic or self.hermetic,
+            network=step.network,
+            resources={} if step.resources is None else step.resources.amounts,
+            foreach=Items(step=maker, path=path),
         )
 
     def _check_sources(self, name: str) -> None:
@@ -361,13 +494,16 @@ class Planner:
         for text in texts:
             references += template.parse(text).references
         for reference in references:
+            if reference.parts[0] in ("matrix", "item"):
+                yield reference.name, _shown(self._place_lookup(name, reference))
             value = self.bound.get(reference.name)
             if value is not None:
                 yield reference.name, _shown(value.texts)
 
     def _lookup(self, name: str, directory: str) -> Callable[[Reference], Texts]:
         """Look up what a step refers to; paths are as seen from a folder of the project."""
-        step = self.steps[name]
+        step, files = self.instances[name].step, self.instances[name].files
+        place_lookup = functools.partial(self._place_lookup, name)
 
         def lookup(reference: Reference) -> Texts:
             bound = self.bound.get(reference.name)
@@ -376,12 +512,15 @@ class Planner:
                     return SYMBOLS[reference.name]
                 case ("inputs", key):
                     path = template.parse(step.inputs_by_name[key].path)
-                    return seen(rendering.tokens(path, self._place_lookup))
+                    return seen(rendering.tokens(path, place_lookup))
                 case ("outputs", key):
-                    text = self._text(step.outputs_by_name[key].path, self._place_lookup)
+                    text = self._text(step.outputs_by_name[key].path, place_lookup)
                     return seen((text or "",))
-            texts = self._place_lookup(reference)
-            if texts is None or not (reference.parts[0] == "steps" or (bound and bound.paths)):
+            texts = place_lookup(reference)
+            kind, *keys = reference.parts
+            is_path = kind == "steps" or (kind == "matrix" and keys[0] in files)
+            is_path = is_path or (bound is not None and bool(bound.paths))
+            if texts is None or not is_path:
                 return texts
             return seen((texts,)) if isinstance(texts, str) else tuple(map(see, texts))
 
@@ -410,6 +549,8 @@ class Planner:
                 )  # fmt: skip
                 continue
             found = list(self._resolve(name, text, item))
+            if not found and self._may_be_empty(text):
+                continue
             if not found and any(output.path == text for output in self.outputs[name]):
                 self._wrong(path, f"{text!r} is made by the step itself: it cannot be an input")
             elif not found:
@@ -419,23 +560,34 @@ class Planner:
                     seen.add((planned.path, planned.output))
                     yield planned
 
+    def _may_be_empty(self, text: str) -> bool:
+        """Tell whether an input takes what instances make, of which there may be none."""
+        return any(
+            may_take(text, one) and (is_glob(text) or not is_such(text, one))
+            for made in self.patterns.values()
+            for one in made
+        )
+
     def _missing(self, path: Path, text: str) -> None:
         outside = self._outside(text)
         if outside is not None:
-            self._wrong_value(outside, f"{self.origins[outside]!r} is not there", None)
+            self._wrong_value(self._given(outside), f"{self.origins[outside]!r} is not there")
             return
         known = [*self.makers.maker, *self.facts.manifest]
         near = nearest(text, known) if len(known) < _MANY else None
         hint = None if near is None else f"did you mean {near!r}?"
         message = f"{text!r} is not there, and no step makes it"
         if any(text in value.paths for value in self.values):
-            self._wrong_value(text, message, hint)
+            self._wrong_value(self._given(text), message, hint)
         else:
             self._wrong(path, message, hint)
 
-    def _wrong_value(self, path: str, message: str, hint: str | None) -> None:
-        """Note what is wrong with a path value, where the value comes from."""
-        value = next(one for one in self.values if path in one.paths)
+    def _given(self, path: str) -> BoundValue:
+        """Return the value that a path is (one of)."""
+        return next(one for one in self.values if path in one.paths)
+
+    def _wrong_value(self, value: BoundValue, message: str, hint: str | None = None) -> None:
+        """Note what is wrong with a value, where the value comes from."""
         if value.origin == "default":
             self._wrong(self._default_of(value.name), message, hint)
             return
@@ -461,7 +613,7 @@ class Planner:
         if outside is not None:  # a part of what was given comes with all of it
             yield from self._file(outside, self.origins[outside], item)
             return
-        made = [(step, path) for step, path in self.makers.of(text) if step != name]
+        made = [(step, path) for step, path in self._made_by(text) if step != name]
         for step, path in made:
             within = text if is_within(text, path) else path
             yield PlannedInput(path=within, kind="step", step=step, output=path)
@@ -478,7 +630,7 @@ class Planner:
                     yield from self._resolve(name, path, item)
                 continue
             known = path in self.facts.manifest or path in in_source or path in self.own
-            if not known and not self.makers.makes(path):
+            if not known and not self._is_made(path):
                 yield from self._file(path, path, item)
 
     def _elsewhere(self, text: str, in_source: list[str]) -> Sequence[str]:
@@ -503,15 +655,15 @@ class Planner:
     def _in_source(self, text: str) -> list[str]:
         """Return what an input takes of the source, without what steps make."""
         if text in self.facts.manifest:
-            return [] if self.makers.makes(text) else [text]
+            return [] if self._is_made(text) else [text]
         if is_glob(text):
             return [
                 path
                 for path in self.facts.manifest
-                if path not in self.own and glob_matches(text, path) and not self.makers.makes(path)
+                if path not in self.own and glob_matches(text, path) and not self._is_made(path)
             ]
         inside = below("" if text == "." else text, self.in_order)
-        return [text] if any(not self.makers.makes(path) for path in inside) else []
+        return [text] if any(not self._is_made(path) for path in inside) else []
 
 
 def _shown(texts: Texts) -> str:
@@ -538,6 +690,10 @@ def _ups(path: str) -> int:
     return path.split("/").count("..")
 
 
+def _each(texts: Texts) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else texts or ()
+
+
 def _normal(paths: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if paths is None else tuple(map(posixpath.normpath, paths))
 
@@ -554,11 +710,9 @@ def seen_from(directory: str, path: str) -> str:
 
 
 _DEEP = "/_" * 32  # stands for the project: a path may climb out of it into a wider source
+_SHOWN = 8  # instances of a step that could be meant
 _MANY = 10_000  # comparing a name with so many others would be slow
-_LATER: tuple[tuple[str, str], ...] = (
-    ("matrix", "a matrix"),
-    ("persist", "a folder that persists"),
-)
+_LATER: tuple[tuple[str, str], ...] = (("persist", "a folder that persists"),)
 
 
 def _retry(step: Step) -> Retry | None:

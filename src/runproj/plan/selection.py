@@ -6,6 +6,7 @@ from typing import NamedTuple
 from runproj.errors import UsageError
 from runproj.plan import graph
 from runproj.plan.plan import PlannedStep
+from runproj.spec.matrix import group_of
 from runproj.spec.suggest import did_you_mean
 
 
@@ -35,7 +36,11 @@ def select(
     held: set[str] = set()
     wanted = {step.name for step in steps}
     if start:
-        began = {step.name for step in steps if is_one_of(step.name, start)}
+        began = {
+            step.name
+            for step in steps
+            if is_one_of(step.name, start) or any(_may_hold(step, name) for name in start)
+        }
         for step in steps:  # each comes after those that it needs
             if began.intersection(step.after):
                 began.add(step.name)
@@ -58,17 +63,33 @@ def check_names(steps: Sequence[PlannedStep], names: Collection[str], option: st
         UsageError: it names another one.
     """
     for name in names:
-        if not any(is_one_of(step.name, (name,)) for step in steps):
+        if not any(is_one_of(step.name, (name,)) or _may_hold(step, name) for step in steps):
             raise UsageError(
                 f"{option}: there is no step {name!r} in the plan",
                 hint=did_you_mean(name, [step.name for step in steps]),
             )
 
 
+def _may_hold(step: PlannedStep, name: str) -> bool:
+    """Tell whether a name may be that of an instance that is not known yet."""
+    return step.foreach is not None and group_of(name) == step.name
+
+
 def is_one_of(name: str, chosen: Collection[str]) -> bool:
-    """Tell whether a step is chosen, by its own name or by that of the matrix it is of.
+    """Tell whether a step is chosen: by its name, that of its step, or some values of its matrix.
 
     >>> is_one_of("train", ["train"]), is_one_of("train[fold=1]", ["train"])
     (True, True)
+    >>> is_one_of("train[fold=1,model=a]", ["train[fold=1]"])
+    True
     """
-    return name in chosen or name.partition("[")[0] in chosen
+    group, bracket, values = name.partition("[")
+    if name in chosen or not bracket:
+        return name in chosen
+    own = {*values[:-1].split(",")}
+    return group in chosen or any(
+        one.startswith(f"{group}[")
+        and one.endswith("]")
+        and own.issuperset(one[len(group) + 1 : -1].split(","))
+        for one in chosen
+    )

@@ -36,6 +36,13 @@ class Planned(NamedTuple):
     paths: Mapping[str, float] = EMPTY
 
 
+class Grown(NamedTuple):
+    """The instances of a step are known: ``decisions`` are those about them."""
+
+    step: str
+    decisions: tuple[Decision, ...]
+
+
 class Progress(NamedTuple):
     """Something that takes time goes on; ``about`` is what, such as an environment's name."""
 
@@ -80,5 +87,5 @@ class RunFinished(NamedTuple):
 
 
 Event: TypeAlias = (
-    Planned | Progress | Warned | StepStarted | StepPrinted | StepFinished | RunFinished
+    Planned | Grown | Progress | Warned | StepStarted | StepPrinted | StepFinished | RunFinished
 )

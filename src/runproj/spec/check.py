@@ -122,6 +122,8 @@ class _Checker(NamedTuple):
 
     def findings(self) -> Iterator[Finding]:
         step = self.scope.step
+        yield from self._matrix()
+        yield from self._foreach()
         yield from self._command()
         for path, text in self._inputs():
             yield from self._text(path, text, "an input path", {"run", "input", "output"})
@@ -138,6 +140,38 @@ class _Checker(NamedTuple):
                 path = (*self.path, field)
                 yield from self._text(path, text, f"{field!r}", {"run"})
                 yield from _relative(path, text, f"{field!r}")
+
+    def _matrix(self) -> Iterator[Finding]:
+        matrix = self.scope.step.matrix
+        for key, reference in ({} if matrix is None else matrix.lists).items():
+            parameter = self.scope.parameters.get(reference.name)
+            if parameter is None or parameter.type != "list":
+                lists = [name for name, one in self.scope.parameters.items() if one.type == "list"]
+                yield Finding(
+                    (*self.path, "matrix", key), f"{reference} is no list parameter",
+                    did_you_mean(reference.name, lists)
+                    if lists
+                    else "declare one: {type: list, items: int, default: [0, 1, 2]}",
+                    about=frozenset({reference.name}),
+                )  # fmt: skip
+
+    def _foreach(self) -> Iterator[Finding]:
+        step, path = self.scope.step, (*self.path, "foreach")
+        if step.foreach is None:
+            return
+        if step.items_from is None:
+            yield Finding(
+                path, f"{step.foreach!r} is no output of a step",
+                'write the name of one that makes a list: "{steps.split.outputs.list}"',
+            )  # fmt: skip
+            return
+        yield from self._reference(path, Reference(step.foreach[1:-1]), "'foreach'", set())
+        maker = self.scope.steps.get(step.items_from[0])
+        if maker is not None and maker.many:
+            yield Finding(
+                path, f"the step {step.items_from[0]!r} has instances, each with a list of its own",
+                "let one step put them together", about=frozenset({step.items_from[0]}),
+            )  # fmt: skip
 
     def _inputs(self) -> Iterator[tuple[Path, str]]:
         inputs = self.scope.step.inputs
@@ -174,7 +208,11 @@ class _Checker(NamedTuple):
 
     def _no_list(self, path: Path, reference: Reference) -> Iterator[Finding]:
         parameter = self.scope.parameters.get(reference.name)
-        if parameter is not None and parameter.type == "list":
+        is_list = parameter is not None and parameter.type == "list"
+        match reference.parts:
+            case ("steps", name, "outputs", _) if name in self.scope.steps:
+                is_list = self.scope.steps[name].many  # one path of each instance
+        if is_list:
             yield Finding(
                 path,
                 f"{reference} is a list, which can only be a whole argument",
@@ -222,6 +260,8 @@ def _makers(steps: Mapping[str, Step], paths: Mapping[str, Path]) -> Iterator[Fi
         own: set[str] = set()
         for path, text in _Checker(paths[name], Scope({}, step, steps))._outputs():  # noqa: SLF001 -- same file
             made = posixpath.normpath(text)
+            if _varies(text):
+                continue  # what it becomes is known once the values are put in
             if made.startswith("../") or made in ("..", "."):
                 yield Finding(path, f"the output {text!r} is not inside the project")
             if is_own(made):
@@ -253,8 +293,13 @@ def _cycle(steps: Mapping[str, Step], paths: Mapping[str, Path]) -> Iterator[Fin
 
 
 def _made(step: Step) -> Iterator[str]:
-    yield from (posixpath.normpath(output.path) for _, output in step.all_outputs)
-    yield from (posixpath.normpath(path) for path in step.metrics)
+    texts = [*(output.path for _, output in step.all_outputs), *step.metrics]
+    yield from (posixpath.normpath(text) for text in texts if not _varies(text))
+
+
+def _varies(text: str) -> bool:
+    """Tell whether a path is another one in each instance of a step."""
+    return any(one.parts[0] in ("matrix", "item") for one in template.parse(text).references)
 
 
 def _upstream(name: str, steps: Mapping[str, Step], makers: Makers) -> set[str]:
@@ -264,6 +309,8 @@ def _upstream(name: str, steps: Mapping[str, Step], makers: Makers) -> set[str]:
     if step.stdin is not None:
         wanted.append(posixpath.normpath(step.stdin))
     before = {needed for needed in step.needs if needed in steps and needed != name}
+    if step.items_from is not None and step.items_from[0] in steps:
+        before.add(step.items_from[0])
     for reference in _references(step):
         match reference.parts:
             case ("steps", other, "outputs", _) if other in steps:

@@ -137,6 +137,17 @@ def _kind(data: Any) -> str | None:  # noqa: ANN401 -- raw YAML
     return kinds.get(type(data))
 
 
+def render(value: Value) -> str:
+    """Return a scalar as text: floats in their shortest exact form, ``true`` and ``false``.
+
+    >>> render(0.10), render(1e-5), render(True), render(3)
+    ('0.1', '1e-05', 'true', '3')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else repr(value)
+
+
 def from_text(parameter: Parameter, text: str) -> Value:
     """Parse text as the declared type, and only as that.
 

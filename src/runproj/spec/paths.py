@@ -2,7 +2,8 @@
 
 import bisect
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 _OWN = frozenset({"runproj.yaml", "runproj.yml", ".runproj", ".git"})
@@ -81,6 +82,42 @@ def is_within(wanted: str, folder: str) -> bool:
     if not is_glob(wanted) or len(parts) <= len(above):
         return False
     return glob_matches("/".join(parts[: len(above)]), folder)
+
+
+def is_such(path: str, pattern: str) -> bool:
+    """Tell whether a path is like a pattern in which each ``*`` stands for any text.
+
+    >>> is_such("build/a/b.json", "build/*.json"), is_such("build/a.csv", "build/*.json")
+    (True, False)
+    """
+    pieces = "(.*)".join(map(re.escape, pattern.split("*")))
+    return re.fullmatch(pieces, path, re.DOTALL) is not None
+
+
+def may_take(wanted: str, pattern: str) -> bool:
+    """Tell whether an input may take something of an output, ``*`` in it standing for any text.
+
+    Of two globs that cannot be told without knowing the files: where their beginnings and their
+    ends fit each other, they may mean the same.
+
+    >>> may_take("cv/*.json", "cv/*.json"), may_take("cv", "cv/*.json"), may_take("cv/1", "cv/*")
+    (True, True, True)
+    >>> may_take("cv/*.csv", "cv/*.json"), may_take("data.csv", "cv/*")
+    (False, False)
+    """
+    if not is_glob(wanted):
+        return (
+            wanted == "."
+            or any(is_such(wanted, outer) for outer in above(pattern))
+            or any(is_such(outer, pattern) for outer in above(wanted))
+        )
+    starts = re.split(r"[*?\[]", wanted, maxsplit=1)[0], pattern.partition("*")[0]
+    ends = re.split(r"[*?\]]", wanted)[-1], pattern.rpartition("*")[2]
+    return _fit(*starts, str.startswith) and _fit(*ends, str.endswith)
+
+
+def _fit(one: str, other: str, fits: Callable[[str, str], bool]) -> bool:
+    return fits(one, other) or fits(other, one)
 
 
 class Makers:

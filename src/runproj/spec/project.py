@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from runproj.model import field
+from runproj.spec import template
 from runproj.spec.command import Command, parse
 from runproj.spec.environment import Environment
 from runproj.spec.fields import (
@@ -19,13 +20,13 @@ from runproj.spec.fields import (
     Limits,
     Name,
     Positive,
-    Real,
     Sha256,
     Text,
     Texts,
     Whole,
     wrong_at,
 )
+from runproj.spec.matrix import Matrix
 from runproj.spec.parameter import Parameter
 from runproj.spec.place import Path
 
@@ -87,7 +88,6 @@ Bytes: TypeAlias = Annotated[int, Limits(strict=True, gt=0), Before(_bytes)]
 
 
 Tolerance: TypeAlias = Annotated[float, Limits(strict=True, ge=0, allow_inf_nan=False)]
-MatrixValues: TypeAlias = Annotated[tuple[str | Whole | Real | Flag, ...], Limits(min_length=1)]
 
 
 def _with_path(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
@@ -246,14 +246,35 @@ class StepFields(Declared):
         Count | Retries, Doc("How often a failure is tried again; or `times`, `delay`, …")
     ] = 0
     matrix: Annotated[
-        dict[Identifier, MatrixValues] | None,
-        Doc("Names with lists of values: one step for each combination."),
+        Matrix | None,
+        Doc("Names with lists of values: one instance of the step for each combination."),
+    ] = None
+    foreach: Annotated[
+        Text | None,
+        Doc(
+            "An output of another step, `{steps.split.outputs.list}`: one instance of the step for "
+            "each line of it, or each entry of its JSON list."
+        ),
     ] = None
     cache: Annotated[Flag, Doc("`false` always executes the step.")] = True
     persist: Annotated[Texts, Doc("Folders that survive retries and `resume`.")] = ()
     trace: Annotated[Flag, Doc("Observe which files the step reads.")] = False
     hermetic: Annotated[Flag, Doc("Let the kernel forbid what is not declared.")] = False
     network: Annotated[Flag | None, Doc("Whether a hermetic step may use the network.")] = None
+
+    @property
+    def many(self) -> bool:
+        """Whether it has instances: for each combination of its matrix, or each item of a list."""
+        return self.matrix is not None or self.foreach is not None
+
+    @property
+    def items_from(self) -> tuple[str, str] | None:
+        """The step and the output that has the list of its items."""
+        whole = template.parse(self.foreach or "").whole
+        match None if whole is None else whole.parts:
+            case ("steps", step, "outputs", output):
+                return step, output
+        return None
 
     @property
     def retrying(self) -> Retries:
@@ -312,6 +333,8 @@ class Step(StepFields):
         """Refuse a step that does nothing, and a variable that is a secret and none."""
         if self.command is None:
             raise ValueError("a step needs a 'command'")
+        if self.matrix is not None and self.foreach is not None:
+            raise wrong_at("foreach", "a step has a 'matrix' or a 'foreach', not both")
         self.check_secrets()
 
 

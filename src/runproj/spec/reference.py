@@ -8,8 +8,8 @@ from runproj.spec.project import EntryPoint, Project, Step
 from runproj.spec.suggest import did_you_mean, nearest
 from runproj.spec.template import Reference
 
-Meaning: TypeAlias = Literal["parameter", "matrix", "input", "output", "step_output", "run"]
-RESERVED = frozenset({"matrix", "inputs", "outputs", "steps", "run", "workspace"})
+Meaning: TypeAlias = Literal["parameter", "matrix", "item", "input", "output", "step_output", "run"]
+RESERVED = frozenset({"matrix", "item", "inputs", "outputs", "steps", "run", "workspace"})
 
 
 class UnknownReference(ValueError):
@@ -38,8 +38,10 @@ class Scope(NamedTuple):
         match parts:
             case ("run", "id") | ("workspace",):
                 return "run"
-            case ("matrix", key) if key in (self.step.matrix or {}):
+            case ("matrix", key) if self.step.matrix is not None and key in self.step.matrix.keys:
                 return "matrix"
+            case ("item",) | ("item", _) if self.step.foreach is not None:
+                return "item"
             case ("inputs", key) if key in self.step.inputs_by_name:
                 return "input"
             case ("outputs", key) if key in self.step.outputs_by_name:
@@ -59,7 +61,8 @@ class Scope(NamedTuple):
         """Return all names that may be referred to."""
         return [
             *self.parameters,
-            *(f"matrix.{key}" for key in self.step.matrix or {}),
+            *(f"matrix.{key}" for key in (self.step.matrix.keys if self.step.matrix else ())),
+            *(["item"] if self.step.foreach is not None else []),
             *(f"inputs.{key}" for key in self.step.inputs_by_name),
             *(f"outputs.{key}" for key in self.step.outputs_by_name),
             *(

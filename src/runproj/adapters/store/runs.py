@@ -12,6 +12,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -234,9 +235,14 @@ def write_run(folder: Path, run: Run) -> None:
     write_atomically(folder / "run.json", as_lines(run).encode())
 
 
+_LONGEST_NAME = 200  # bytes; file systems have room for 255
+
+
 def step_folder(run_folder: Path, step: str) -> Path:
     """Return the folder of a step run; characters that folders cannot have are encoded."""
     safe = re.sub(r"[^\w.=,\[\]-]", lambda match: f"%{ord(match[0]):02X}", step)
+    if len(safe.encode()) > _LONGEST_NAME:
+        safe = f"{safe[:40]}~{hashlib.sha256(step.encode()).hexdigest()[:16]}"
     return run_folder / "steps" / safe
 
 

@@ -27,16 +27,20 @@ class Lines:
 
     def __init__(self, steps: Iterable[str], style: Style) -> None:
         """Give each of the steps a prefix, all of one width as far as names are not too long."""
-        names = list(steps)
-        width = min(max(map(len, names), default=0), _WIDEST)
         self._style = style
-        self._prefixes = {
-            name: getattr(style, _COLOURS[index % len(_COLOURS)])(
-                f"{visible(name, painted=False):<{width}} │"
-            ).encode()
-            for index, name in enumerate(names)
-        }
+        self._width = 0
+        self._prefixes: dict[str, bytes] = {}
+        self.know(steps)
         self._begun: dict[str, _Begun] = {}
+
+    def know(self, steps: Iterable[str]) -> None:
+        """Give a prefix to these steps, too."""
+        names = list(steps)
+        self._width = min(max(map(len, names), default=self._width), _WIDEST)
+        for index, name in enumerate(names, start=len(self._prefixes)):
+            paint = getattr(self._style, _COLOURS[index % len(_COLOURS)])
+            text = f"{visible(name, painted=False):<{self._width}} │"
+            self._prefixes[name] = paint(text).encode()
 
     def add(self, step: str, chunk: bytes, now: float) -> bytes:
         """Return the lines that are whole now that a step printed something more."""

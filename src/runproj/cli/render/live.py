@@ -9,10 +9,11 @@ from runproj.cli.render.errors import error_text
 from runproj.cli.render.lines import Lines
 from runproj.cli.render.standing import Standing
 from runproj.cli.render.style import stderr_style, visible, wants_movement
-from runproj.cli.render.text import duration, plan_text, status_word
+from runproj.cli.render.text import duration, instances, plan_text, status_word
 from runproj.errors import Problem
 from runproj.record.events import (
     Event,
+    Grown,
     Planned,
     Progress,
     RunFinished,
@@ -60,6 +61,8 @@ class LiveReporter:
                 self._write(error_text([Problem(event.text, hint=event.hint)], "warning"))
             case Planned():
                 self._planned(event)
+            case Grown():
+                self._grown(event)
             case StepStarted():
                 self._started(event)
             case StepFinished():
@@ -113,6 +116,16 @@ class LiveReporter:
             self._lines = Lines(executed, self.style)
         if not self.quiet:
             self._write(plan_text(event.decisions, self.style) + "\n")
+
+    def _grown(self, event: Grown) -> None:
+        if self._standing is not None:
+            self._standing.grown(event)
+        if self._lines is not None:
+            self._lines.know(one.step for one in event.decisions)
+        if not self.quiet:
+            count = len(event.decisions)
+            name = self.style.bold(visible(event.step, painted=False))
+            self._write(f"{self.style.cyan('+')} {name} has {instances(count)}\n")
 
     def _started(self, event: StepStarted) -> None:
         if self._standing is not None:
@@ -216,7 +229,7 @@ def failure_text(step: StepRun, log_path: str | None, log_tail: str) -> str:
     """Return what a user must know about a step that failed."""
     style = stderr_style()
     lines = [f"the step {step.name!r} failed: {step.error}"]
-    rows = [("command", shlex.join(step.argv))]
+    rows = [("command", shlex.join(step.argv))] if step.argv else []
     if log_path:
         rows.append(("log", log_path))
     if step.workspace:

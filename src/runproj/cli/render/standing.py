@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from runproj.cli.render.style import Style, visible
 from runproj.cli.render.text import duration
-from runproj.record.events import Planned
+from runproj.record.events import Grown, Planned
 
 _MOST = 6
 _SURE = 1.0  # seconds; what is nearer cannot be foreseen
@@ -22,6 +22,12 @@ class Standing:
         self.running: dict[str, float] = {}
         self._waiting = {one.step for one in planned.decisions}
         self._waiting_s = sum(planned.seconds.get(name, 0.0) for name in self._waiting)
+
+    def grown(self, event: Grown) -> None:
+        """Note that instances take the place of a step."""
+        self._leaves(event.step)
+        self._waiting.update(one.step for one in event.decisions)
+        self.total += len(event.decisions) - 1
 
     def started(self, step: str, now: float) -> None:
         """Note that a step starts."""

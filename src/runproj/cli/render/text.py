@@ -10,6 +10,7 @@ from runproj.record.events import Decision
 from runproj.record.relation import changes, relation_of
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import OutputLabel, Verdict
+from runproj.spec.matrix import group_of
 
 if TYPE_CHECKING:
     from runproj.app import KeptPackages
@@ -20,6 +21,8 @@ _STATUS = {
     "running": "cyan", "skipped": "yellow", "queued": "dim",
 }  # fmt: skip
 _WIDE = 60
+_METRICS = 24  # lines of metrics at the end of a run
+_MANY = 12  # instances that are shown one by one
 
 
 def table(rows: Iterable[Sequence[str]], indent: str = "  ", gap: str = "  ") -> str:
@@ -56,11 +59,31 @@ def painted(style: Style, word: str, colours: dict[str, str]) -> str:
 
 
 def plan_text(decisions: Sequence[Decision], style: Style) -> str:
-    """Return a plan: each step, what will be done, and why."""
-    return table(
-        (style.bold(one.step), painted(style, one.action, _ACTION), style.dim(_quiet(one.text)))
-        for one in decisions
-    )
+    """Return a plan: each step, what will be done, and why.
+
+    Where many instances of a step have the same before them, one line tells of all.
+    """
+    alike: dict[tuple[str, str], list[Decision]] = {}
+    for one in decisions:
+        alike.setdefault((group_of(one.step), one.action), []).append(one)
+    rows = []
+    for (group, action), found in alike.items():
+        lines = [(one.step, one.text) for one in found]
+        if len(found) > _MANY:
+            more = ", …" if len({one.text for one in found}) > 1 else ""
+            lines = [(f"{group} ({instances(len(found))})", found[0].text + more)]
+        paint = painted(style, action, _ACTION)
+        rows += [(style.bold(name), paint, style.dim(_quiet(text))) for name, text in lines]
+    return table(rows)
+
+
+def instances(count: int) -> str:
+    """Return a number of instances in words.
+
+    >>> instances(1), instances(12)
+    ('1 instance', '12 instances')
+    """
+    return f"{count} instance{'s' * (count != 1)}"
 
 
 def status_word(status: str, style: Style) -> str:
@@ -129,7 +152,7 @@ def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> st
         )
     ]
     rows += _relation_row(run, parent) if run.variation else []
-    rows += [("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()]
+    rows += _metric_rows(run)
     rows += _audit_rows(run)
     outputs = [output.path for step in run.steps if step.done for output in step.outputs]
     if outputs:
@@ -138,6 +161,14 @@ def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> st
     how = "rerun" if run.status == "succeeded" else "resume"
     rows.append((how, f"runproj {how} {run.id}{place}"))
     return table([(style.dim(name), text) for name, text in rows], indent="")
+
+
+def _metric_rows(run: Run) -> list[tuple[str, str]]:
+    metrics = list(run.metrics.items())
+    rows = [("metric", _quiet(f"{name} = {number(value)}")) for name, value in metrics[:_METRICS]]
+    if len(metrics) > _METRICS:
+        rows.append(("", f"and {len(metrics) - _METRICS} more: runproj show {run.id}"))
+    return rows
 
 
 def _audit_rows(run: Run) -> list[tuple[str, str]]:
