@@ -8,7 +8,6 @@ own records are read by :func:`from_json`, without it.
 import functools
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, NoneType, UnionType
 from typing import (
@@ -307,6 +306,9 @@ _SCALARS: Mapping[type, tuple[tuple[type, ...], str]] = {
 }
 
 
+_shared = functools.lru_cache(1 << 16)(str)  # the first text that is equal, kept once
+
+
 def _scalar(kind: type) -> _Reader:
     types, name = _SCALARS[kind]
 
@@ -318,7 +320,7 @@ def _scalar(kind: type) -> _Reader:
     def read_text(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not str:
             raise WrongData(f"must be {name}")
-        return sys.intern(data)  # thousands of steps have most of their texts in common
+        return _shared(data)  # thousands of steps have most of their texts in common
 
     return read_text if kind is str else read
 
@@ -378,7 +380,7 @@ def _mapping(reader: _Reader) -> _Reader:
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not dict:
             raise WrongData("must be a mapping")
-        return {sys.intern(key): _at(key, reader, value) for key, value in data.items()}
+        return {_shared(key): _at(key, reader, value) for key, value in data.items()}
 
     return read
 

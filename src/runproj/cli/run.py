@@ -574,11 +574,10 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
         print(documents.as_text(documents.graph_result(after, flows)))
         return 0
     after, flows = together(after, flows)
-    shown = {
-        name: [other for other in others if other in after[name]]
-        for name, others in reduced(after).items()
+    fewest = {name: {*others} for name, others in reduced(after).items()}
+    shown = {  # an edge that carries files is always drawn
+        taker: [one for one in others if one in fewest[taker] or (one, taker) in flows]
+        for taker, others in after.items()
     }
-    for consumer, others in after.items():  # an edge that carries files is always drawn
-        shown[consumer] = [o for o in others if o in shown[consumer] or (o, consumer) in flows]
     print(graph_text(shown, flows, stdout_style()), end="")
     return 0
