@@ -23,6 +23,7 @@ from runproj.engine.lookup import Lookup
 from runproj.errors import (
     CannotRerun,
     EnvironmentFailed,
+    MissingSecret,
     NoSuchRun,
     NotSupported,
     Problem,
@@ -889,7 +890,7 @@ def _execute_again(
     where = folder or str(store.folder.parent)
     try:
         return execute(store, prepared, caller, reporter, options, folder=where, relation=relation)
-    except EnvironmentFailed as error:
+    except (EnvironmentFailed, MissingSecret) as error:
         raise CannotRerun.of(error.problems) from error
 
 
@@ -1060,6 +1061,7 @@ def gc(store: Store) -> "Gc":
     from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
     from runproj.adapters.environments.archives import HeldArchives  # noqa: PLC0415 -- lazy
     from runproj.adapters.environments.built import HeldEnvironments  # noqa: PLC0415 -- lazy
+    from runproj.adapters.environments.images import HeldImages  # noqa: PLC0415 -- lazy
     from runproj.adapters.holdings import PathHoldings  # noqa: PLC0415 -- lazy
     from runproj.adapters.source.checks import GitChecks  # noqa: PLC0415 -- lazy
     from runproj.adapters.source.holdings import GitHoldings  # noqa: PLC0415 -- lazy
@@ -1088,6 +1090,7 @@ def gc(store: Store) -> "Gc":
         damaged=PathHoldings(place, damaged),
         leftovers=PathHoldings(place, left),
         environments=HeldEnvironments(cache_folder() / "environments"),
+        images=HeldImages(used_images(os.environ)),
         workspaces=PathHoldings(
             cache, lambda: [one for folder in working for one in workspaces.kept(folder)]
         ),

@@ -5,6 +5,7 @@
     RunprojError                    70  unexpected; a log file is written
     ├── UsageError                   2  the command line asks for what makes no sense
     │   ├── ParameterError           2  values that do not fit the parameters (all at once)
+    │   ├── MissingSecret            2  the caller has no such variable (all at once)
     │   └── NoSuchRun                2  no run, step or output has that name
     ├── ProjectError                 3  the project file is wrong (all at once)
     │   └── NotSupported             3  declared correctly, but this version cannot execute it
@@ -62,6 +63,10 @@ class UsageError(RunprojError):
 
 class ParameterError(UsageError):
     """Values do not fit the declared parameters."""
+
+
+class MissingSecret(UsageError):
+    """A step needs a secret that the caller does not have."""
 
 
 class NoSuchRun(UsageError):

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from runproj.lock.lock import Declaration, Lock
+from runproj.model import EMPTY
 from runproj.plan.fingerprint import Fingerprint
 from runproj.plan.space import Point
 from runproj.record.artifact import Artifact, FolderMember
@@ -180,7 +181,8 @@ class ContainedEnvironment(Protocol):
 class Execution(NamedTuple):
     """A process to be run: all that it gets, and where what it prints goes.
 
-    ``variables`` is the whole environment of the process. ``stdin`` is a file (None:
+    ``variables`` is the environment of the process, but for ``secrets``: these are seen by nobody
+    else, as far as the system allows. ``stdin`` is a file (None:
     ``/dev/null``); ``stdout`` a file that takes standard output (None: it is streamed).
     ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
     (None: all), where the system can tell it so. ``trace`` is a file that takes what a tracer sees
@@ -200,6 +202,7 @@ class Execution(NamedTuple):
     trace: str | None = None
     confinement: Confinement = Confinement()
     container: Container | None = None
+    secrets: Mapping[str, str] = EMPTY
 
 
 class Executor(Protocol):

@@ -1,14 +1,16 @@
 """What the executor promises of containers beyond its port."""
 
 import fcntl
+import io
 import os
 import signal
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.cli.commandline import until
-from tests.containers import Engine
+from tests.containers import BUSYBOX, Engine
 
 from runproj.adapters.executors.keeper import KEEPER, is_dead
 from runproj.adapters.executors.local import LocalExecutor
@@ -52,6 +54,14 @@ def bench(engine: Engine, tmp_path: Path) -> Iterator[Bench]:
     yield made
     made.executor.close()
     assert not list(made.containers.glob("*"))
+
+
+def bare() -> bytes:
+    """Return the root of an image that has one program, and no shell."""
+    with io.BytesIO() as data:
+        with tarfile.open(fileobj=data, mode="w") as archive:
+            archive.add(BUSYBOX, "bin/busybox")
+        return data.getvalue()
 
 
 def test_running_out_of_memory_is_told_from_being_killed(bench: Bench) -> None:
@@ -215,3 +225,45 @@ def test_a_container_gets_no_more_cpu_than_it_may(bench: Bench) -> None:
 
 def test_no_devices_are_asked_for_where_there_are_none_to_have(bench: Bench) -> None:
     assert bench.run("true", gpus="all", devices=()).exit_code == 0
+
+
+def test_a_secret_reaches_a_container_and_the_engine_shows_it_nowhere(bench: Bench) -> None:
+    secrets = {"TOKEN": 'it\'s "one"\n$secret', "OTHER": "x" * 100_000}
+    script = 'printf %s "$TOKEN"; printf %s "$OTHER" | wc -c; pwd; ls -a; exec sleep 60'
+    execution = bench.execution(script)._replace(secrets=secrets)
+    bench.executor.start(execution)
+    while b"100000" not in bench.printed["stdout"]:
+        bench.executor.wait_for(0.05)
+    client = bench.engine.client
+    [one] = [
+        each for each in client.containers(filters={"label": KEEPER})
+        if each["Labels"][KEEPER].startswith(str(bench.containers))
+    ]  # fmt: skip
+    assert "xyzzy" not in repr(client.inspect_container(one["Id"]))
+    assert not [file for file in bench.folder.iterdir() if file.name == ".secrets"]
+    bench.executor.cancel()
+    assert bench.printed["stdout"].startswith(b'it\'s "one"\n$secret100000\n')
+
+
+def test_secrets_and_an_exit_code_go_through_the_shell_that_hands_them_over(bench: Bench) -> None:
+    bench.executor.start(bench.execution('exit "$CODE"')._replace(secrets={"CODE": "7"}))
+    assert bench.executor.wait()[1].exit_code == 7
+    assert bench.printed["stderr"] == b""
+
+
+def test_an_image_without_a_shell_cannot_have_secrets(bench: Bench) -> None:
+    name = f"runproj-test-{os.getpid()}/bare:1"
+    bench.engine.client.import_image_from_data(bare(), repository=name[:-2], tag="1")
+    try:
+        image = str(bench.engine.client.inspect_image(name)["Id"])
+        execution = bench.execution("true")
+        assert execution.container is not None
+        wanted = execution._replace(
+            argv=("/bin/busybox", "true"), secrets={"A": "b"},
+            container=execution.container._replace(image=image),
+        )  # fmt: skip
+        bench.executor.start(wanted)
+        outcome = bench.executor.wait()[1]
+    finally:
+        bench.engine.forget(name)
+    assert outcome.start_error == "/bin/sh is not in its image, and hands secrets over"

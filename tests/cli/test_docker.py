@@ -238,6 +238,12 @@ def test_a_dockerfile_that_is_missing_is_shown_at_its_place(computer: Computer) 
     assert "runproj.yaml:1:" in done.err
 
 
+def room(project: Project, *options: str) -> list[dict[str, Any]]:
+    """Return what 'gc' says of what takes room."""
+    held: list[dict[str, Any]] = project.run("gc", "--json", *options).ok().json["gc"]["holdings"]
+    return held
+
+
 def test_images_are_built_listed_and_removed_by_env(
     computer: Computer, engine: Engine, local: str
 ) -> None:
@@ -247,6 +253,13 @@ def test_images_are_built_listed_and_removed_by_env(
     listed = project.run("env", "list", "--json").ok().json["environments"][0]
     assert (ready["kind"], ready["key"]) == ("docker", listed["key"])
     assert listed["image"] in project.run("env", "list").ok().out
+
+    (image,) = [one for one in room(project) if one["kind"] == "images"]
+    assert (image["count"], image["size"], image["removed"]) == (1, listed["size"], 0)
+    (image,) = [one for one in room(project, "--older-than", "0s") if one["kind"] == "images"]
+    assert image["removed"] == 1
+    assert not engine.client.images(name=listed["image"])
+    ready = project.run("env", "build", "--json").ok().json["built"][0]
 
     project.run("env", "remove", ready["key"][:12]).ok()
     assert project.run("env", "list").ok().out == "no environments\n"

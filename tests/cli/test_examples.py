@@ -65,6 +65,25 @@ def test_digits_trains_and_runs_only_what_a_change_asks_for(example: Project) ->
     assert (example.folder / "got/build/confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("example", ["crossvalidation"], indirect=True)
+def test_crossvalidation_compares_models_and_fits_the_good_ones(example: Project) -> None:
+    """Installs scikit-learn from the package index, and executes 17 steps that import it."""
+    first = example.run("run", ".", "-j", "2", "--json").ok()
+    names = list(first.steps())
+    assert set(first.steps().values()) == {"succeeded"}
+    assert sum(name.startswith("crossvalidate[") for name in names) == 11
+    assert [name for name in names if name.startswith("fit[")]
+    assert first.run["metrics"]["compare.best"] > 0.9
+    again = example.run("run", ".", "--json").ok()
+    assert again.steps() == dict.fromkeys(names, "cached")
+    one = f"{first.run['id']}/crossvalidate[fold=0,model=forest]"
+    assert example.run("rerun", one, "--json").ok().steps() == {
+        "prepare": "cached", "crossvalidate[fold=0,model=forest]": "succeeded",
+    }  # fmt: skip
+    example.run("get", first.run["id"], "build/report.md", "--to", "got").ok()
+    assert "| forest | 4 | 0.9" in (example.folder / "got/build/report.md").read_text()
+
+
 @pytest.fixture
 def mixed(computer: Computer, engine: Engine, tmp_path: Path) -> Iterator[Project]:
     """The example of all kinds, with a channel and a base image that are made here."""

@@ -307,7 +307,6 @@ def not_yet(text: str, place: str, files: Files | None = None) -> Mistake:
 
 
 NOT_YET = {
-    "secrets": not_yet(steps("a: {command: ls, secrets: [X]}"), "yaml:6:33"),
     "a folder that persists": not_yet(steps("a: {command: ls, persist: [x]}"), "yaml:6:33"),
     "a linked input": not_yet(
         steps("a: {command: ls, inputs: [{path: data.csv, link: true}]}"), "yaml:6:", DATA

@@ -3,15 +3,18 @@
 import fcntl
 import json
 import os
+import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from tests.fakes.holdings import FakeHoldings, FakeUse
 
 from runproj.adapters.environments.archives import HeldArchives
 from runproj.adapters.environments.built import HeldEnvironments, Slot
+from runproj.adapters.environments.engine import Image
+from runproj.adapters.environments.images import DockerBackend, HeldImages
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.adapters.holdings import PathHoldings
 from runproj.adapters.store.held import HeldObjects
@@ -79,7 +82,22 @@ def unfinished(root: Path) -> Full:
     return Full(HeldEnvironments(root))
 
 
-KINDS = [fake, files, folders, objects, archives, environments, unfinished]
+class ForgetfulBackend(DockerBackend):
+    """Forgets images without an engine."""
+
+    def _connected(self) -> Any:  # noqa: ANN401 -- an engine that removes nothing
+        return types.SimpleNamespace(remove=lambda _: None)
+
+
+def images(root: Path) -> Full:
+    backend = ForgetfulBackend(str(root), None, {})
+    built, pulled = Image("sha256:1", (), 5, {}), Image("sha256:2", (), 7, {})
+    backend.used.note("k" * 64, "runproj-build:1", built)
+    backend.used.note("p" * 64, "registry/pulled:1", pulled)
+    return Full(HeldImages(backend), lambda: backend.used.note("k" * 64, "runproj-build:1", built))
+
+
+KINDS = [fake, files, folders, objects, archives, environments, unfinished, images]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)

@@ -3,9 +3,10 @@
 import pytest
 from tests.engine.world import Process, World, fails, statuses, told, writes
 
+from runproj.engine.lookup import Lookup
 from runproj.engine.prepare import Prepared, Request
 from runproj.engine.resources import Capacity
-from runproj.errors import CannotRerun, UsageError
+from runproj.errors import CannotRerun, NoSuchRun, ProjectError, UsageError
 from runproj.plan.binding import Given
 from runproj.record.events import Grown, Planned
 
@@ -193,3 +194,46 @@ def test_a_variation_has_the_instances_of_its_own_list() -> None:
     run = w.run(n="ab")
     done = w.execute(w.vary(run, n="cd").prepared)
     assert list(statuses(done)) == ["split", "score[item=c]", "score[item=d]", "report"]
+
+
+def test_a_draft_has_steps_that_wait_for_their_list() -> None:
+    w = scoring()
+    w.run(n="ab")
+    request = Request(given=Given(texts=[("n", "ab")]))
+    drafted = w.preparer().draft(request, keep=False)
+    assert [step.name for step in drafted.steps] == ["split", "score", "report"]
+
+
+def test_a_step_with_instances_is_looked_up_by_one_of_them() -> None:
+    w = scoring()
+    run = w.run(n="abcd")
+    lookup = Lookup(w.runs)
+    assert lookup.step(run, "score[item=a]").name == "score[item=a]"
+    with pytest.raises(NoSuchRun, match="'score' has several instances") as caught:
+        lookup.step(run, "score")
+    assert caught.value.problems[0].hint == (
+        "write one of score[item=a], score[item=b], score[item=c], score[item=d]"
+    )
+
+
+def test_a_glob_through_all_folders_takes_files_that_steps_make() -> None:
+    yaml = YAML.replace(
+        '"{steps.score.outputs.s}"]', 's/a.txt]\n            inputs: ["s/**/*.txt"]'
+    )
+    assert statuses(scoring(yaml).run(n="ab"))["report"] == "succeeded"
+
+
+def test_what_is_in_no_folder_is_not_there() -> None:
+    w = World(
+        """
+        runproj: 1
+        entry_points:
+          main:
+            steps:
+              a: {command: a, outputs: [x]}
+              b: {command: b, inputs: [x/y]}
+        """,
+        {"a": writes(x="a file")},
+    )
+    with pytest.raises(ProjectError, match="'x/y' is not in the file 'x' that was made"):
+        w.run()

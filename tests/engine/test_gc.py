@@ -240,6 +240,17 @@ def test_what_is_shared_goes_by_age(world: World) -> None:
         assert (found.used_at, found.oldest_at) == (NOW - 29 * DAY, NOW - 30 * DAY)
 
 
+def test_an_image_that_a_run_used_stays_however_old_it_is(world: World) -> None:
+    [run] = world.records.runs.values()
+    assert run is not None
+    there = world.there["images"]
+    there.add("old", 3, 0.0)
+    there.add(run.plan.environments[0].key, 3, 0.0)
+    there.add("new", 4, NOW)
+    assert world.of("images").removed == 1
+    assert world.stay("images") == {run.plan.environments[0].key, "new"}
+
+
 def test_an_environment_that_cannot_be_built_again_stays(world: World) -> None:
     there = world.there["environments"]
     there.things["old"] = Held("old", 3, 0.0, unique=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runproj.plan.graph import order, reduced, with_ancestors
+from runproj.plan.graph import order, reduced, together, with_ancestors
 
 
 @st.composite
@@ -59,3 +59,21 @@ def test_a_reduced_graph_has_the_same_order_with_fewer_edges(graph: dict[str, li
 
 def test_an_edge_that_others_imply_is_not_drawn() -> None:
     assert reduced({"a": [], "b": ["a"], "c": ["a", "b"]}) == {"a": [], "b": ["a"], "c": ["b"]}
+
+
+MANY = {
+    "a": [], "m[x=1]": ["a"], "m[x=2]": ["a", "m[x=1]"],
+    "b": ["m[x=1]", "m[x=2]"],
+}  # fmt: skip
+
+
+def test_instances_are_drawn_as_one() -> None:
+    paths = [f"p{index}" for index in range(6)]
+    after, flows = together(MANY, {("m[x=1]", "b"): paths[:3], ("m[x=2]", "b"): paths[2:]})
+    assert after == {"a": [], "m (2 instances)": ["a"], "b": ["m (2 instances)"]}
+    assert flows == {("m (2 instances)", "b"): ["p0", "p1", "p2", "p3", "2 more"]}
+
+
+def test_instances_that_come_after_each_other_by_turns_stay_apart() -> None:
+    turns = {"m[x=1]": [], "n": ["m[x=1]"], "m[x=2]": ["n"]}
+    assert together(turns, {("m[x=1]", "n"): ["p"]}) == (turns, {("m[x=1]", "n"): ["p"]})

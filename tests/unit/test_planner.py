@@ -636,7 +636,6 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("field", "what"),
     [
-        ("secrets: [S]", "secrets: a secret"),
         ("persist: [c]", "persist: a folder that persists"),
         ("inputs: ['https://x/y']", "inputs: an input from a URL"),
         ("inputs: [{path: train.py, link: true}]", "inputs: a linked input"),

@@ -61,6 +61,7 @@ class Decider:
     _sources: dict[tuple[str, ...] | None, SeenSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.hidden = frozenset(self.plan.hidden)
         self.pins: Mapping[str, EnvironmentPin] = {pin.name: pin for pin in self.plan.environments}
 
     def decide_all(self, before: Mapping[str, Judged] = EMPTY) -> dict[str, Judged]:
@@ -211,8 +212,7 @@ class Decider:
     def seen_source(self, step: PlannedStep) -> SeenSource:
         """Return the part of the source that a step sees."""
         if step.sources not in self._sources:
-            hidden = frozenset(self.plan.hidden)
-            seen = visible(self.supply.manifest, step.sources, hidden)
+            seen = visible(self.supply.manifest, step.sources, self.hidden)
             self._sources[step.sources] = SeenSource(seen)
         return self._sources[step.sources]
 
@@ -249,7 +249,7 @@ class Decider:
 
     def _source(self, sources: tuple[str, ...] | None) -> str:
         if sources not in self._digests:
-            seen = visible(self.supply.manifest, sources, frozenset(self.plan.hidden))
+            seen = visible(self.supply.manifest, sources, self.hidden)
             self._digests[sources] = source_digest(seen)
         return self._digests[sources]
 
@@ -296,9 +296,8 @@ class Decider:
             manifest = below(self.source.manifest(tree), self.snapshot.project_path)
         except StoreError:
             return []  # the old snapshot is gone; that it differs is known all the same
-        hidden = frozenset(self.plan.hidden)
-        old = visible(manifest, step.sources, hidden)
-        new = visible(self.supply.manifest, step.sources, hidden)
+        old = visible(manifest, step.sources, self.hidden)
+        new = visible(self.supply.manifest, step.sources, self.hidden)
         changed = sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
         looked_at = [
             path

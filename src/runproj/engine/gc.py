@@ -21,7 +21,7 @@ from runproj.record.run import Run
 YOUNG_S = 3600.0
 """What was kept in the store so recently stays: a run that begins may be about to refer to it."""
 
-_SHARED = ("environments", "workspaces", "archives")
+_SHARED = ("environments", "images", "workspaces", "archives")
 _NO_PACKAGE = ".json"  # notes among kept packages, which say what was built from what
 
 
@@ -39,13 +39,14 @@ class Wish(NamedTuple):
 
 
 class Places(NamedTuple):
-    """What takes room, kind by kind; the last three are shared with other stores."""
+    """What takes room, kind by kind; the last four are shared with other stores."""
 
     objects: Holdings
     logs: Holdings
     damaged: Holdings
     leftovers: Holdings
     environments: Holdings
+    images: Holdings
     workspaces: Holdings
     archives: Holdings
 
@@ -137,6 +138,7 @@ class _Visit:
             self._of("damaged", places.damaged, lambda _: needed is not None),
             self._of("leftovers", places.leftovers, lambda _: True),
             self._aged("environments", places.environments),
+            self._aged("images", places.images, _keys(runs)),
             self._aged("workspaces", places.workspaces),
             self._aged("archives", places.archives, wanted, goes=self.wish.archives),
         )
@@ -301,6 +303,13 @@ class _Visit:
                 )
                 return None
         return found
+
+
+def _keys(runs: Iterable[Run]) -> set[str]:
+    """Return the keys of the environments of runs; an image may come out otherwise next time."""
+    pins = {pin.key for run in runs for pin in run.plan.environments}
+    steps = (step.environment for run in runs for step in run.steps)
+    return pins | {used.key for used in steps if used is not None}
 
 
 def _closed(there: Iterable[Held], needed: Collection[str]) -> set[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from runproj.engine import perturbation
+from runproj.engine import secrets as hiding
 from runproj.engine.decide import Judged
 from runproj.engine.observe import (
     Surroundings,
@@ -31,6 +32,7 @@ from runproj.engine.resources import (
     side_by_side,
 )
 from runproj.engine.schedule import Room, Schedule
+from runproj.engine.secrets import Redactor
 from runproj.engine.together import Ended, Going, Together, alone
 from runproj.engine.undeclared import undeclared
 from runproj.engine.variables import elsewhere, process_variables
@@ -44,7 +46,7 @@ from runproj.errors import (
     UsageError,
 )
 from runproj.lock.lock import Kind
-from runproj.model import EMPTY, canonical
+from runproj.model import EMPTY, canonical, from_json
 from runproj.plan.command import resolve_symbols
 from runproj.plan.fingerprint import visible
 from runproj.plan.items import WrongList
@@ -90,6 +92,7 @@ from runproj.record.program import Program
 from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun, Trace
 from runproj.spec.paths import is_glob
 
+_STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 _TAIL = 64 * 1024  # bytes of a log in which the reason of a failure is looked for
 _SHOWN_TAIL = 4 * 1024
 _TRACE = ".runproj-trace"
@@ -123,8 +126,13 @@ class _Running:
     directory: str
     watch: str | None
     judged: Judged
+    redactors: Mapping[Stream, Redactor]
     warnings: list[Warned] = field(default_factory=list)
     seen: "_Seen | None" = None
+
+    def redacted(self, text: str) -> str:
+        """Return a text without secrets."""
+        return self.redactors["stdout"].text(text) if self.redactors else text
 
 
 class _Retry(NamedTuple):
@@ -181,6 +189,7 @@ class Runner:
     programs: Callable[[Sequence[str], str], tuple[Program, ...]] = lambda *_: ()
     together: Together | None = None
     _at: str | None = None
+    _secret: frozenset[str] = frozenset()
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _retries: dict[str, _Retry] = field(default_factory=dict)
@@ -208,10 +217,14 @@ class Runner:
         self.prepared, self.header = prepared, header
         self.started = self.clock()
         self._check_watching()
+        self._secret = frozenset(name for one in prepared.plan.steps for name in one.secrets)
+        warnings = self._check_secrets()
         self._schedule = self._scheduled()
         self.journal: Journal = self.runs.create(header)
         try:
             self.reporter.report(self._planned)
+            for warning in warnings:
+                self.reporter.report(Warned(warning))
             self._build_environments()
             if self.keep_packages:
                 self._keep_packages()
@@ -268,6 +281,16 @@ class Runner:
             if hermetic or trace or not network:
                 files = () if hermetic else None
                 self.watcher.check(Confinement(files, files, network), trace=trace)
+
+    def _check_secrets(self) -> list[str]:
+        """Make sure that the caller has the secrets that may be needed; return warnings.
+
+        Raises:
+            MissingSecret: with every one that is missing.
+        """
+        judged, steps = self.prepared.judged, self.prepared.plan.steps
+        executed = {step.name for step in steps if judged[step.name].decision.action != "cached"}
+        return hiding.check(steps, self.caller, executed)
 
     def _scheduled(self) -> Schedule:
         """Return the order of the steps, and prepare what is told of it.
@@ -578,8 +601,12 @@ class Runner:
         )
         self.journal.started(record)
         log = self.journal.log(step.name) if again is None else again.log
+        secrets = hiding.of(step, self.caller)
+        redactors: Mapping[Stream, Redactor] = {
+            stream: Redactor(secrets.values()) for stream in _STREAMS if secrets
+        }
         self._running[step.name] = running = _Running(
-            step, record, workspace, given, log, surroundings, directory, watch, judged
+            step, record, workspace, given, log, surroundings, directory, watch, judged, redactors
         )
         if unwatched is not None:
             running.warnings.append(unwatched)
@@ -590,7 +617,7 @@ class Runner:
                 argv=argv,
                 directory=directory,
                 variables=variables,
-                on_output=self._listener(step.name, log),
+                on_output=self._listener(step.name, log, redactors),
                 stdin=None if step.stdin is None else _joined(workspace.project, step.stdin),
                 stdout=None if step.stdout is None else _joined(workspace.project, step.stdout),
                 timeout_s=perturbation.timeout_s(self.trial, step),
@@ -600,6 +627,7 @@ class Runner:
                 if container is None
                 else Confinement(),
                 container=container,
+                secrets=secrets,
             )
         )
 
@@ -626,18 +654,33 @@ class Runner:
             )  # fmt: skip
         return place, None
 
-    def _listener(self, name: str, log: StepLog) -> Callable[[Stream, bytes], None]:
+    def _listener(
+        self, name: str, log: StepLog, redactors: Mapping[Stream, Redactor]
+    ) -> Callable[[Stream, bytes], None]:
         def listen(stream: Stream, chunk: bytes) -> None:
             log.write(stream, chunk)
             self.reporter.report(StepPrinted(name, stream, chunk))
 
-        return listen
+        def listen_secretly(stream: Stream, chunk: bytes) -> None:
+            shown = redactors[stream].feed(chunk)
+            if shown:
+                listen(stream, shown)
+
+        return listen_secretly if redactors else listen
+
+    def _show_rest(self, running: _Running) -> None:
+        """Show what was held back, for it might have been the beginning of a secret."""
+        for stream, redactor in running.redactors.items():
+            rest = redactor.end()
+            if rest:
+                running.log.write(stream, rest)
+                self.reporter.report(StepPrinted(running.step.name, stream, rest))
 
     def _furnishing(self, step: PlannedStep, given: tuple[Artifact, ...]) -> Furnishing:
         prepared = self.prepared
         manifest = prepared.decider.supply.manifest
         declared = [planned.path for planned in step.inputs if planned.kind == "source"]
-        seen = visible(manifest, step.sources, frozenset(prepared.plan.hidden), declared)
+        seen = visible(manifest, step.sources, prepared.decider.hidden, declared)
         folder = prepared.snapshot.project_path
         return Furnishing(
             name=step.name,
@@ -672,7 +715,7 @@ class Runner:
         contained = step.environment in self._containers
         if step.hermetic or contained:  # what stands in the caller's home is not declared
             about["HOME"] = workspace.temporary
-        return process_variables(
+        variables = process_variables(
             step,
             environment=environment.variables(workspace.project),
             caller=elsewhere(self.caller) if contained else self.caller,
@@ -681,20 +724,25 @@ class Runner:
             workspace=workspace.root,
             perturbed=perturbation.variables(self.trial, step, contained=contained),
         )
+        # such as a proxy with a password: a secret of one step reaches only those that say so
+        return {name: text for name, text in variables.items() if name not in self._secret}
 
     def _finish(self, running: _Running, outcome: Outcome) -> None:
         """Judge what a process left behind, keep it, and write down how it ended."""
         step, record = running.step, running.record
+        self._show_rest(running)
         update: dict[str, object] = {"outcome": outcome, "finished_at": timestamp(self.clock())}
         try:
             outputs, metrics = self._results(running, outcome)
             update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
-            update["warnings"] = tuple(warning.text for warning in running.warnings)
+            warnings = [one._replace(text=running.redacted(one.text)) for one in running.warnings]
+            update["warnings"] = tuple(warning.text for warning in warnings)
             if self.trial is not None:
                 update["reusable"] = False
-            for warning in running.warnings:
+            for warning in warnings:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
-        except _StepFailedError as failure:
+        except _StepFailedError as failed_so:
+            failure = failed_so.redacted(running.redacted)
             if self._is_tried_again(running, outcome, failure):
                 return
             update |= {
@@ -777,6 +825,7 @@ class Runner:
                     f"if that is a result, declare it: outputs: [{altered[0]}]",
                 )
         outputs = self._keep_outputs(running, changes.made, changes.altered)
+        self._search(running, outputs)
         return outputs, self._metrics(step, outputs)
 
     def _observed(self, running: _Running, outcome: Outcome) -> _Seen | None:
@@ -874,6 +923,31 @@ class Runner:
             kept[path] = Output.of(artifact, name=names[path])
         return tuple(kept[path] for path in names if path in kept)
 
+    def _search(self, running: _Running, outputs: tuple[Output, ...]) -> None:
+        """Warn of outputs that hold a secret: they are kept as they are, and may be shared."""
+        secrets = hiding.of(running.step, self.caller)
+        members = [
+            (output.path if member is output else f"{output.path}/{member.path}", member)
+            for output in outputs
+            if secrets
+            for member in self._members(output)
+            if member.sha256 is not None
+        ]
+        large = [path for path, member in members if member.size > hiding.SEARCHED]
+        for path, member in members:
+            if member.size <= hiding.SEARCHED:
+                for name in hiding.held_by(self.objects.read(member.sha256 or ""), secrets):
+                    text = f"its output {path} holds the secret {name}"
+                    running.warnings.append(Warned(text, "it is kept as it is, in the store, too"))
+        if large:
+            text = f"its output {large[0]} is too large to be searched for secrets"
+            running.warnings.append(Warned(text))
+
+    def _members(self, output: Output) -> Sequence[Artifact | FolderMember]:
+        if output.kind == "file":
+            return [output]
+        return from_json(FolderManifest, self.objects.read(output.sha256)).members
+
     def _metrics(self, step: PlannedStep, outputs: tuple[Output, ...]) -> dict[str, float]:
         metrics: dict[str, float] = {}
         wanted = {output.path for output in step.outputs if output.metrics}
@@ -953,6 +1027,7 @@ class Runner:
                 )  # fmt: skip
                 self.journal.finished(self._steps[one.step.name])
             for name, running in self._running.items():
+                self._show_rest(running)
                 running.log.close()
                 own = status == "interrupted" or self._at in (None, name)
                 self._steps[name] = running.record.replace(
@@ -1018,6 +1093,12 @@ class _StepFailedError(Exception):
         super().__init__(message)
         self.hint = hint
         self.denied: tuple[str, ...] = ()
+
+    def redacted(self, redact: Callable[[str], str]) -> "_StepFailedError":
+        """Return the same without secrets."""
+        failure = _StepFailedError(redact(str(self)), self.hint and redact(self.hint))
+        failure.denied = tuple(map(redact, self.denied))
+        return failure
 
 
 def ended(outcome: Outcome, timeout_s: float | None) -> str:

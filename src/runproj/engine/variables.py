@@ -38,7 +38,7 @@ def process_variables(
     workspace: str,
     perturbed: Mapping[str, str] = EMPTY,
 ) -> dict[str, str]:
-    """Return all variables of a step's process; what is declared for the step wins.
+    """Return the variables of a step's process but secrets; what is declared for the step wins.
 
     Args:
         step: the step.

@@ -37,6 +37,10 @@ class Fingerprint(Model):
         return digest_of({"format": FORMAT, **_parts(self, "source")})
 
 
+SECRET = "(secret)"  # noqa: S105 -- no password
+"""What a fingerprint says of a secret: that there is one."""
+
+
 def fingerprint(
     step: PlannedStep,
     *,
@@ -59,7 +63,7 @@ def fingerprint(
     made = Fingerprint(
         digest="",
         argv=step.argv,
-        env={**step.pass_env, **step.env},
+        env={**step.pass_env, **step.env, **dict.fromkeys(step.secrets, SECRET)},
         environment=environment,
         source=source,
         inputs=dict(inputs),

@@ -72,7 +72,8 @@ class PlannedStep(Model):
     """One command with everything put in that is known before it executes.
 
     ``argv`` and ``env`` may hold the symbols of :mod:`runproj.plan.command`. ``pass_env`` has the
-    caller's values, None where there was none. ``parameters`` are the values that the step refers
+    caller's values, None where there was none. ``secrets`` are names of the caller's variables, the
+    values of which are nowhere. ``parameters`` are the values that the step refers
     to, as text. A step without ``outputs`` keeps all that it makes. ``after`` are the steps that
     must be done before it. ``sources`` are globs that narrow the source, None: all of it. ``trace``
     observes what it reads, ``hermetic`` forbids what is not declared; ``network`` is None where
@@ -88,6 +89,7 @@ class PlannedStep(Model):
     environment: str
     env: dict[str, str] = field(default_factory=dict)
     pass_env: dict[str, str | None] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     inputs: tuple[PlannedInput, ...] = ()
     outputs: tuple[PlannedOutput, ...] = ()
     after: tuple[str, ...] = ()

@@ -285,12 +285,10 @@ class Planner:
             case ("matrix" | "item" as kind, *keys):
                 value = self.instances[name].value(kind, keys[0] if keys else kind)
                 return None if value is None else render(value)
-            case (name,) if name in self.bound:
-                bound = self.bound[name]
-                if bound.paths:
-                    return bound.paths[0] if bound.type == "path" else bound.paths
-                return bound.texts
-        return str(reference)
+        bound = self.bound[reference.name]
+        if bound.paths:
+            return bound.paths[0] if bound.type == "path" else bound.paths
+        return bound.texts
 
     def _output_paths(self, step: str, name: str) -> Texts:
         """Return the path of an output; those of all instances of a step that has some."""
@@ -414,6 +412,7 @@ class Planner:
             environment=self._environment(step),
             env={**{key: text for key, text in env.items() if text is not None}, **values},
             pass_env={key: self.facts.caller.get(key) for key in step.pass_env},
+            secrets=step.secrets,
             inputs=inputs,
             outputs=tuple(self.outputs[name]),
             after=tuple(after),
@@ -442,6 +441,7 @@ class Planner:
             description=step.description,
             argv=(),
             environment=self._environment(step),
+            secrets=step.secrets,
             after=tuple(after),
             trace=step.trace or self.trace,
             hermetic=step.hermetic or self.hermetic,
@@ -719,10 +719,7 @@ def seen_from(directory: str, path: str) -> str:
 _DEEP = "/_" * 32  # stands for the project: a path may climb out of it into a wider source
 _SHOWN = 8  # instances of a step that could be meant
 _MANY = 10_000  # comparing a name with so many others would be slow
-_LATER: tuple[tuple[str, str], ...] = (
-    ("secrets", "a secret"),
-    ("persist", "a folder that persists"),
-)
+_LATER: tuple[tuple[str, str], ...] = (("persist", "a folder that persists"),)
 
 
 def _retry(step: Step) -> Retry | None:

@@ -6,9 +6,9 @@ from runproj.model import Model
 
 HoldingKind: TypeAlias = Literal[
     "objects", "packages", "snapshots", "logs", "damaged", "leftovers",
-    "environments", "workspaces", "archives",
+    "environments", "images", "workspaces", "archives",
 ]  # fmt: skip
-"""What takes room; ``packages`` are among the ``objects``, and the last three beside the store."""
+"""What takes room; ``packages`` are among the ``objects``, and the last four beside the store."""
 
 
 class Holding(Model):

@@ -198,6 +198,9 @@ Inputs: TypeAlias = Annotated[tuple[Input, ...] | dict[Identifier, Input], Befor
 Outputs: TypeAlias = Annotated[tuple[Output, ...] | dict[Identifier, Output], Before(_listed)]
 
 
+_OURS = frozenset({"PATH", "HOME", "TMPDIR", "PYTHONHASHSEED", "TZ", "LC_ALL"})
+
+
 class StepFields(Declared):
     """What a step may say; an entry point that is one step says it too."""
 
@@ -299,6 +302,15 @@ class StepFields(Declared):
         """Named inputs only."""
         return self.inputs if isinstance(self.inputs, dict) else {}
 
+    def check_secrets(self) -> None:
+        """Refuse a secret that would be recorded, for it is declared in another way, too."""
+        for name in self.secrets:
+            other = "env" if name in self.env else "pass_env" if name in self.pass_env else None
+            if other is not None:
+                raise wrong_at("secrets", f"{name} is a secret, and {other!r} records it")
+            if name in _OURS or name.startswith("RUNPROJ_"):
+                raise wrong_at("secrets", f"{name} is set by runproj: it cannot be a secret")
+
     @property
     def all_inputs(self) -> tuple[Input, ...]:
         """Inputs in order, named or not."""
@@ -318,11 +330,12 @@ class Step(StepFields):
     description: Annotated[Text | None, Doc("One line about the step.")] = None
 
     def check(self) -> None:
-        """Refuse a step that does nothing."""
+        """Refuse a step that does nothing, and a variable that is a secret and none."""
         if self.command is None:
             raise ValueError("a step needs a 'command'")
         if self.matrix is not None and self.foreach is not None:
             raise wrong_at("foreach", "a step has a 'matrix' or a 'foreach', not both")
+        self.check_secrets()
 
 
 _DEFAULTS = vars(StepFields())
@@ -345,6 +358,7 @@ class EntryPoint(StepFields):
         if self.steps and said:
             key = min(said)
             raise wrong_at(key, f"{key!r} belongs into a step when there are 'steps'")
+        self.check_secrets()
 
     def paths(self, name: str) -> Mapping[str, Path]:
         """Return where each step stands in the document; ``name`` is the entry point's."""

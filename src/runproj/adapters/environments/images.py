@@ -28,7 +28,7 @@ from runproj.lock.container import Build, Shape
 from runproj.lock.image import ImageLock
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import Model, digest_of
-from runproj.ports import Archive, Container, Say, SourceControl, Volume
+from runproj.ports import Archive, Container, Held, Say, SourceControl, Volume
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.engine import Engine, Image
@@ -239,6 +239,37 @@ class DockerBackend:
     @staticmethod
     def _shape(declaration: Declaration) -> Shape:
         return declared.shape_of(declaration)
+
+
+class HeldImages:
+    """Images that were built here, as what takes room, see :class:`~runproj.ports.Holdings`.
+
+    Those of registries belong to the engine, and to whoever else uses them there.
+    """
+
+    place = "the container engine"
+
+    def __init__(self, backend: DockerBackend) -> None:
+        """Look at what a backend noted; the engine is asked to remove, not to look."""
+        self._backend = backend
+
+    def _built(self) -> dict[str, UsedImage]:
+        known = self._backend.used.all()
+        return {one.key: one for one in known if one.image.startswith(f"{BUILT}:")}
+
+    def all(self) -> Sequence[Held]:
+        """Return the images by their keys; layers that several share count in each."""
+        return [Held(one.key, one.size, one.used_at) for one in self._built().values()]
+
+    def remove(self, one: Held) -> bool:
+        """Remove an image, unless it was used since."""
+        image = self._built().get(one.name)
+        if image is None:
+            return True
+        if image.used_at != one.used_at:
+            return False
+        self._backend.forget(image)
+        return True
 
 
 class UsedImages(NamedTuple):

@@ -11,6 +11,7 @@ signals and reports.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import queue
@@ -45,6 +46,12 @@ STEP = "io.runproj.step"
 
 HOSTNAME = "runproj"
 """The name of the machine in a container: the same each time."""
+
+SHELL = "/bin/sh"
+"""What hands secrets over in a container, for the engine shows what it is told itself."""
+
+PIPE = ".secrets"
+READING_S = 0.005
 
 SETTLING_S = 0.3
 """A process that was just started may not have got so far that a signal ends it."""
@@ -82,6 +89,7 @@ class Step:
     started: float | None = None
     timed_out: bool = False
     removed: bool = True
+    over: threading.Event = field(default_factory=threading.Event)
 
     def terminate(self, grace_s: float) -> None:
         """Begin to end it; what was begun before is only hastened."""
@@ -274,7 +282,7 @@ class Keeper:
         self._wake()
 
     def _in_container(self, step: Step) -> Fields:
-        with streams(step) as (given, outputs):
+        with streams(step) as (given, outputs), secretly(step):
             client = self._engine.client()
             with contextlib.closing(client):
                 self._create(client, step)
@@ -308,14 +316,19 @@ class Keeper:
         client.start(container)
         step.begin()
         self._wake()
+        if step.order["secrets"]:
+            threading.Thread(target=tell, args=(step,), daemon=True).start()
         if given is not None:
             # of its own: it may still wait for a pipe when all else has ended
             threading.Thread(target=feed, args=(raw, os.dup(given)), daemon=True).start()
         held = copy(connection, outputs)
         client.wait(container)
+        step.over.set()
         state = client.inspect_container(container)["State"]
         code = state["ExitCode"]
         if held and code in NOT_STARTED:
+            if step.order["secrets"]:
+                return {"start_error": f"{SHELL} is not in its image, and hands secrets over"}
             return {"start_error": f"{NOT_STARTED[code]}: {step.order['argv'][0]}"}
         if held:
             write(outputs[-1], held)
@@ -386,6 +399,9 @@ def configuration(
     user = "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}"
     if not engine.rootless:
         limits["group_add"] = [str(group) for group in os.getgroups() if group != os.getgid()]
+    argv = order["argv"]
+    if order["secrets"]:
+        argv = [SHELL, "-c", '. "$0"; exec "$@"', pipe_of(order), *argv]
     mounts = [Mount(place, place, type="bind") for place in order["folders"]]
     mounts += [
         Mount(place, host, type="bind", read_only=not writable)
@@ -400,7 +416,7 @@ def configuration(
         **limits,
     )  # fmt: skip
     return dict(client.create_container_config(
-        order["image"], order["argv"][1:], entrypoint=order["argv"][:1], user=user,
+        order["image"], argv[1:], entrypoint=argv[:1], user=user,
         environment=order["variables"], working_dir=order["directory"], labels=labels,
         stdin_open=order["stdin"] is not None, host_config=host,
         hostname=None if own_name else HOSTNAME,
@@ -435,6 +451,55 @@ def streams(step: Step) -> Iterator[tuple[int | None, list[int]]]:
     finally:
         for file in files:
             os.close(file)
+
+
+def pipe_of(order: Mapping[str, Any]) -> str:
+    """Return the named pipe through which secrets reach a container: no disk ever holds them."""
+    return f"{order['folders'][-1]}/{PIPE}"
+
+
+@contextlib.contextmanager
+def secretly(step: Step) -> Iterator[None]:
+    """Let a container get its secrets through a named pipe."""
+    if not step.order["secrets"]:
+        yield
+        return
+    pipe = Path(pipe_of(step.order))
+    os.mkfifo(pipe, 0o600)
+    try:
+        yield
+    finally:
+        step.over.set()
+        pipe.unlink(missing_ok=True)
+
+
+def tell(step: Step) -> None:
+    """Write the secrets into the pipe when the container reads it; nobody else may have it open."""
+    pipe = pipe_of(step.order)
+    while not step.over.is_set():
+        try:
+            file = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # it is gone
+                return
+            step.over.wait(READING_S)
+            continue
+        with contextlib.suppress(OSError):
+            os.unlink(pipe)  # noqa: PTH108 -- who reads has it open
+            os.set_blocking(file, True)
+            write(file, as_shell(step.order["secrets"]))
+        os.close(file)
+        return
+
+
+def as_shell(variables: Mapping[str, str]) -> bytes:
+    """Return commands of a shell that set variables."""
+    lines = (f"export {name}={_quoted(value)}\n" for name, value in variables.items())
+    return "".join(lines).encode()
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\\''") + "'"
 
 
 def feed(connection: socket.socket, given: int) -> None:

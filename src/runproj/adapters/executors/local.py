@@ -376,7 +376,10 @@ def start_message(number: int, execution: Execution, timeout_grace_s: float) -> 
         number,
         os.fsencode(execution.name),
         [os.fsencode(argument) for argument in execution.argv],
-        {os.fsencode(name): os.fsencode(value) for name, value in execution.variables.items()},
+        {
+            os.fsencode(name): os.fsencode(value)
+            for name, value in {**execution.variables, **execution.secrets}.items()
+        },
         tuple(
             path and os.fsencode(path)
             for path in (execution.directory, execution.stdin, execution.stdout)
@@ -405,7 +408,8 @@ def container_message(number: int, execution: Execution, timeout_grace_s: float)
     }
     made = execution.container._asdict() if execution.container is not None else {}
     made["volumes"] = [tuple(volume) for volume in made["volumes"]]
-    for text in (*execution.argv, *execution.variables.values()):
+    order["secrets"] = dict(execution.secrets)
+    for text in (*execution.argv, *execution.variables.values(), *execution.secrets.values()):
         text.encode()
     return "start", number, order | made
 

@@ -16,6 +16,7 @@ _IN_STORE = {
 }
 _SHARED = {
     "environments": "built environments",
+    "images": "images built here",
     "workspaces": "kept workspaces",
     "archives": "archives of packages",
 }
