@@ -4,7 +4,7 @@ import pytest
 from tests.engine.world import Process, World, fails, statuses, told, writes
 
 from runproj.engine.lookup import Lookup
-from runproj.engine.prepare import Request
+from runproj.engine.prepare import Prepared, Request
 from runproj.engine.resources import Capacity
 from runproj.errors import CannotRerun, NoSuchRun, ProjectError, UsageError
 from runproj.plan.binding import Given
@@ -123,6 +123,22 @@ def test_an_instance_that_is_chosen_executes_alone() -> None:
     assert statuses(run)["score"] == "failed"
     with pytest.raises(UsageError, match="has no step"):
         w.prepare("score[item=x]", n="a")
+
+
+def test_a_step_that_is_left_out_gives_what_its_instances_made_before() -> None:
+    w = scoring()
+    w.run(n="ab")
+
+    def without(name: str, n: str) -> Prepared:
+        request = Request("main", Given(texts=[("n", n)]), skip=(name,))
+        return w.preparer().prepare(request, keep=True)
+
+    for name in ("score", "split", "score[item=a]"):
+        assert {*told(without(name, "ab")).values()} == {"cached: unchanged since r1"}
+    with pytest.raises(UsageError, match="'score' makes; it has no current result: after split"):
+        without("score", "abc")
+    with pytest.raises(UsageError, match=r"there is no step 'score\[item=c\]' in the plan"):
+        without("score[item=c]", "ab")
 
 
 def test_a_rerun_takes_the_grown_plan_of_the_record() -> None:

@@ -241,6 +241,9 @@ def test_a_path_of_a_matrix_is_an_input_and_seen_from_the_working_directory() ->
         ("a: {matrix: {m: [1, 1]}, command: a}",
          "6 a.matrix: the combination [m=1] is there twice | values that are the same as text make"
          " the same step"),
+        ("a: {matrix: {m: [1, 2], include: [{m: 1, k: x}]}, command: a, outputs: ['{matrix.k}']}",
+         "6 a.outputs: a value in '{matrix.k}' is null for the step 'a[m=2]' | a path needs all of"
+         " its values"),
         ("a: {matrix: {m: [1], exclude: [{m: 1}]}, command: a}",
          "6 a.matrix.exclude: no combination is left | exclude fewer of them"),
         ("a: {matrix: {m: [1, 2]}, command: a, outputs: ['{matrix.m}']}\n"

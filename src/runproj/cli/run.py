@@ -663,7 +663,7 @@ def _fewest(
 
     if len(after) > _REDUCED:
         return {name: list(others) for name, others in after.items()}
-    shown = reduced(after)
+    shown = {name: {*others} for name, others in reduced(after).items()}
     return {  # an edge that carries files is always drawn
         consumer: [o for o in others if o in shown[consumer] or (o, consumer) in flows]
         for consumer, others in after.items()

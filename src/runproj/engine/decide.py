@@ -92,9 +92,14 @@ class Decider:
             judged[step.name] = one = self.decide(step, done) if not open_ else self._must(step)
             if one.known is not None and one.decision.action == "cached":
                 done[step.name] = one.known
-        if self.held:
+        if self.held and not self._grows(judged):
             self._check_held(judged)
         return judged
+
+    def _grows(self, judged: Mapping[str, Judged]) -> bool:
+        """Tell whether a list is there already, so that all is decided again with its items."""
+        makers = (step.foreach.step for step in self.plan.steps if step.foreach is not None)
+        return any(judged[name].decision.action == "cached" for name in makers)
 
     def _waits(self, step: str, other: str) -> Judged:
         return Judged(Decision(step, "pending", (Reason(kind="upstream", name=other),)))

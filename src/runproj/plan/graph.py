@@ -52,7 +52,8 @@ def reduced(after: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     import networkx  # noqa: PLC0415 -- see the module docstring
 
     graph = networkx.transitive_reduction(_graph(after))
-    return {name: [other for other in after if graph.has_edge(other, name)] for name in after}
+    position = {name: index for index, name in enumerate(after)}
+    return {name: sorted(graph.predecessors(name), key=position.__getitem__) for name in after}
 
 
 Flows: TypeAlias = Mapping[tuple[str, str], Sequence[str]]

@@ -218,7 +218,14 @@ class Planner:
     def _output(
         self, name: str, output: Output, key: str | None, where: str = "outputs"
     ) -> PlannedOutput:
-        text = self._text(output.path, self._lookup(name, ".")) or ""
+        text = self._text(output.path, self._lookup(name, "."))
+        if text is None:
+            self._wrong(
+                (*self.paths[name], where),
+                f"a value in {output.path!r} is null for the step {name!r}",
+                "a path needs all of its values",
+            )
+            text = name  # a path of its own, so that nothing else is said of it
         path = posixpath.normpath(text)
         if path.startswith("/") or _ups(path) or path == ".":
             self._wrong((*self.paths[name], where), f"{text!r} is not inside the project")
