@@ -596,6 +596,7 @@ class Options(NamedTuple):
     jobs: int | None = None
     resources: Mapping[str, float] = EMPTY
     sweep: "SweepTrial | None" = None
+    branch: str | None = None
 
 
 class Relation(NamedTuple):
@@ -1298,6 +1299,9 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
     from runproj.record.run import Run  # noqa: PLC0415 -- lazy
 
+    source = prepared.snapshot
+    if source.branch is None and options.branch is not None:
+        source = source.replace(branch=options.branch)
     return Run(
         id=new_id(),
         name=options.name,
@@ -1318,7 +1322,7 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),
         host=this_host(),
-        source=prepared.snapshot,
+        source=source,
         project_file=prepared.project_file,
         plan=prepared.plan,
         inputs=tuple(dict(prepared.files).values()),

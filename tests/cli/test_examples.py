@@ -1,11 +1,15 @@
 """The example projects do what their first lines promise."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.channels import Channel, python
 from tests.cli.commandline import Computer, Project
 from tests.containers import Engine
@@ -120,3 +124,63 @@ def test_steps_of_all_kinds_hand_files_to_each_other(mixed: Project) -> None:
     assert mixed.outputs(again.run["id"]) == mixed.outputs(first.run["id"])
     verdict = mixed.run("verify", first.run["id"], "--json").ok()
     assert verdict.json["verify"]["verdict"] == "identical"
+
+
+WORKFLOWS = {
+    "github": ".github/workflows/runproj.yml",
+    "gitlab": ".gitlab-ci.yml",
+    "jenkins": "Jenkinsfile",
+}
+
+
+def commands_of(system: str, text: str) -> list[str]:
+    """Return the commands of a workflow file, in order."""
+    if system == "jenkins":
+        return re.findall(r"\bsh '([^']+)'", text)
+    data = yaml.safe_load(text)
+    job = data["jobs"]["pipeline"] if system == "github" else data["pipeline"]
+    if system == "github":
+        return [step["run"] for step in job["steps"] if "run" in step]
+    return [*job["before_script"], *job["script"]]
+
+
+@pytest.mark.parametrize("system", WORKFLOWS)
+def test_the_workflows_of_ci_do_what_they_say(computer: Computer, system: str) -> None:
+    folder = computer.root / "ci"
+    shutil.copytree(EXAMPLES / "ci", folder, ignore=shutil.ignore_patterns(".runproj"))
+    text = (folder / WORKFLOWS[system]).read_text()
+    if system != "jenkins":
+        schema = f"vendor.{'github-workflows' if system == 'github' else 'gitlab-ci'}"
+        check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+        subprocess.run([*check, str(folder / WORKFLOWS[system])], check=True, capture_output=True)
+    programs = computer.root / "bin"
+    programs.mkdir()
+    (programs / "runproj").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m runproj "$@"\n')
+    (programs / "runproj").chmod(0o755)
+    env = {**computer.variables, "PATH": f"{programs}:{computer.variables['PATH']}", "CI": "true"}
+    summary = computer.root / "summary.md"
+    if system == "github":
+        env |= {
+            "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary),
+            "GITHUB_WORKSPACE": str(folder),
+        }  # fmt: skip
+    install, *commands = commands_of(system, text)
+    assert install == "pip install runproj"  # it is here already
+    assert commands == [
+        "runproj check", "runproj lock --check",
+        "runproj run . --locked --keep-going --junit report.xml",
+    ]  # fmt: skip
+    for status in ("succeeded", "cached"):
+        for command in commands:
+            done = subprocess.run(
+                ["bash", "-ec", command], cwd=folder, env=env, check=False, capture_output=True,
+                text=True,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+        assert (folder / "report.xml").read_text().count(f'value="{status}"') == 3
+    if system == "github":
+        assert "| estimate.pi | 3.14" in summary.read_text()
+    (folder / "judge.py").write_text("import sys; sys.exit(1)")
+    last = subprocess.run(["bash", "-ec", commands[-1]], cwd=folder, env=env, check=False)
+    assert last.returncode == 1
+    assert "<failure" in (folder / "report.xml").read_text()

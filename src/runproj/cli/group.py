@@ -246,6 +246,13 @@ def _tell(problems: Sequence[Problem], exit_code: int, *, as_json: bool) -> int:
         print(error_json(problems, exit_code))
     else:
         sys.stderr.write(error_text(problems))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from runproj.cli.render.github import annotation  # noqa: PLC0415 -- lazy
+
+        folders = [".", *(one for one in sys.argv[1:] if not one.startswith("-"))]
+        workspace = os.environ.get("GITHUB_WORKSPACE")
+        for problem in problems:
+            sys.stderr.write(annotation("error", problem, folders, workspace))
     return exit_code
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runproj import app
-from runproj.cli import complete
+from runproj.cli import complete, reporting
 from runproj.cli.group import json_option, offline_option, place_options, reason_of
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stdout_style
@@ -282,6 +282,7 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
     shell_complete=complete.folders,
     help="Copy the outputs to DIR at the end.",
 )
+@click.option("--junit", "report", metavar="FILE", help="Write a JUnit report: a case per step.")
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -291,9 +292,24 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
 
     PROJECT is the folder that has the runproj.yaml.
     """
+    places: dict[str, reporting.Where] = {}
+    live = reporting.live(
+        quiet=options["quiet"], folder=project,
+        where=lambda step: places["of"](step) if places else None,
+    )  # fmt: skip
+    name = Path(project).resolve().name
+    with reporting.junit(options["report"], live, name) as reporter:
+        opened = app.open_project(project, options["store"], options["revision"])
+        places["of"] = reporting.place_of_step(opened, options["entry_point"])
+        reporting.compared(live, opened.store)
+        return _run(opened, steps, options, reporter)
+
+
+def _run(
+    opened: app.OpenProject, steps: tuple[str, ...], options: Mapping[str, Any],
+    reporter: "reporting.Told",
+) -> int:  # fmt: skip
     as_json = options["as_json"]
-    reporter = LiveReporter(quiet=options["quiet"])
-    opened = app.open_project(project, options["store"], options["revision"])
     request = request_of(options, steps)
     caller = dict(os.environ)
     dry, tags = options["dry_run"], tags_of(options["tags"])
@@ -308,7 +324,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
     how = app.Options(
         options["name"], options["experiment"], tags, options["keep_going"],
         options["keep_workspace"], sys.argv, options["keep_packages"], jobs=options["jobs"],
-        resources=options["resources"],
+        resources=options["resources"], branch=reporting.branch_of(os.environ),
     )  # fmt: skip
     done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
     if options["destination"]:
@@ -317,7 +333,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
     return _close(done, opened.store, as_json=as_json)
 
 
-def _warn(prepared: Prepared, reporter: LiveReporter) -> None:
+def _warn(prepared: Prepared, reporter: "reporting.Told") -> None:
     from runproj.record.events import Progress, Warned  # noqa: PLC0415 -- lazy
 
     for warning in prepared.snapshot.warnings:
@@ -499,6 +515,7 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 )
 @click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @executing
+@click.option("--junit", "report", metavar="FILE", help="Write a JUnit report: a case per step.")
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -523,7 +540,8 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
         reporter.report(Progress(past.id, "the run came to its end: there is nothing to do"))
         return _close(past, store, as_json=options["as_json"])
     how = _how(past, {**options, "name": past.name})
-    done = app.resume(store, past, dict(os.environ), reporter, how)
+    with reporting.junit(options["report"], reporter, past.project) as told:
+        done = app.resume(store, past, dict(os.environ), told, how)
     return _close(done, store, as_json=options["as_json"])
 
 

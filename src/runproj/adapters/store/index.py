@@ -12,13 +12,13 @@ from runproj.model import from_json, to_json
 from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 
-_VERSION = 7
+_VERSION = 8
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
     source_commit text, rerun_of text, variation text, perturbed text, current_code integer,
-    resume_of text, sweep text, trial integer,
+    resume_of text, sweep text, trial integer, branch text,
     params text, metrics text, tags text, error text, verdict text
 ) strict;
 create index run_started on run (started_at desc);
@@ -38,7 +38,8 @@ create table last (
 _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
     "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "perturbed",
-    "current_code", "resume_of", "sweep", "trial", "params", "metrics", "tags", "error", "verdict",
+    "current_code", "resume_of", "sweep", "trial", "branch", "params", "metrics", "tags",
+    "error", "verdict",
 )  # fmt: skip
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
@@ -192,6 +193,10 @@ class Index:
         )  # fmt: skip
         self._write("insert or replace into step values (?, ?, ?, ?, ?, ?)", [row])
 
+    def run_ids(self) -> set[str]:
+        """Return the ids of all runs that it knows."""
+        return {row[0] for row in self._read("select id from run")}
+
     def put_verdict(self, run_id: str, word: str) -> None:
         """Note the latest verdict on a run."""
         self._write("update run set verdict = ? where id = ?", [(word, run_id)])
@@ -304,5 +309,6 @@ def row_of(run: Run) -> tuple[object, ...]:
         run.finished_at, run.duration_s, run.exit_code, run.source.dirty, run.source.commit,
         run.rerun_of, json.dumps(run.variation), json.dumps(run.perturbed), run.current_code,
         run.resume_of, run.sweep and run.sweep.sweep.id, run.sweep and run.sweep.number,
+        run.source.branch,
         json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags), run.error,
     )  # fmt: skip

@@ -51,6 +51,8 @@ class FolderRuns:
                 with self._one_at_a_time():  # nobody opens what another process is making
                     if not self._index.usable:
                         self._fill_index()
+                    else:
+                        self._catch_up()
             except StoreError:
                 if os.access(self.folder, os.W_OK):
                     raise
@@ -205,16 +207,32 @@ class FolderRuns:
         with self._index.made_anew():
             for run in self._all():
                 count += 1
-                self._index.put_run(run)
-                for step in run.steps:
-                    if step.status == "succeeded" and step.reusable:
-                        self._index.put_step(run.id, step)
-                self._index.put_last(run, [step for step in run.steps if step.done])
-                with contextlib.suppress(StoreError):
-                    for annotation in self.annotations(run.id):
-                        if annotation.verdict is not None:
-                            self._index.put_verdict(run.id, annotation.verdict.word)
+                self._put(run)
         return count
+
+    def _put(self, run: Run) -> None:
+        self._index.put_run(run)
+        for step in run.steps:
+            if step.status == "succeeded" and step.reusable:
+                self._index.put_step(run.id, step)
+        self._index.put_last(run, [step for step in run.steps if step.done])
+        with contextlib.suppress(StoreError):
+            for annotation in self.annotations(run.id):
+                if annotation.verdict is not None:
+                    self._index.put_verdict(run.id, annotation.verdict.word)
+
+    def _catch_up(self) -> None:
+        """Bring in runs that the index does not know: it came from elsewhere, or is an older copy.
+
+        Runs that are gone are left to 'gc'.
+        """
+        try:
+            there = set(os.listdir(self.runs))  # noqa: PTH208 -- names, quickly
+        except OSError:
+            return
+        for run_id in sorted(there - self._index.run_ids()):
+            with contextlib.suppress(StoreError, NoSuchRun):  # damaged, or about to be written
+                self._put(self.load(run_id))
 
     def _all(self) -> Iterator[Run]:
         for folder in sorted(self.runs.glob("*")):

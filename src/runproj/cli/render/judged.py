@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
+from runproj.cli.render.junit import report
 from runproj.cli.render.style import Style, visible
 from runproj.cli.render.text import table
 from runproj.errors import CannotRerun
@@ -105,8 +106,7 @@ def junit(
 ) -> str:
     """Return a verdict as a JUnit report: a test case for each output, with its label.
 
-    With ``strict``, what is only equivalent is a failure. The format is that of
-    https://github.com/testmoapp/junitxml, which CI systems read.
+    With ``strict``, what is only equivalent is a failure.
     """
     labels = {(one.step, one.path): one for one in stability.labels} if stability else {}
     judged = [_strictly(one) if strict else one for one in verdict.judgements]
@@ -120,20 +120,7 @@ def junit(
         error = ET.SubElement(case, "error", message="cannot rerun")
         error.text = "\n".join(visible(note, painted=False) for note in verdict.notes)
         cases = [case]
-    suite = ET.Element(
-        "testsuite",
-        name=f"runproj verify {run.id}",
-        tests=str(len(cases)),
-        failures=str(sum(case.find("failure") is not None for case in cases)),
-        errors=str(sum(case.find("error") is not None for case in cases)),
-        skipped=str(sum(case.find("skipped") is not None for case in cases)),
-        timestamp=verdict.at,
-    )
-    suite.extend(cases)
-    suites = ET.Element("testsuites")
-    suites.append(suite)
-    ET.indent(suites)
-    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    return report(f"runproj verify {run.id}", cases, verdict.at)
 
 
 def _strictly(one: Judgement) -> Judgement:
