@@ -112,9 +112,31 @@ def test_a_run_that_is_ended_leaves_a_report(demo: Project) -> None:
 def test_resume_writes_a_report_too(demo: Project) -> None:
     report = demo.computer.root / "out.xml"
     demo.run("run", ".", "-P", "x=6").ok(1)
-    demo.run("resume", "--junit", str(report)).ok(1)
+    said = lines(demo.run("resume", "--junit", str(report), env=github(demo)).ok(1).err)
+    assert said.count("::stop-commands::TOKEN") == said.count("::TOKEN::") == 2
+    shown = said.index("  last lines")
+    assert "::stop-commands::TOKEN" in said[:shown]
+    assert "::TOKEN::" in said[shown:]
     assert cases(report)["measure"].find("system-out") is not None
     assert cases(report)["judge"].find("failure") is not None
+
+
+def test_a_report_of_a_run_that_is_done_and_none_of_a_dry_run(demo: Project) -> None:
+    report = demo.computer.root / "out.xml"
+    demo.run("run", ".", "--dry-run", "--junit", str(report)).ok()
+    assert not report.exists()
+    demo.run("run", ".").ok()
+    demo.run("resume", "--junit", str(report)).ok()
+    assert len(cases(report)) == 3
+
+
+def test_a_run_that_is_gone_is_no_longer_found(demo: Project) -> None:
+    demo.run("run", ".").ok()
+    shutil.rmtree(demo.folder / ".runproj/runs")
+    (demo.folder / ".runproj/runs").mkdir()
+    assert demo.run("list", "--json").ok().json["runs"] == []
+    assert set(demo.run("run", ".", "--json").ok().steps().values()) == {"succeeded"}
+    demo.run("fsck").ok()
 
 
 def lines(text: str) -> list[str]:
@@ -138,6 +160,40 @@ def test_each_step_is_a_group_in_which_nothing_is_a_command(demo: Project, jobs:
     assert said.count("::group::other") == 1
     again = lines(demo.run("run", ".", "-j", jobs, env=github(demo)).ok().err)
     assert not [line for line in again if line.startswith("::group")]
+
+
+def test_what_is_tried_again_or_interrupted_is_shown_in_full(demo: Project) -> None:
+    tries = "print('a try', flush=True); exit(1)"
+    waits = "import time; print('WAITING', flush=True); time.sleep(60)"
+    demo.write({"runproj.yaml": json.dumps({
+        "runproj": 1, "environments": {"default": {"kind": "system"}},
+        "entry_points": {
+            "main": {"steps": {
+                "flaky": {"command": ["python", "-c", tries], "retries": 1},
+                "slow": {"command": ["python", "-c", waits]},
+            }},
+            "one": {"command": ["python", "-c", tries], "retries": 1},
+        },
+    })})  # fmt: skip
+    process = demo.start("run", ".", "-k", "-j", "2", env=github(demo))
+    assert process.stderr is not None
+    early: list[bytes] = []
+
+    def failed() -> bool:
+        early.append(process.stderr.readline())  # type: ignore[union-attr] # it is there
+        return b"::error" in early[-1]
+
+    until(failed, "the step failed for good")
+    os.kill(process.pid, signal.SIGINT)
+    rest = process.communicate()[1]
+    said = lines((b"".join(early) + rest).decode())
+    assert said.count("a try") == 2
+    begins = said.index("::group::slow")
+    assert said[begins + 2 : begins + 5] == ["WAITING", "::TOKEN::", "::endgroup::"]
+
+    said = lines(demo.run("run", ".", "-e", "one", "-j", "1", env=github(demo)).ok(1).err)
+    warned = next(index for index, line in enumerate(said) if line.startswith("::warning::"))
+    assert said[warned - 1] == "::TOKEN::"
 
 
 def test_what_is_wrong_is_annotated_at_its_place(demo: Project) -> None:

@@ -63,6 +63,13 @@ class JunitReporter:
             ) from error
 
 
+def ended(file: str | None, run: Run) -> None:
+    """Write the report of a run that has ended already."""
+    if file is not None:
+        reporter = JunitReporter(LiveReporter(quiet=True), file, run.project)
+        reporter.report(RunFinished(run))
+
+
 @contextmanager
 def junit(file: str | None, reporter: LiveReporter, project: str) -> Iterator["Told"]:
     """Yield who is told of a run: with a ``file``, a JUnit report is written whatever happens."""
@@ -101,6 +108,13 @@ def place_of_step(opened: app.OpenProject, entry_point: str) -> Where:
     return where
 
 
+def of_past(store: app.Store, *, quiet: bool) -> LiveReporter:
+    """Return who tells a person of a past run that is done again, or goes on."""
+    found = live(quiet=quiet, where=lambda _: None, folder=str(store.folder.parent))
+    compared(found, store)
+    return found
+
+
 def compared(reporter: LiveReporter, store: app.Store) -> None:
     """Let the summary of a run compare it with the last success of the main branch."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
@@ -116,7 +130,7 @@ def base_of(run: Run, store: app.Store, branches: tuple[str, ...]) -> Run | None
     marks = ", ".join("?" * len(branches))
     where = (
         "status = 'succeeded' and perturbed = '[]' and project = ? and entry_point = ? and "
-        f"id <> ? and branch in ({marks})"
+        f"id <> ? and rerun_of is null and sweep is null and branch in ({marks})"
     )
     try:
         rows = store.runs.summaries(where, (run.project, run.entry_point, run.id, *branches), 1)

@@ -298,7 +298,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
         where=lambda step: places["of"](step) if places else None,
     )  # fmt: skip
     name = Path(project).resolve().name
-    with reporting.junit(options["report"], live, name) as reporter:
+    with reporting.junit(None if options["dry_run"] else options["report"], live, name) as reporter:
         opened = app.open_project(project, options["store"], options["revision"])
         places["of"] = reporting.place_of_step(opened, options["entry_point"])
         reporting.compared(live, opened.store)
@@ -461,7 +461,7 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
     if options["current"]:
         return _with_current_code(store, store.lookup.run(run_name), options)
     past, step = store.lookup.split(run_name)
-    reporter, how = LiveReporter(quiet=options["quiet"]), _how(past, options)
+    reporter, how = reporting.of_past(store, quiet=options["quiet"]), _how(past, options)
     if changes:
         steps = () if step is None else (step.name,)
         request = Request(past.entry_point, _given(options), steps, options["force"])
@@ -529,7 +529,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     """
     store = app.find_store(str(Path.cwd()), options["store"])
     past = store.lookup.run(run_name)
-    reporter = LiveReporter(quiet=options["quiet"])
+    reporter = reporting.of_past(store, quiet=options["quiet"])
     if past.status == "running":
         raise UsageError(
             f"the run {past.id} goes on", hint=f"'runproj logs {past.id} -f' shows what it does"
@@ -538,6 +538,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
         from runproj.record.events import Progress  # noqa: PLC0415 -- lazy
 
         reporter.report(Progress(past.id, "the run came to its end: there is nothing to do"))
+        reporting.ended(options["report"], past)
         return _close(past, store, as_json=options["as_json"])
     how = _how(past, {**options, "name": past.name})
     with reporting.junit(options["report"], reporter, past.project) as told:

@@ -197,6 +197,17 @@ class Index:
         """Return the ids of all runs that it knows."""
         return {row[0] for row in self._read("select id from run")}
 
+    def drop_runs(self, ids: Iterable[str]) -> None:
+        """Forget runs that are gone, with their steps."""
+        gone = [(run_id,) for run_id in ids]
+        if gone:
+            with self._transaction():
+                for query in (
+                    "delete from run where id = ?", "delete from step where run_id = ?",
+                    "delete from last where run_id = ?",
+                ):  # fmt: skip
+                    self._write(query, gone)
+
     def put_verdict(self, run_id: str, word: str) -> None:
         """Note the latest verdict on a run."""
         self._write("update run set verdict = ? where id = ?", [(word, run_id)])

@@ -222,15 +222,17 @@ class FolderRuns:
                     self._index.put_verdict(run.id, annotation.verdict.word)
 
     def _catch_up(self) -> None:
-        """Bring in runs that the index does not know: it came from elsewhere, or is an older copy.
+        """Bring in runs that the index does not know, and drop those that are gone.
 
-        Runs that are gone are left to 'gc'.
+        It may be an older copy, or have come from elsewhere without them.
         """
+        known = self._index.run_ids()  # first: a run has its folder before it is known
         try:
             there = set(os.listdir(self.runs))  # noqa: PTH208 -- names, quickly
         except OSError:
             return
-        for run_id in sorted(there - self._index.run_ids()):
+        self._index.drop_runs(known - there)
+        for run_id in sorted(there - known):
             with contextlib.suppress(StoreError, NoSuchRun):  # damaged, or about to be written
                 self._put(self.load(run_id))
 

@@ -84,6 +84,8 @@ class GithubReporter(LiveReporter):
     def report(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, RunFinished):
+            for step in list(self._held or ()):
+                self._show(step)
             self._close()
         super().report(event)
         if isinstance(event, Planned):
@@ -95,14 +97,18 @@ class GithubReporter(LiveReporter):
             self._append(summary(event.run, self.base(event.run)))
 
     def _annotate(self, kind: str, problem: Problem) -> None:
-        self._write(annotation(kind, problem, [self._folder], self._workspace))
+        text = annotation(kind, problem, [self._folder], self._workspace)
+        if self._opened is not None:  # there, commands are stopped
+            text = command(self._token, "") + text + command("stop-commands", self._token)
+        self._write(text)
 
     def _started(self, event: StepStarted) -> None:
         if self._held is None:
             self._open(event.step)
         else:
             super()._started(event)
-            self._held[event.step] = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 -- closed at its end
+            if event.step not in self._held:  # else it is tried again
+                self._held[event.step] = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 -- closed at its end
 
     def _printed(self, step: str, chunk: bytes) -> None:
         if self._held is None:
@@ -112,18 +118,27 @@ class GithubReporter(LiveReporter):
 
     def _finished(self, event: StepFinished) -> None:
         step = event.step_run
-        if self._held is not None and step.name in self._held:
-            with self._held.pop(step.name) as held:
-                self._open(step.name)
-                held.seek(0)
-                while chunk := held.read(_HELD):
-                    super()._printed(step.name, chunk)
+        if step.name in (self._held or ()):
+            self._show(step.name)
         self._close()
+        if step.status == "failed":  # the last lines are the step's own words, too
+            self._write(command("stop-commands", self._token))
         super()._finished(event)
         if step.status == "failed":
+            self._write(command(self._token, ""))
             message = f"the step {step.name!r} failed: {step.error}"
             place = self._where(step.name)
             self._annotate("error", Problem(message, where=place, hint=step.hint))
+
+    def _show(self, step: str) -> None:
+        """Show the group of a step whose output was held back."""
+        if self._held is None:
+            return
+        with self._held.pop(step) as held:
+            self._open(step)
+            held.seek(0)
+            while chunk := held.read(_HELD):
+                super()._printed(step, chunk)
 
     def _open(self, step: str) -> None:
         self._close()  # of an earlier attempt
