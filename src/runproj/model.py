@@ -8,7 +8,7 @@ own records are read by :func:`from_json`, without it.
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType, NoneType, UnionType
 from typing import (
     Annotated,
@@ -139,7 +139,12 @@ class Model:
         Raises:
             TypeError: there is no such field.
         """
-        return type(self)(**self.__dict__ | values)
+        if not self.model_defaults.keys() >= values.keys():
+            return type(self)(**self.__dict__ | values)  # says what is wrong
+        made = self.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made.__dict__.update(values)
+        return made
 
     @classmethod
     def of(cls, other: "Model", **values: Any) -> Self:  # noqa: ANN401 -- the fields of any subclass
@@ -170,16 +175,27 @@ def to_json(value: Any) -> str:  # noqa: ANN401 -- a model, or JSON data with mo
     )
 
 
-def as_lines(model: Model) -> str:
-    """Return JSON text with a line for each field, and one for each model of a tuple of them."""
+def as_lines(model: Model, **known: Sequence[str]) -> Iterator[str]:
+    """Yield JSON text with a line for each field, and one for each model of a tuple of them.
 
-    def text(value: Any) -> str:  # noqa: ANN401 -- JSON data with models in it
-        if isinstance(value, tuple) and value and isinstance(value[0], Model):
-            return "[\n" + ",\n".join(f"  {to_json(item)}" for item in value) + "\n ]"
-        return to_json(value)
-
-    lines = (f" {to_json(key)}: {text(value)}" for key, value in plain(model).items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    Args:
+        model: the model.
+        known: JSON of the items of a field, where somebody has it already.
+    """
+    begin = "{\n"
+    for key, value in plain(model).items():
+        yield f"{begin} {to_json(key)}: "
+        begin = ",\n"
+        if not (isinstance(value, tuple) and value and isinstance(value[0], Model)):
+            yield to_json(value)
+            continue
+        between = "[\n  "
+        for item in known[key] if key in known else map(to_json, value):
+            yield between
+            yield item
+            between = ",\n  "
+        yield "\n ]"
+    yield "\n}\n"
 
 
 def canonical(data: Any) -> bytes:  # noqa: ANN401 -- any JSON value, or a model
@@ -275,24 +291,30 @@ def _reader(kind: Any) -> _Reader:  # noqa: ANN401 -- a type; one line for each 
 def _model(kind: type[Model]) -> _Reader:
     types = get_type_hints(kind)
     names = {kind.model_keys.get(name, name): name for name in kind.model_defaults}
-    fields: list[tuple[str, str, _Reader, Any]] = []
+    fields: list[tuple[str, str, frozenset[type], _Reader, Any]] = []
 
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not dict:
             raise WrongData("must be a mapping")
         if not fields:  # not before: a model may hold its own kind
             fields.extend(
-                (name, key, _reader(types[name]), kind.model_defaults[name])
-                for key, name in names.items()
+                (name, key, _as_they_are(types[name]), _reader(types[name]), default)
+                for (key, name), default in zip(
+                    names.items(), kind.model_defaults.values(), strict=True
+                )
             )
         made = kind.__new__(kind)  # its __init__ would look at all names once more
         state = made.__dict__
         if not names.keys() >= data.keys():
             raise WrongData("unknown key", (next(key for key in data if key not in names),))
-        for name, key, reader, default in fields:
+        for name, key, plain_types, reader, default in fields:
             if key in data:
+                value = data[key]
+                if type(value) in plain_types:
+                    state[name] = value
+                    continue
                 try:
-                    state[name] = reader(data[key])
+                    state[name] = reader(value)
                 except WrongData as error:
                     raise error.below(key) from None
             elif default is _REQUIRED:
@@ -310,6 +332,13 @@ _SCALARS: Mapping[type, tuple[tuple[type, ...], str]] = {
     float: ((float, int), "a number"),
     bool: ((bool,), "true or false"),
 }
+
+
+def _as_they_are(kind: Any) -> frozenset[type]:  # noqa: ANN401 -- a type
+    """Return the types of JSON data that a reader leaves as they are: most values are of these."""
+    if get_origin(kind) in (Union, UnionType):
+        return frozenset().union(*map(_as_they_are, get_args(kind)))
+    return frozenset({kind}) if kind in _SCALARS or kind is NoneType else frozenset()
 
 
 def _scalar(kind: type) -> _Reader:

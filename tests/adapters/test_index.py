@@ -13,6 +13,7 @@ from tests.fakes.records import a_run, a_step, ended, found
 from runproj.adapters.store.index import Index
 from runproj.adapters.store.runs import FolderRuns
 from runproj.errors import StoreError
+from runproj.model import to_json
 from runproj.record.outcome import Outcome
 
 ASK = """
@@ -208,11 +209,11 @@ def test_a_failure_leaves_no_transaction_open(
         connection.execute("alter table last rename to elsewhere")
         connection.commit()
     with pytest.raises(StoreError, match="the index cannot be written"):
-        store.index.put_last(a_run("r"), [a_step()])
+        store.index.put_last(a_run("r"), [(a_step(), to_json(a_step()))])
     with contextlib.closing(sqlite3.connect(index)) as connection:
         connection.execute("alter table elsewhere rename to last")
         connection.commit()
-    store.index.put_last(a_run("r", minute=9), [a_step()])
+    store.index.put_last(a_run("r", minute=9), [(a_step(), to_json(a_step()))])
     found = store.last("p", "main", "train")
     assert found is not None
     assert found[0] == "r"

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -15,12 +15,15 @@ _numbers = itertools.count()
 _LEFT_S = 60  # who writes a temporary file writes to it often
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the content of a file as a whole."""
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Replace the content of a file as a whole, by bytes or by what several pieces are together."""
     new = path.with_name(f".{path.name}-{os.getpid()}-{next(_numbers)}")
     try:
         with new.open("xb") as file:
-            file.write(data)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)

@@ -181,7 +181,7 @@ class Index:
                 self.put_step(run.id, step, record)
             else:
                 self.drop_step(run.id, step.name)
-            self._put_last(run, [(step, record)])
+            self.put_last(run, [(step, record)])
 
     def put_step(self, run_id: str, step: StepRun, record: str | None = None) -> None:
         """Note a step run that succeeded."""
@@ -221,11 +221,11 @@ class Index:
         """Let a step run no longer be found."""
         self._write("delete from step where run_id = ? and name = ?", [(run_id, name)])
 
-    def put_last(self, run: Run, steps: Iterable[StepRun]) -> None:
-        """Note step runs that are the latest of their steps, unless a later run has them too."""
-        self._put_last(run, ((step, to_json(step)) for step in steps))
+    def put_last(self, run: Run, steps: Iterable[tuple[StepRun, str]]) -> None:
+        """Note step runs that are the latest of their steps, unless a later run has them too.
 
-    def _put_last(self, run: Run, steps: Iterable[tuple[StepRun, str]]) -> None:
+        Each comes with itself as JSON.
+        """
         rows = [
             (run.project, run.entry_point, step.name, run.started_at, run.id, record)
             for step, record in steps

@@ -215,7 +215,7 @@ class FolderRuns:
         for step in run.steps:
             if step.status == "succeeded" and step.reusable:
                 self._index.put_step(run.id, step)
-        self._index.put_last(run, [step for step in run.steps if step.done])
+        self._index.put_last(run, [(step, to_json(step)) for step in run.steps if step.done])
         with contextlib.suppress(StoreError):
             for annotation in self.annotations(run.id):
                 if annotation.verdict is not None:
@@ -250,9 +250,13 @@ def make_store(folder: Path) -> None:
         write_atomically(ignore, _IGNORE.encode())
 
 
-def write_run(folder: Path, run: Run) -> None:
-    """Write ``run.json`` as a whole: a line for each field, and one for each step run."""
-    write_atomically(folder / "run.json", as_lines(run).encode())
+def write_run(folder: Path, run: Run, steps: Sequence[str] | None = None) -> None:
+    """Write ``run.json`` as a whole: a line for each field, and one for each step run.
+
+    ``steps`` is the JSON of the step runs, where it is known.
+    """
+    lines = as_lines(run) if steps is None else as_lines(run, steps=steps)
+    write_atomically(folder / "run.json", (line.encode() for line in lines))
 
 
 _LONGEST_NAME = 200  # bytes; file systems have room for 255
@@ -335,6 +339,7 @@ class FolderJournal:
         self._index = index
         self._place = folder / "events.jsonl"
         self._events = self._place.open("ab", buffering=0)
+        self._texts: dict[str, tuple[StepRun, str]] = {}
 
     def started(self, step: StepRun) -> None:
         """Note that a step starts."""
@@ -346,8 +351,14 @@ class FolderJournal:
         What turns out not to be reusable is noted once more, and found no longer.
         """
         record = self._append("finished", step)
+        self._texts[step.name] = step, record
         if step.status == "succeeded":
             self._index.put_success(self._run, step, record)
+
+    def _text(self, step: StepRun) -> str:
+        """Return a step run as JSON; that of one that is as it was written is at hand."""
+        written, text = self._texts.get(step.name, (None, ""))
+        return text if written is step else to_json(step)
 
     def _append(self, event: str, step: StepRun) -> str:
         record = to_json(step)
@@ -365,9 +376,11 @@ class FolderJournal:
         self._events.close()
         try:
             with _translated("the record cannot be written", self._folder):
-                write_run(self._folder, run)
+                texts = [self._text(step) for step in run.steps]
+                write_run(self._folder, run, texts)
             self._index.put_run(run)
-            self._index.put_last(run, [step for step in run.steps if step.done])
+            done = zip(run.steps, texts, strict=True)
+            self._index.put_last(run, [one for one in done if one[0].done])
         finally:
             self._lock.close()
 
