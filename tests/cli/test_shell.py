@@ -104,6 +104,17 @@ def test_the_environment_of_a_project_is_entered_built_if_needed(computer: Compu
     assert "no environment 'other'" in project.run("env", "shell", "other").ok(2).err
 
 
+def test_a_failure_says_how_to_look_into_its_workspace(computer: Computer) -> None:
+    steps = "{steps: {a: {command: 'echo 1 > x; exit 3'}}}"
+    text = f"runproj: 1\nenvironments: {{default: {{kind: system}}}}\nentry_points: {{main: {steps}}}\n"
+    project = computer.project({"runproj.yaml": text})
+    said = project.run("run", ".").ok(1).out
+    [line] = [one for one in said.splitlines() if one.startswith("shell ")]
+    command = line.split()[1:]
+    assert command[:2] == ["runproj", "shell"]
+    assert project.run(*command[1:], "--", "cat", "x").ok().out == "1\n"
+
+
 def test_a_shell_in_a_container_has_the_workspace_of_its_step(
     computer: Computer, engine: Engine
 ) -> None:

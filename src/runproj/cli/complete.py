@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
+from runproj.cli.group import place_options
 from runproj.errors import RunprojError
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ complete -o nosort -F _runproj_completion runproj
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> int:
+@place_options
+def completion(shell: str, store: str | None) -> int:
     """Print what makes a shell complete runproj's commands, options, runs, steps and names.
 
     In ~/.bashrc: eval "$(runproj completion bash)". In ~/.zshrc, after compinit: eval "$(runproj
@@ -165,6 +167,7 @@ def completion(shell: str) -> int:
     """
     from click.shell_completion import FishComplete, ZshComplete  # noqa: PLC0415 -- lazy
 
+    del store  # the script is the same wherever it is printed
     if shell == "bash":  # click's own asks for the version of bash first, and splits names
         print(_BASH, end="")
         return 0

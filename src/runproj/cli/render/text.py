@@ -158,6 +158,9 @@ def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> st
     if outputs:
         more = f" and {len(outputs) - 4} more" if len(outputs) > 4 else ""  # noqa: PLR2004 -- a line's worth
         rows.append(("outputs", f"runproj get {run.id}{place}  ({', '.join(outputs[:4])}{more})"))
+    left = next((one.name for one in run.steps if one.status == "failed" and one.workspace), None)
+    if left is not None:
+        rows.append(("shell", f"runproj shell {shlex.quote(f'{run.id}/{left}')}{place}"))
     how = "rerun" if run.status == "succeeded" else "resume"
     rows.append((how, f"runproj {how} {run.id}{place}"))
     return table([(style.dim(name), text) for name, text in rows], indent="")
