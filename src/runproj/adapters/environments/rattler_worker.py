@@ -142,8 +142,11 @@ async def _install(request: dict[str, Any]) -> Any:  # noqa: ANN401 -- JSON
         for one, place in zip(request["packages"], request["places"], strict=True)
     ]
     # The unpacked packages are this installation's own and go when it is done, so that a file of
-    # the environment is no other's, and need not be copied.
-    with tempfile.TemporaryDirectory(prefix="unpacked-", dir=prefix.parent) as unpacked:
+    # the environment is no other's, and need not be copied. When it fails, threads may still write
+    # there: that must not hide why, and goes with the environment that is half built.
+    with tempfile.TemporaryDirectory(
+        prefix="unpacked-", dir=prefix.parent, ignore_cleanup_errors=True
+    ) as unpacked:
         await rattler.install(
             records,
             prefix,
