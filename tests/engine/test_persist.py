@@ -6,6 +6,7 @@ import pytest
 from tests.engine.world import Process, World, both, fails, statuses, writes
 
 from runproj.engine.needs import needs_of
+from runproj.ports import Accesses
 from runproj.record.events import Progress, Warned
 from runproj.record.outcome import Outcome
 from runproj.record.run import Run, StepRun
@@ -283,3 +284,21 @@ def test_a_plan_that_grows_when_it_is_resumed_keeps_what_was_left() -> None:
     run = w.run()
     project, point = w.recorded(run)
     assert set(w.varier.go_on(run, project, point).left) == {"train"}
+
+
+def test_what_a_resumed_step_was_not_seen_to_read_may_have_been_read_before() -> None:
+    w = world(", retries: 2, trace: true, inputs: [data]")
+    w.source |= {"config": b"1", "data": b"2"}
+    play = fails_until(2)
+
+    def seen(process: Process) -> Outcome | None:
+        outcome = play(process)
+        process.is_seen(Accesses(present=("config", "data") if outcome else (STATE,)))
+        return outcome
+
+    w.programs["train"] = seen
+    run = w.run()
+    assert train(run).trace is not None
+    assert train(run).trace.unused == ()  # type: ignore[union-attr] # see above
+    w.source["config"] = b"3"
+    assert statuses(w.run()) == {"train": "succeeded"}

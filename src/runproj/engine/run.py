@@ -876,7 +876,8 @@ class Runner:
         accesses = self._accesses(running, running.watch)
         source = self.prepared.decider.seen_source(step)
         seen = observation(accesses, surroundings, source, self.watcher.state)
-        unread = unused(step, accesses, surroundings)
+        resumed = running.record.resumed_from is not None  # another attempt may have read them
+        unread = [] if resumed else unused(step, accesses, surroundings)
         trace = Trace(
             observation=self.objects.keep(canonical(seen)),
             files=len(seen.paths),
