@@ -20,6 +20,7 @@ _AGAIN: Mapping[Role, str] = {
     "lock": "a run with the same lock keeps it again",
     "declaration": "a run with the same environment keeps it again",
     "packages": "'runproj run --keep-packages' keeps them again",
+    "persisted": "without it, 'runproj resume' begins the step anew",
     "observation": "without it, the step is executed again when anything changed",
 }
 

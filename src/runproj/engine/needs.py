@@ -53,6 +53,7 @@ def _artifacts(run: Run, *, outputs: bool) -> Iterator[tuple[Artifact, Use]]:
     for step in run.steps if outputs else ():
         yield from (use(artifact, "input", step.name) for artifact in step.inputs)
         yield from (use(output, "output", step.name) for output in step.outputs)
+        yield from (use(artifact, "persisted", step.name) for artifact in step.persisted)
 
 
 def _of_run(run: Run) -> Iterator[tuple[str, Use]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
+from runproj.engine.persist import Left
 from runproj.engine.pin import Pinned, Pinner, Read, code_of, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
@@ -61,7 +62,8 @@ class Prepared(NamedTuple):
 
     ``packages`` maps environments to the folders of archives that are kept in the store. ``grow``
     returns the same with the instances of a step, once its items are known; it is handed what was
-    decided so far. None: the plan cannot grow.
+    decided so far. None: the plan cannot grow. ``left`` has what steps of a run left that is
+    resumed.
     """
 
     project: str
@@ -74,6 +76,7 @@ class Prepared(NamedTuple):
     judged: Mapping[str, Judged]
     packages: Mapping[str, Artifact] = EMPTY
     grow: "Callable[[str, Sequence[Combination], Judgements], Prepared] | None" = None
+    left: Mapping[str, Left] = EMPTY
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
