@@ -15,18 +15,17 @@ class Needs(NamedTuple):
     ``folders`` are those objects that list further ones.
     """
 
-    objects: dict[str, list[Use]]
+    objects: dict[str, dict[Use, None]]
     folders: dict[str, None]
     trees: dict[str, list[Use]]
 
 
 def needs_of(runs: Iterable[Run], *, outputs: bool) -> Needs:
     """Return what runs refer to; without ``outputs``, what is needed to do them again."""
-    needs = Needs(defaultdict(list), {}, defaultdict(list))
+    needs = Needs(defaultdict(dict), {}, defaultdict(list))
 
     def add(sha256: str, use: Use) -> None:
-        if use not in needs.objects[sha256]:
-            needs.objects[sha256].append(use)
+        needs.objects[sha256][use] = None  # thousands of steps may use the same
 
     for run in runs:
         needs.trees[run.source.tree].append(Use(run=run.id, role="source"))
