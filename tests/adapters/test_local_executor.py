@@ -253,8 +253,12 @@ def test_use_of_time_and_memory_is_measured(bench: Bench) -> None:
 
 @linux
 def test_memory_is_that_of_all_processes_at_the_same_time(bench: Bench) -> None:
-    hold = "import time; x = b'x' * 60_000_000; time.sleep(1)"
-    script = f'"{sys.executable}" -I -S -c "$0" & "{sys.executable}" -I -S -c "$0"; wait'
+    hold = (
+        "import os, sys, time; x = b'x' * 60_000_000; os.mkdir(sys.argv[1])\n"
+        "while not (os.path.exists('a') and os.path.exists('b')): time.sleep(0.01)\n"
+        "time.sleep(1)"
+    )
+    script = f'"{sys.executable}" -I -S -c "$0" a & "{sys.executable}" -I -S -c "$0" b; wait'
     outcome = bench.run("/bin/sh", "-c", script, hold)
     assert outcome.peak_memory > 120_000_000
 
