@@ -73,7 +73,7 @@ def test_a_report_has_a_case_for_each_step(demo: Project) -> None:
     assert failure.get("message") == "it ended with exit code 3"
     assert "command: python judge.py" in failure.text
     assert "too large \\x00" in failure.text
-    assert found["report"].find("skipped").get("message") == "a step before it failed"
+    assert found["report"].find("skipped").get("message") == "the step 'judge' before it failed"
     suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314 -- our own
     assert suite is not None
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
