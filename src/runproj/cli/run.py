@@ -655,6 +655,8 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
         for item in step.inputs:
             if item.step is not None:
                 flows.setdefault((item.step, step.name), []).append(item.path)
+        if step.foreach is not None:
+            flows.setdefault((step.foreach.step, step.name), []).append(step.foreach.path)
     after = {step.name: list(step.after) for step in planned}
     if options["as_json"]:
         print(documents.as_text(documents.graph_result(after, flows)))
