@@ -109,7 +109,7 @@ def test_a_run_that_is_ended_leaves_a_report(demo: Project) -> None:
     assert cases(report)["judge"].find("skipped").get("message") == "the run was interrupted"
 
 
-def test_resume_writes_a_report_too(demo: Project) -> None:
+def test_resume_and_rerun_write_a_report_too(demo: Project) -> None:
     report = demo.computer.root / "out.xml"
     demo.run("run", ".", "-P", "x=6").ok(1)
     said = lines(demo.run("resume", "--junit", str(report), env=github(demo)).ok(1).err)
@@ -119,6 +119,11 @@ def test_resume_writes_a_report_too(demo: Project) -> None:
     assert "::TOKEN::" in said[shown:]
     assert cases(report)["measure"].find("system-out") is not None
     assert cases(report)["judge"].find("failure") is not None
+    for change, code in ([], 1), (["-P", "x=1"], 0), (["--with-current-code"], 0):
+        report.unlink()
+        demo.run("rerun", "latest~0", "--junit", str(report), *change).ok(code)
+        assert list(cases(report)) == ["measure", "judge", "report"]
+        assert (cases(report)["judge"].find("failure") is not None) == bool(code)
 
 
 def test_a_report_of_a_run_that_is_done_and_none_of_a_dry_run(demo: Project) -> None:

@@ -111,5 +111,7 @@ def test_a_step_is_forced_by_name(w: World) -> None:
 
 def test_what_comes_after_a_step_that_executes_cannot_be_held(w: World) -> None:
     w.run()
-    with pytest.raises(UsageError, match=r"'report' needs model\.bin, which 'train' makes; it has"):
+    with pytest.raises(
+        UsageError, match=r"'report' needs model\.bin, which 'train' makes; whether"
+    ):
         w.preparer().prepare(part(skip=("train",), forced=("prepare",)), keep=True)

@@ -109,6 +109,14 @@ def executing(function: Callable[..., Any]) -> Callable[..., Any]:
     return jobs(resources(function))
 
 
+def reported(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option for a report that CI systems read."""
+    return click.option(
+        "--junit", "report", metavar="FILE", shell_complete=complete.files,
+        help="Write a JUnit report: a case per step.",
+    )(function)  # fmt: skip
+
+
 def _amounts(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
     """Return name → amount of ``--resources``.
 
@@ -282,7 +290,7 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
     shell_complete=complete.folders,
     help="Copy the outputs to DIR at the end.",
 )
-@click.option("--junit", "report", metavar="FILE", help="Write a JUnit report: a case per step.")
+@reported
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -438,6 +446,7 @@ def place_of(store: app.Store) -> str:
 )
 @click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @click.option("--name", help="A name for the new run.")
+@reported
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -462,13 +471,14 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
         return _with_current_code(store, store.lookup.run(run_name), options)
     past, step = store.lookup.split(run_name)
     reporter, how = reporting.of_past(store, quiet=options["quiet"]), _how(past, options)
-    if changes:
-        steps = () if step is None else (step.name,)
-        request = Request(past.entry_point, _given(options), steps, options["force"])
-        done = app.vary(store, past, request, dict(os.environ), reporter, how)
-    else:
-        only = None if step is None else step.name
-        done = app.rerun(store, past, only, dict(os.environ), reporter, how)
+    with reporting.junit(options["report"], reporter, past.project) as told:
+        if changes:
+            steps = () if step is None else (step.name,)
+            request = Request(past.entry_point, _given(options), steps, options["force"])
+            done = app.vary(store, past, request, dict(os.environ), told, how)
+        else:
+            only = None if step is None else step.name
+            done = app.rerun(store, past, only, dict(os.environ), told, how)
     return _close(done, store, as_json=options["as_json"], parent=past)
 
 
@@ -499,7 +509,9 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
     reporter = LiveReporter(quiet=options["quiet"])
     how = _how(past, options)._replace(keep_going=True)
     project = app.current_project(store, past, options["project"])
-    verdict = app.rerun_with_current_code(store, past, project, dict(os.environ), reporter, how)
+    environ = dict(os.environ)
+    with reporting.junit(options["report"], reporter, past.project) as told:
+        verdict = app.rerun_with_current_code(store, past, project, environ, told, how)
     reporter.clear()
     if options["as_json"]:
         print(documents.as_text(documents.verify_result(past, verdict, current_code=True)))
@@ -515,7 +527,7 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 )
 @click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @executing
-@click.option("--junit", "report", metavar="FILE", help="Write a JUnit report: a case per step.")
+@reported
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option

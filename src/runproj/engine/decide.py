@@ -64,17 +64,20 @@ class Decider:
         self.hidden = frozenset(self.plan.hidden)
         self.pins: Mapping[str, EnvironmentPin] = {pin.name: pin for pin in self.plan.environments}
 
-    def decide_all(self, before: Mapping[str, Judged] = EMPTY) -> dict[str, Judged]:
-        """Decide as far as it can be known before anything executes.
+    def decide_all(
+        self, before: Mapping[str, Judged] = EMPTY, ended: Mapping[str, StepRun] = EMPTY
+    ) -> dict[str, Judged]:
+        """Decide as far as it can be known before anything else executes.
 
         Args:
             before: what was decided before the plan grew; that holds unless it is pending.
+            ended: the steps of this run that ended before the plan grew.
 
         Raises:
             UsageError: a step that is held has no current result.
         """
         judged: dict[str, Judged] = {}
-        done: dict[str, StepRun] = {}
+        done = {name: one for name, one in ended.items() if one.done}
         for step in self.plan.steps:
             if step.name in before and before[step.name].decision.action != "pending":
                 judged[step.name] = one = before[step.name]
@@ -116,9 +119,12 @@ class Decider:
                     if item.step == name and step.name not in self.held:
                         needs = f"the step {step.name!r} needs {item.path}, which {name!r} makes"
                         break
+            why = f"it has no current result: {decision.text}"
+            if decision.action == "pending":
+                why = f"whether its last result is current is known only {decision.text}"
             problems.append(
                 Problem(
-                    f"{needs}; it has no current result: {decision.text}",
+                    f"{needs}; {why}",
                     hint=f"let {name!r} run, too",
                 )
             )

@@ -489,7 +489,7 @@ class Runner:
         try:
             found = items_of(step, self._steps[items.step], self.objects)
             hiding.refuse_items(items.path, found, self._secret, self.caller)
-            prepared = self.prepared.grow(step.name, found, self.prepared.judged)
+            prepared = self.prepared.grow(step.name, found, self.prepared.judged, self._steps)
         except (WrongList, ProjectError, ParameterError, UsageError, Refused) as error:
             hint = None if isinstance(error, WrongList) else error.problems[0].hint
             self._refused = self._refused or isinstance(error, Refused)
