@@ -94,6 +94,11 @@ def test_what_keeps_a_run_from_starting_is_in_the_report(demo: Project) -> None:
     demo.write({"runproj.yaml": YAML.replace("needs:", "neds:")})
     demo.run("run", ".", "--junit", str(report)).ok(3)
     assert "runproj.yaml:16:9" in cases(report)["run"].find("error").text
+    demo.write({"runproj.yaml": YAML})
+    warning = "the report out.xml is a part of the code"
+    assert warning in demo.run("run", ".", "--junit", "out.xml").ok().err
+    demo.write({".gitignore": "out.xml\n"})
+    assert warning not in demo.run("run", ".", "--junit", "out.xml").ok().err
     said = demo.run("run", ".", "--junit", "no/such/out.xml").ok(2).err
     assert "the report cannot be written: no such file or directory" in said
 

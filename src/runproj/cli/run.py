@@ -326,6 +326,8 @@ def _run(
     preparer = opened.preparer(caller, reporter, policy_of(options))
     prepared = preparer.prepare(request, keep=not dry)
     _warn(prepared, reporter)
+    if options["report"] and not dry:
+        _warn_of_report(prepared, options["report"], opened.folder, reporter)
     if dry:
         _show_plan(prepared, as_json=as_json)
         return 0
@@ -353,6 +355,19 @@ def _warn(prepared: Prepared, reporter: "reporting.Told") -> None:
                 "steps use the programs of this machine: recorded, but not reproducible",
             )
         )
+
+
+def _warn_of_report(
+    prepared: Prepared, report: str, folder: Path, reporter: "reporting.Told"
+) -> None:
+    """Warn of a report that is a part of the code: where it comes or goes, the code is changed."""
+    from runproj.record.events import Warned  # noqa: PLC0415 -- lazy
+
+    place = os.path.relpath(Path(report).resolve(), folder.resolve())
+    if place in prepared.decider.supply.manifest:
+        hint = f"name it in .gitignore ('echo {place} >> .gitignore'), or write it elsewhere"
+        text = f"the report {place} is a part of the code: without it, or changed, steps run again"
+        reporter.report(Warned(text, hint))
 
 
 def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
