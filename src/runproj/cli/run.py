@@ -21,6 +21,7 @@ from runproj.record.run import Run
 if TYPE_CHECKING:
     from runproj.record.audit import Audit
     from runproj.record.verdict import Stability, Verdict
+    from runproj.spec.project import Project
 
 _REDUCED = 500  # steps; looking for superfluous edges takes time that grows with their square
 _PLANNING = [
@@ -323,6 +324,7 @@ def _run(
     dry, tags = options["dry_run"], tags_of(options["tags"])
     if options["destination"]:
         app.check_destination(options["destination"])
+    check_amounts(opened.project, options["resources"])
     preparer = opened.preparer(caller, reporter, policy_of(options))
     prepared = preparer.prepare(request, keep=not dry)
     _warn(prepared, reporter)
@@ -355,6 +357,25 @@ def _warn(prepared: Prepared, reporter: "reporting.Told") -> None:
                 "steps use the programs of this machine: recorded, but not reproducible",
             )
         )
+
+
+def check_amounts(project: "Project", amounts: Mapping[str, float]) -> None:
+    """Make sure that each amount of ``--resources`` is of something that steps may need.
+
+    Raises:
+        UsageError: no step needs it; a limit that holds for nothing would be taken for one.
+    """
+    from runproj.spec.suggest import did_you_mean  # noqa: PLC0415 -- lazy
+
+    known = {"gpus", "memory", *project.resources}
+    for name, entry in project.entry_points.items():
+        for step in entry.all_steps(name).values():
+            known.update(() if step.resources is None else step.resources.amounts)
+    for name in amounts:
+        if name not in known:
+            raise UsageError(
+                f"--resources {name}: no step needs it", hint=did_you_mean(name, known - {"cpus"})
+            )
 
 
 def _warn_of_report(

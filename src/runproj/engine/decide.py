@@ -113,23 +113,28 @@ class Decider:
             decision = judged[name].decision
             if decision.action == "cached" or {one.name for one in decision.reasons} & {*self.held}:
                 continue
-            needs = f"the step {name!r} is left out"
-            for step in self.plan.steps:
-                for item in step.inputs:
-                    if item.step == name and step.name not in self.held:
-                        needs = f"the step {step.name!r} needs {item.path}, which {name!r} makes"
-                        break
             why = f"it has no current result: {decision.text}"
             if decision.action == "pending":
                 why = f"whether its last result is current is known only {decision.text}"
             problems.append(
                 Problem(
-                    f"{needs}; {why}",
+                    f"{self._needed(name)}; {why}",
                     hint=f"let {name!r} run, too",
                 )
             )
         if problems:
             raise UsageError.of(problems)
+
+    def _needed(self, name: str) -> str:
+        """Say who needs a step that is left out."""
+        after = [one for one in self.plan.steps if name in one.after and one.name not in self.held]
+        for step in after:
+            for item in step.inputs:
+                if item.step == name:
+                    return f"the step {step.name!r} needs {item.path}, which {name!r} makes"
+        if after:
+            return f"the step {after[0].name!r} comes after {name!r}, which is left out"
+        return f"the step {name!r} is left out"
 
     def _is_forced(self, step: PlannedStep) -> bool:
         return step.name not in self.held and (self.force or is_one_of(step.name, self.forced))
