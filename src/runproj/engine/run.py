@@ -448,7 +448,9 @@ class Runner:
     def _skip(self, left: Collection[str]) -> None:
         """Write down of the steps that do not start any more which failure is the cause."""
         after, left = self._after, frozenset(left)
-        failed = [one.name for one in self._steps.values() if one.status == "failed"]
+        failed = [
+            name for name in after if name in self._steps and self._steps[name].status == "failed"
+        ]
         causes: dict[str, frozenset[str]] = {name: frozenset([name]) for name in failed}
         for name in (name for name in after if name in left):  # each comes after those it waits for
             causes[name] = frozenset().union(*(causes.get(one, ()) for one in after[name]))

@@ -242,5 +242,5 @@ def failure_text(step: StepRun, log_path: str | None, log_tail: str) -> str:
         text += f"\n  {style.dim('last lines')}\n" + "\n".join(
             f"  {style.dim('|')} {line}" for line in last
         )
-    shown = error_text([Problem(lines[0], hint=None)]) + text + "\n"
+    shown = error_text([Problem(lines[0], hint=None)]) + (f"{text}\n" if text else "")
     return shown + (f"\n{style.cyan('hint')}: {step.hint}\n" if step.hint else "")
