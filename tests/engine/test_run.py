@@ -379,7 +379,8 @@ def test_a_failing_step_ends_the_run_and_what_comes_after_it_is_skipped(w: World
     assert w.executor.names == ["prepare", "train"]
     report_run = run.step("report")
     assert report_run is not None
-    assert report_run.error == "the step 'train' before it failed"
+    assert report_run.error == report_run.why == "the step 'train' before it failed"
+    assert run.steps[0].why == "new"
 
 
 def test_what_a_failure_blocks_says_which_one() -> None:

@@ -111,6 +111,13 @@ class StepRun(Model):
     failures: tuple[str, ...] = ()
 
     @property
+    def why(self) -> str:
+        """Why it was executed, or not, in words: of a skipped step, what failed before it."""
+        if self.status == "skipped" and self.error:
+            return self.error
+        return ", ".join(reason.text for reason in self.reasons)
+
+    @property
     def done(self) -> bool:
         """Whether its outputs are there."""
         return self.status in ("succeeded", "cached")

@@ -310,7 +310,7 @@ def run_text(
     steps = table(
         (
             style.bold(step.name), status_word(step.status, style), duration(step.duration_s),
-            style.dim(_quiet(", ".join(reason.text for reason in step.reasons))),
+            style.dim(_quiet(step.why)),
         )
         for step in run.steps
     )  # fmt: skip
