@@ -92,6 +92,8 @@ class Model:
     model_types: ClassVar[Mapping[str, Any]] = {}
     model_defaults: ClassVar[Mapping[str, Any]] = {}
     model_keys: ClassVar[Mapping[str, str]] = {}
+    model_fresh: ClassVar[Mapping[str, Callable[[], Any]]] = {}
+    model_required: ClassVar[frozenset[str]] = frozenset()
     __dataclass_fields__: ClassVar[Any] = _DataclassFields()
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
@@ -103,19 +105,25 @@ class Model:
         cls.model_defaults = {**cls.model_defaults, **defaults}
         keys = {name: key.name for name, one in own.items() for key in _marks(one)}
         cls.model_keys = {**cls.model_keys, **keys}
+        every = cls.model_defaults.items()
+        cls.model_fresh = {name: one.make for name, one in every if type(one) is _Fresh}
+        cls.model_required = frozenset(name for name, one in every if one is _REQUIRED)
         cls.__dataclass_fields__ = _DataclassFields()
 
     def __init__(self, **values: Any) -> None:  # noqa: ANN401 -- the fields of any subclass
+        defaults = self.model_defaults
+        if not values.keys() >= self.model_required:
+            missing = next(name for name in defaults if name in self.model_required - values.keys())
+            raise TypeError(f"{type(self).__name__} needs {missing!r}")
+        if not defaults.keys() >= values.keys():
+            unknown = [name for name in values if name not in defaults]
+            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
         state = self.__dict__
-        for name, default in self.model_defaults.items():
-            if name in values:
-                state[name] = values.pop(name)
-            elif default is _REQUIRED:
-                raise TypeError(f"{type(self).__name__} needs {name!r}")
-            else:
-                state[name] = default.make() if type(default) is _Fresh else default
-        if values:
-            raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+        state.update(defaults)  # all of them, in their order
+        state.update(values)
+        for name, make in self.model_fresh.items():
+            if name not in values:
+                state[name] = make()
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be set")
@@ -175,22 +183,58 @@ def to_json(value: Any) -> str:  # noqa: ANN401 -- a model, or JSON data with mo
     )
 
 
-def as_lines(model: Model, **known: Sequence[str]) -> Iterator[str]:
+def _said(model: Any) -> dict[str, Any]:  # noqa: ANN401 -- what json.dumps cannot write itself
+    """Return what a model says that its class does not: the fields without their defaults."""
+    return {
+        key: value
+        for (key, default), value in zip(
+            _defaults(model.__class__), vars(model).values(), strict=True
+        )
+        if value is not default and value != default
+    }
+
+
+@functools.cache
+def _defaults(kind: type[Model]) -> tuple[tuple[str, Any], ...]:
+    """Return key and default of every field, in the order that all models of a kind have."""
+    return tuple(
+        (kind.model_keys.get(name, name), default.make() if type(default) is _Fresh else default)
+        for name, default in kind.model_defaults.items()
+    )
+
+
+def compact(value: Any) -> str:  # noqa: ANN401 -- a model, or JSON data with models in it
+    """Return the JSON text of a model in one line, without the fields that have their defaults.
+
+    :func:`from_json` reads it as it does the whole: in a third of the time, where there are many.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    return json.dumps(
+        value, default=_said, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+
+
+def as_lines(model: Model, **known: str | Sequence[str]) -> Iterator[str]:
     """Yield JSON text with a line for each field, and one for each model of a tuple of them.
+
+    All fields of the model itself are there; what is in them is compact.
 
     Args:
         model: the model.
-        known: JSON of the items of a field, where somebody has it already.
+        known: JSON of a field, or of its items, where somebody has it already.
     """
     begin = "{\n"
     for key, value in plain(model).items():
         yield f"{begin} {to_json(key)}: "
         begin = ",\n"
+        text = known.get(key)
         if not (isinstance(value, tuple) and value and isinstance(value[0], Model)):
-            yield to_json(value)
+            yield text if isinstance(text, str) else compact(value)
             continue
         between = "[\n  "
-        for item in known[key] if key in known else map(to_json, value):
+        for item in map(compact, value) if text is None else text:
             yield between
             yield item
             between = ",\n  "
@@ -290,37 +334,42 @@ def _reader(kind: Any) -> _Reader:  # noqa: ANN401 -- a type; one line for each 
 
 def _model(kind: type[Model]) -> _Reader:
     types = get_type_hints(kind)
-    names = {kind.model_keys.get(name, name): name for name in kind.model_defaults}
-    fields: list[tuple[str, str, frozenset[type], _Reader, Any]] = []
+    defaults = kind.model_defaults  # all names in their order: what is required is put in below
+    names = {kind.model_keys.get(name, name): name for name in defaults}
+    required = {key for key, name in names.items() if name in kind.model_required}
+    fresh = [
+        (key, name, kind.model_fresh[name])
+        for key, name in names.items()
+        if name in kind.model_fresh
+    ]
+    fields: dict[str, tuple[str, frozenset[type], _Reader]] = {}
 
     def read(data: Any) -> Any:  # noqa: ANN401 -- JSON data
         if type(data) is not dict:
             raise WrongData("must be a mapping")
         if not fields:  # not before: a model may hold its own kind
-            fields.extend(
-                (name, key, _as_they_are(types[name]), _reader(types[name]), default)
-                for (key, name), default in zip(
-                    names.items(), kind.model_defaults.values(), strict=True
-                )
-            )
+            for key, name in names.items():
+                fields[key] = name, _as_they_are(types[name]), _reader(types[name])
+        if not fields.keys() >= data.keys():
+            raise WrongData("unknown key", (next(key for key in data if key not in fields),))
+        if not data.keys() >= required:
+            missing = next(names[key] for key in names if key in required - data.keys())
+            raise WrongData(f"the key {missing!r} is missing")
         made = kind.__new__(kind)  # its __init__ would look at all names once more
         state = made.__dict__
-        if not names.keys() >= data.keys():
-            raise WrongData("unknown key", (next(key for key in data if key not in names),))
-        for name, key, plain_types, reader, default in fields:
-            if key in data:
-                value = data[key]
-                if type(value) in plain_types:
-                    state[name] = value
-                    continue
-                try:
-                    state[name] = reader(value)
-                except WrongData as error:
-                    raise error.below(key) from None
-            elif default is _REQUIRED:
-                raise WrongData(f"the key {name!r} is missing")
-            else:
-                state[name] = default.make() if type(default) is _Fresh else default
+        state.update(defaults)
+        for key, value in data.items():
+            name, plain_types, reader = fields[key]
+            if type(value) in plain_types:
+                state[name] = value
+                continue
+            try:
+                state[name] = reader(value)
+            except WrongData as error:
+                raise error.below(key) from None
+        for key, name, make in fresh:
+            if key not in data:
+                state[name] = make()
         return made
 
     return read

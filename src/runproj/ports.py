@@ -404,8 +404,10 @@ class Furnishing(NamedTuple):
     """What a workspace is made of.
 
     ``files`` are the source files to show, relative to the tree, None for all; ``inputs`` are
-    given at their paths; the parents of ``outputs`` are made. Paths of inputs and outputs are
-    relative to the project folder, which stands at ``project_path`` of the tree.
+    given at their paths; the parents of ``outputs`` are made. ``persist`` are folders that are
+    made, and ``persisted`` is given into them; neither counts as an input. A workspace with some is
+    left when its process is killed. Paths are relative to the project folder, which stands at
+    ``project_path`` of the tree.
     """
 
     name: str
@@ -414,6 +416,8 @@ class Furnishing(NamedTuple):
     files: frozenset[str] | None
     inputs: tuple[Artifact, ...]
     outputs: tuple[str, ...]
+    persist: tuple[str, ...] = ()
+    persisted: tuple[Artifact, ...] = ()
 
 
 class Changes(NamedTuple):

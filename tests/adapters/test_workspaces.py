@@ -466,6 +466,31 @@ def test_what_a_dead_process_left_behind_is_removed(w: World) -> None:
     assert not root.parent.exists()
 
 
+def test_what_persists_stays_when_its_process_dies(w: World) -> None:
+    process = start(OPEN.replace("(), ())", "(), (), ('state',))"), str(w.folder))
+    assert process.stdout is not None
+    root = Path(process.stdout.readline().strip())
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    w.open()
+    assert (root / "state").is_dir()
+
+
+def test_what_persists_goes_with_its_workspace_unless_another_one_is_kept(w: World) -> None:
+    persisting = Furnishing("step", w.tree, "", None, (), (), ("state",))
+    one, other = w.workspaces.open(persisting), w.workspaces.open(persisting)
+    one.close(keep=False)
+    assert (Path(other.root).parent / "kept").exists()
+    other.close(keep=False)
+    w.workspaces.close()
+    assert list((w.folder / "workspaces").iterdir()) == []
+    kept = w.workspaces.open(persisting)
+    w.workspaces.open(persisting).close(keep=False)
+    kept.close(keep=True)
+    w.workspaces.close()
+    assert (Path(kept.root) / "state").is_dir()
+
+
 def test_what_a_living_process_uses_stays(w: World) -> None:
     process = start(OPEN, str(w.folder))
     assert process.stdout is not None

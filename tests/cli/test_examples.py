@@ -1,8 +1,12 @@
 """The example projects do what their first lines promise."""
 
+import contextlib
+import itertools
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.channels import Channel, python
-from tests.cli.commandline import Computer, Project
+from tests.cli.commandline import Computer, Digests, Project
 from tests.containers import Engine
 
 EXAMPLES = Path(__file__).parents[2] / "example_projects"
@@ -86,6 +90,34 @@ def test_crossvalidation_compares_models_and_fits_the_good_ones(example: Project
     }  # fmt: skip
     example.run("get", first.run["id"], "build/report.md", "--to", "got").ok()
     assert "| forest | 4 | 0.9" in (example.folder / "got/build/report.md").read_text()
+    killed_often(example, 20, example.outputs(first.run["id"]))
+
+
+def killed_often(project: Project, kills: int, outputs: Digests) -> None:
+    """Kill runs at random moments and resume them, in stores where nothing is known yet."""
+    chance = random.Random(kills)  # noqa: S311 -- no secret
+    names = map("killed-{}".format, itertools.count())
+    store = ("--store", next(names))
+    runs: list[dict[str, str]] = []
+    while True:
+        again = ("resume", runs[0]["id"]) if runs else ("run", ".")
+        process = project.start(*again, "-j", "2", "-q", *store)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # early, there is no run yet; late, there is little left to do
+            process.wait(chance.uniform(0.1, 1.4) if kills else None)
+        process.kill()
+        out, err = process.communicate()
+        kills -= process.returncode == -signal.SIGKILL
+        assert process.returncode in (0, -signal.SIGKILL), out + err
+        if process.returncode == 0:
+            assert project.outputs("latest", store=store[1]) == outputs
+            if not kills:
+                break
+            store = ("--store", next(names))  # a quick machine: once more
+        runs = project.run("list", "--json", *store).ok().json["runs"]
+    verdict = project.run("verify", "latest", "--json", "-j", "2", *store).ok().json["verify"]
+    assert verdict["verdict"] == "identical"
+    project.run("fsck", *store).ok()
 
 
 @pytest.fixture

@@ -307,7 +307,6 @@ def not_yet(text: str, place: str, files: Files | None = None) -> Mistake:
 
 
 NOT_YET = {
-    "a folder that persists": not_yet(steps("a: {command: ls, persist: [x]}"), "yaml:6:33"),
     "a linked input": not_yet(
         steps("a: {command: ls, inputs: [{path: data.csv, link: true}]}"), "yaml:6:", DATA
     ),
@@ -502,7 +501,7 @@ IN_WORDS = [
         "an unknown reference",
         "two makers",
         "a missing input",
-        "a folder that persists",
+        "a linked input",
     ),
     *("a package that is not there", "a stale lock under --locked", "a word for a float"),
     *("no store to show (typed)", "a mistyped option (typed)", "a mistyped command (typed)"),

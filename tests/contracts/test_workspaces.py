@@ -44,8 +44,12 @@ class World:
         files: frozenset[str] | None = None,
         outputs: tuple[str, ...] = (),
         project_path: str = "",
+        persist: tuple[str, ...] = (),
+        persisted: tuple[Artifact, ...] = (),
     ) -> Furnishing:
-        return Furnishing("step", self.tree, project_path, files, inputs, outputs)
+        return Furnishing(
+            "step", self.tree, project_path, files, inputs, outputs, persist, persisted
+        )
 
     def artifact(self, path: str, *names: str) -> Artifact:
         """Keep a file, or a folder with files of these names."""
@@ -94,6 +98,17 @@ def test_inputs_are_at_their_paths(w: World) -> None:
 def test_the_folders_of_outputs_are_there(w: World) -> None:
     workspace = w.workspaces.open(w.furnishing(outputs=("out/deep/m.json", "top.txt")))
     assert w.disk.show(workspace.root) == SHOWN | {"out/deep": EMPTY}
+
+
+def test_folders_that_persist_are_there_with_what_was_in_them(w: World) -> None:
+    workspace = w.workspaces.open(
+        w.furnishing(persist=("state", "deep/empty"), persisted=(w.artifact("state", "a", "b"),))
+    )
+    more = {"state/a": file(b"data"), "state/b": file(b"data"), "deep/empty": EMPTY}
+    assert w.disk.show(workspace.root) == SHOWN | more
+    assert workspace.changes().inputs == ()
+    workspace.close(keep=False)
+    assert w.disk.show(w.workspaces.open(w.furnishing()).root) == SHOWN
 
 
 def test_a_workspace_that_was_not_touched_has_no_changes(w: World) -> None:

@@ -1,5 +1,6 @@
 """Workspaces in memory."""
 
+import itertools
 import posixpath
 from dataclasses import dataclass, field
 
@@ -77,7 +78,8 @@ class FakeWorkspaces:
         self._objects = objects
 
     def open(self, furnishing: Furnishing) -> FakeWorkspace:
-        root = f"{self._folder}/w{len(self.opened) + 1}"
+        names = (f"{self._folder}/w{number}" for number in itertools.count(len(self.opened) + 1))
+        root = next(name for name in names if not self.disk.exists(name))  # others were kept
         self.disk.mkdir(posixpath.normpath(f"{root}/{furnishing.project_path}"))
         for path, entry in self._source.manifest(furnishing.tree).items():
             if furnishing.files is None or path in furnishing.files:
@@ -110,6 +112,10 @@ class FakeWorkspaces:
             folder = posixpath.dirname(f"{project}/{output}")
             if not self.disk.exists(folder):
                 self.disk.mkdir(folder)
+        for folder in workspace.furnishing.persist:
+            self.disk.mkdir(f"{project}/{folder}")
+        for artifact in workspace.furnishing.persisted:
+            self._objects.give(artifact, project)
 
     def close(self) -> None:
         self.closed = True

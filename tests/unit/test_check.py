@@ -297,3 +297,19 @@ def test_paths_that_vary_are_compared_once_values_are_put_in() -> None:
             "b: {matrix: {m: [2]}, command: b, inputs: ['p/{matrix.m}'], outputs: ['q/{matrix.m}']}"
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("'{x}/c'", "a.persist[0]: '{x}/c' is no plain path | write the name of the folder: "),
+        ("'c/*'", "a.persist[0]: 'c/*' is no plain path"),
+        ("../c", "a.persist[0]: '../c' is not inside the project"),
+        (".", "a.persist[0]: '.' is not inside the project"),
+        (".git/x", "a.persist[0]: '.git/x' cannot persist: it is the project's own"),
+        ("/c", "a.persist[0]: a folder that persists is relative to the project, '/c' is not"),
+    ],
+)
+def test_a_folder_that_persists_is_one_of_the_project(path: str, message: str) -> None:
+    (only,) = in_step(f"command: a, persist: [{path}]")
+    assert only.startswith(message)

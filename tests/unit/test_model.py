@@ -15,6 +15,7 @@ from runproj.model import (
     WrongData,
     as_lines,
     canonical,
+    compact,
     field,
     from_data,
     from_json,
@@ -127,16 +128,24 @@ def test_a_key_stands_for_its_field_in_json() -> None:
 
 def test_every_model_of_a_tuple_has_its_line() -> None:
     lines = "".join(as_lines(FULL)).splitlines()
-    assert '  {"name":"l","size":0},' in lines
+    assert '  {"name":"l"},' in lines
     assert '  {"name":"m","size":2}' in lines
     assert lines[0] == "{"
-    assert lines[1] == ' "leaf": {"name":"l","size":0},'
+    assert lines[1] == ' "leaf": {"name":"l"},'
 
 
 def test_what_is_json_already_is_taken_as_it_is() -> None:
     field = next(name for name, value in vars(FULL).items() if value and type(value) is tuple)
-    known = [to_json(one) for one in getattr(FULL, field)]
-    assert "".join(as_lines(FULL, **{field: known})) == "".join(as_lines(FULL))
+    known = [compact(one) for one in getattr(FULL, field)]
+    lines = "".join(as_lines(FULL, leaf=compact(FULL.leaf), **{field: known}))
+    assert lines == "".join(as_lines(FULL))
+
+
+def test_what_is_compact_leaves_out_what_is_as_always() -> None:
+    assert compact(LEAF) == '{"name":"l"}'
+    assert from_json(Leaf, compact(LEAF)) == LEAF
+    assert from_json(Tree, compact(FULL)) == FULL
+    assert compact([Leaf(name="l", size=1)]) == '[{"name":"l","size":1}]'
 
 
 def test_a_whole_number_is_a_number() -> None:

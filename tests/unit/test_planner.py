@@ -636,7 +636,6 @@ def test_a_step_that_is_not_there_cannot_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("field", "what"),
     [
-        ("persist: [c]", "persist: a folder that persists"),
         ("inputs: ['https://x/y']", "inputs: an input from a URL"),
         ("inputs: [{path: train.py, link: true}]", "inputs: a linked input"),
         ("inputs: [{path: train.py, keep: reference}]",
@@ -654,8 +653,30 @@ def test_what_cannot_be_executed_yet_is_refused_before_anything_runs(field: str,
 
 
 def test_what_is_not_asked_for_may_be_unsupported() -> None:
-    text = project("a: {command: a}\nb: {command: b, persist: [x]}")
+    text = project("a: {command: a}\nb: {command: b, inputs: ['https://x/y']}")
     assert list(plan_of(text, chosen=["a"])) == ["a"]
+
+
+def test_folders_that_persist_are_planned() -> None:
+    text = project("a: {command: a, persist: [c/, ./c, d/e]}\nb: {command: b, persist: c}")
+    planned = plan_of(text)
+    assert (planned["a"].persist, planned["b"].persist) == (("c", "d/e"), ("c",))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("persist: [src]", "a.persist[0]: 'src/a.py' is in the source, and 'src' persists"),
+        ("persist: [x, train.py]", "a.persist[1]: 'train.py' is in the source, and"),
+        ("inputs: [made/x], persist: [made]", "the input 'made/x' and 'made', which persists"),
+        ("inputs: [made/x], persist: [made/x/y]", "the input 'made/x' and 'made/x/y', which"),
+    ],
+)
+def test_nothing_else_stands_in_a_folder_that_persists(step: str, message: str) -> None:
+    text = project(f"a: {{command: a, {step}}}\nb: {{command: b, outputs: [made/x]}}")
+    with pytest.raises(ProjectError) as caught:
+        plan_of(text, world=World(source=["train.py", "src/a.py"]))
+    assert message in caught.value.problems[0].message
 
 
 def test_hidden_are_the_project_file_locks_and_all_that_steps_make() -> None:

@@ -41,6 +41,8 @@ class FolderWorkspaces:
         self._own: Path | None = None
         self._lock: FolderLock | None = None
         self._count = 1
+        self._is_kept = False
+        self._held = 0
         self._free: dict[_Key, list[_Furnished]] = {}
 
     def open(self, furnishing: Furnishing) -> "FolderWorkspace":
@@ -90,7 +92,19 @@ class FolderWorkspaces:
 
     def keep(self) -> None:
         """Leave this process's folder when it ends: something in it is kept."""
+        self._is_kept = True
         (self._own_folder() / _KEPT).touch()
+
+    def hold(self) -> None:
+        """Leave this process's folder, should it be killed before :meth:`let_go`."""
+        self._held += 1
+        (self._own_folder() / _KEPT).touch()
+
+    def let_go(self) -> None:
+        """Undo one :meth:`hold`."""
+        self._held -= 1
+        if not (self._held or self._is_kept):
+            (self._own_folder() / _KEPT).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Remove what was kept for reuse."""
@@ -102,6 +116,7 @@ class FolderWorkspaces:
             if not (self._own / _KEPT).exists():
                 remove_all(self._own)
             self._own = None
+            self._is_kept, self._held = False, 0
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -125,6 +140,7 @@ class FolderWorkspace:
     owner: FolderWorkspaces
     inputs: dict[str, _State] = field(default_factory=dict)
     has_temporary: bool = False
+    is_held: bool = False
 
     @property
     def root(self) -> str:
@@ -159,9 +175,21 @@ class FolderWorkspace:
         for output in self.furnishing.outputs:
             with _translated(project):
                 self._place(output).parent.mkdir(parents=True, exist_ok=True)
+        if self.furnishing.persist:
+            self._persist(objects)
         if self.owner.arrange is not None:
             self.owner.arrange(self.root, self.furnishing)
             self._look_again()
+
+    def _persist(self, objects: ObjectStore) -> None:
+        """Make the folders that persist, with what is in them."""
+        with _translated(self.furnished.root):
+            self.owner.hold()
+            self.is_held = True
+            for folder in self.furnishing.persist:
+                self._place(folder).mkdir(parents=True, exist_ok=True)
+        for artifact in self.furnishing.persisted:
+            objects.give(artifact, self.project)
 
     def _look_again(self) -> None:
         """Take note of how everything is, after it was moved without being changed."""
@@ -216,6 +244,9 @@ class FolderWorkspace:
             self.owner.release(self.furnished, self.furnishing)
         else:
             remove_all(self.furnished.root)
+        if self.is_held:
+            self.owner.let_go()
+            self.is_held = False
 
     def _sweep(self) -> bool:
         """Remove all but the source; tell whether the source is as it was."""

@@ -185,7 +185,12 @@ class Decider:
         )
 
     def _is_unread(self, step: PlannedStep, known: StepRun) -> bool:
-        """Tell whether all that a step run saw of the source is as it was."""
+        """Tell whether all that a step run saw of the source is as it was.
+
+        What began with what another attempt left need not have read again what that one had read.
+        """
+        if known.resumed_from is not None:
+            return False
         seen = self._observation(known)
         if seen is None or seen.gap is not None:
             return False

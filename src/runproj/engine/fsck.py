@@ -1,6 +1,6 @@
 """Checking the store: is everything there that the runs refer to, and is it what it should be?"""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runproj.engine.needs import Needs, needs_of
@@ -20,6 +20,7 @@ _AGAIN: Mapping[Role, str] = {
     "lock": "a run with the same lock keeps it again",
     "declaration": "a run with the same environment keeps it again",
     "packages": "'runproj run --keep-packages' keeps them again",
+    "persisted": "without it, 'runproj resume' begins the step anew",
     "observation": "without it, the step is executed again when anything changed",
 }
 
@@ -149,7 +150,7 @@ class Fsck(NamedTuple):
 
 
 def _uses(
-    sha256: str, needed: Mapping[str, Sequence[Use]], inside: Mapping[str, Sequence[str]]
+    sha256: str, needed: Mapping[str, Iterable[Use]], inside: Mapping[str, Sequence[str]]
 ) -> tuple[Use, ...]:
     """Return what an object is used for, by itself and as a member of folders."""
     of = [folder for folder, members in inside.items() if sha256 in members]
@@ -170,7 +171,7 @@ def _object(one: CheckedObject, uses: tuple[Use, ...]) -> Damage:
     )  # fmt: skip
 
 
-def _no_folder(sha256: str, error: StoreError, uses: Sequence[Use]) -> Damage:
+def _no_folder(sha256: str, error: StoreError, uses: Iterable[Use]) -> Damage:
     problem = error.problems[0]
     return Damage(
         kind="object", sha256=sha256, uses=tuple(uses), where=problem.where or "",

@@ -22,8 +22,14 @@ class Room(NamedTuple):
     temporary: str
 
 
-def furnishing(prepared: Prepared, step: PlannedStep, given: tuple[Artifact, ...]) -> Furnishing:
-    """Return what the workspace of a step is made of; ``given`` are its inputs from elsewhere."""
+def furnishing(
+    prepared: Prepared, step: PlannedStep, given: tuple[Artifact, ...],
+    persisted: tuple[Artifact, ...] = (),
+) -> Furnishing:  # fmt: skip
+    """Return what the workspace of a step is made of.
+
+    ``given`` are its inputs from elsewhere, ``persisted`` what an earlier attempt left.
+    """
     manifest = prepared.decider.supply.manifest
     declared = [planned.path for planned in step.inputs if planned.kind == "source"]
     seen = visible(manifest, step.sources, prepared.decider.hidden, declared)
@@ -37,6 +43,8 @@ def furnishing(prepared: Prepared, step: PlannedStep, given: tuple[Artifact, ...
         else frozenset(joined(folder, path) for path in seen),
         inputs=given,
         outputs=tuple(output.path for output in step.outputs),
+        persist=step.persist,
+        persisted=persisted,
     )
 
 

@@ -15,18 +15,17 @@ class Needs(NamedTuple):
     ``folders`` are those objects that list further ones.
     """
 
-    objects: dict[str, list[Use]]
+    objects: dict[str, dict[Use, None]]
     folders: dict[str, None]
     trees: dict[str, list[Use]]
 
 
 def needs_of(runs: Iterable[Run], *, outputs: bool) -> Needs:
     """Return what runs refer to; without ``outputs``, what is needed to do them again."""
-    needs = Needs(defaultdict(list), {}, defaultdict(list))
+    needs = Needs(defaultdict(dict), {}, defaultdict(list))
 
     def add(sha256: str, use: Use) -> None:
-        if use not in needs.objects[sha256]:
-            needs.objects[sha256].append(use)
+        needs.objects[sha256][use] = None  # thousands of steps may use the same
 
     for run in runs:
         needs.trees[run.source.tree].append(Use(run=run.id, role="source"))
@@ -53,6 +52,7 @@ def _artifacts(run: Run, *, outputs: bool) -> Iterator[tuple[Artifact, Use]]:
     for step in run.steps if outputs else ():
         yield from (use(artifact, "input", step.name) for artifact in step.inputs)
         yield from (use(output, "output", step.name) for output in step.outputs)
+        yield from (use(artifact, "persisted", step.name) for artifact in step.persisted)
 
 
 def _of_run(run: Run) -> Iterator[tuple[str, Use]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
+from runproj.engine.persist import Left
 from runproj.engine.pin import Pinned, Pinner, Read, code_of, pointing_at
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
@@ -62,7 +63,8 @@ class Prepared(NamedTuple):
 
     ``packages`` maps environments to the folders of archives that are kept in the store. ``grow``
     returns the same with the instances of a step, once its items are known; it is handed what was
-    decided so far, and the steps that ended. None: the plan cannot grow.
+    decided so far, and the steps that ended. None: the plan cannot grow. ``left`` has what steps
+    of a run left that is resumed.
     """
 
     project: str
@@ -75,6 +77,7 @@ class Prepared(NamedTuple):
     judged: Mapping[str, Judged]
     packages: Mapping[str, Artifact] = EMPTY
     grow: "Callable[[str, Sequence[Combination], Judgements, Ended], Prepared] | None" = None
+    left: Mapping[str, Left] = EMPTY
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

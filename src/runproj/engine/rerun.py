@@ -1,9 +1,10 @@
 """Doing a past run again, from its record and the store alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from runproj.engine.decide import Decider, Judged, below
+from runproj.engine.persist import Left, left_by
 from runproj.engine.pin import Pinned, as_lock
 from runproj.engine.prepare import Prepared
 from runproj.engine.supply import Supply
@@ -105,22 +106,37 @@ class Rerunner(NamedTuple):
             run.project, run.project_file, run.source, run.plan,
             pinned, files, decider, decider.decide_all(),
             {name: one for name, one in run.packages.items() if name in pinned},
+            left=self.left(run),
         )  # fmt: skip
 
     def prior(self, run: Run) -> dict[str, StepRun]:
         """Return what is done of a run, and of those that it went on with."""
         found: dict[str, StepRun] = {}
-        one: Run | None = run
-        while one is not None:
+        for one in self._chain(run):
             for step in one.steps:
                 if step.done and step.reusable and step.name not in found:
                     taken = step.cached_from or f"{one.id}/{step.name}"
                     found[step.name] = step.replace(cached_from=taken, audited=None)
+        return found
+
+    def left(self, run: Run) -> dict[str, Left]:
+        """Return what the last attempts of steps left, of a run and those that it went on with."""
+        found: dict[str, Left | None] = {}
+        for one in self._chain(run):
+            for step in one.steps:
+                if step.started_at is not None and step.name not in found:
+                    found[step.name] = left_by(one, step)
+        return {name: left for name, left in found.items() if left is not None}
+
+    def _chain(self, run: Run) -> Iterator[Run]:
+        """Yield a run, and those that it went on with, as far as they are there."""
+        one: Run | None = run
+        while one is not None:
+            yield one
             try:
                 one = None if one.resume_of is None else self.runs.load(one.resume_of)
             except (NoSuchRun, StoreError):
                 one = None
-        return found
 
     def _made(self, run: Run, name: str, problems: list[Problem]) -> StepRun | None:
         """Return a step run whose outputs are given to the steps after it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from runproj.engine import furnish, perturbation
+from runproj.engine import furnish, persist, perturbation
 from runproj.engine import secrets as hiding
 from runproj.engine.decide import Judged
 from runproj.engine.furnish import Room, joined
@@ -20,6 +20,7 @@ from runproj.engine.observe import (
     violations,
     words,
 )
+from runproj.engine.persist import Left
 from runproj.engine.perturbation import Trial
 from runproj.engine.prepare import Prepared, items_of
 from runproj.engine.resources import (
@@ -49,6 +50,7 @@ from runproj.errors import (
 from runproj.lock.lock import Kind
 from runproj.model import EMPTY, canonical, from_json
 from runproj.plan.command import resolve_symbols
+from runproj.plan.fingerprint import Fingerprint
 from runproj.plan.items import WrongList
 from runproj.plan.plan import Items, PlannedStep, Reason
 from runproj.plan.programs import programs
@@ -404,7 +406,7 @@ class Runner:
             )
             for step in list(self._steps.values()):
                 used = step.environment is not None and step.environment.name == name
-                if used and step.status == "succeeded":
+                if used and (step.status == "succeeded" or step.persisted):
                     marked = step.replace(reusable=False, warnings=(*step.warnings, warning))
                     self._steps[step.name] = marked
                     self.journal.finished(marked)
@@ -577,7 +579,8 @@ class Runner:
     def _start(self, step: PlannedStep, judged: Judged, again: _Retry | None = None) -> None:
         reasons = judged.decision.reasons
         given = self.prepared.decider.supply.artifacts(step, self._steps)
-        workspace = self.workspaces.open(furnish.furnishing(self.prepared, step, given))
+        fingerprint = judged.fingerprint or self.prepared.decider.fingerprint(step, self._steps)
+        workspace, left = self._opened(step, given, self._left_before(step, fingerprint, again))
         pin = self.prepared.pinned[step.environment].pin
         room = Room(workspace.root, workspace.project, workspace.temporary)
         variables = self._variables(step, room)
@@ -603,7 +606,7 @@ class Runner:
             reasons=reasons,
             argv=argv,
             variables=variables,
-            fingerprint=judged.fingerprint or self.prepared.decider.fingerprint(step, self._steps),
+            fingerprint=fingerprint,
             environment=EnvironmentUse(
                 name=pin.name,
                 kind=pin.kind,
@@ -620,8 +623,10 @@ class Runner:
             hermetic=step.hermetic,
             network=step.networked,
             failures=() if again is None else again.record.failures,
+            persisted=() if left is None else left.artifacts,
+            resumed_from=None if left is None else left.origin,
         )
-        self.journal.started(record)
+        self.journal.started(_findable(record, step, workspace))
         log = self.journal.log(step.name) if again is None else again.log
         secrets = hiding.of(step, self.caller)
         redactors: Mapping[Stream, Redactor] = {
@@ -633,6 +638,8 @@ class Runner:
         if unwatched is not None:
             running.warnings.append(unwatched)
         self.reporter.report(StepStarted(step.name, reasons))
+        if left is not None:
+            self.reporter.report(Progress(step.name, f"begins with what {left.origin} left"))
         self.executor.start(
             Execution(
                 name=self._execution(step.name),
@@ -652,6 +659,58 @@ class Runner:
                 secrets=secrets,
             )
         )
+
+    def _left_before(
+        self, step: PlannedStep, fingerprint: Fingerprint, again: _Retry | None
+    ) -> Left | None:
+        """Return what an earlier attempt of a step left, if this one may begin with it."""
+        if again is not None:
+            return Left(f"attempt {len(again.record.failures)}", again.record.persisted)
+        left = self.prepared.left.get(step.name)
+        if left is None or not step.persist:
+            return None
+        if left.fingerprint != fingerprint.digest:
+            self._anew(step, left, "it is made of other things now")
+            return None
+        if left.place is None:
+            return left
+        try:
+            return left._replace(artifacts=persist.keep(self.objects, left.place, step.persist))
+        except (UsageError, StoreError) as error:
+            if not left.artifacts:
+                self._anew(step, left, str(error))
+            return left
+
+    def _opened(
+        self, step: PlannedStep, given: tuple[Artifact, ...], left: Left | None
+    ) -> tuple[Workspace, Left | None]:
+        """Open the workspace of a step; without what was left before, where that is damaged."""
+        if left is not None and left.artifacts:
+            wanted = furnish.furnishing(self.prepared, step, given, left.artifacts)
+            try:
+                return self.workspaces.open(wanted), left
+            except StoreError as error:
+                self._anew(step, left, str(error))
+        return self.workspaces.open(furnish.furnishing(self.prepared, step, given)), None
+
+    def _anew(self, step: PlannedStep, left: Left, why: str) -> None:
+        text = f"{step.name}: it begins anew, without what {left.origin} left: {why}"
+        self.reporter.report(Warned(text))
+
+    def _leaves(self, running: _Running) -> tuple[Artifact, ...]:
+        """Keep what a step that did not succeed leaves for its next attempt."""
+        step = running.step
+        if not step.persist or self.trial is not None:
+            return ()
+        try:
+            kept = persist.keep(self.objects, running.workspace.project, step.persist)
+        except (UsageError, StoreError) as error:
+            text = f"{step.name}: what it leaves for its next attempt cannot be kept: {error}"
+            self.reporter.report(Warned(text, error.problems[0].hint))
+            return running.record.persisted
+        for warning in self._searched(step, kept, "what persists"):
+            self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
+        return kept
 
     def _watch(
         self, step: PlannedStep, workspace: Workspace, *, audited: bool
@@ -724,6 +783,7 @@ class Runner:
         try:
             outputs, metrics = self._results(running, outcome)
             update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
+            update["persisted"] = ()
             warnings = [one._replace(text=running.redacted(one.text)) for one in running.warnings]
             update["warnings"] = tuple(warning.text for warning in warnings)
             if self.trial is not None:
@@ -732,11 +792,14 @@ class Runner:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
         except _StepFailedError as failed_so:
             failure = failed_so.redacted(running.redacted)
+            for artifact in () if self.keep_workspace else running.taken:  # as the step left it
+                self.objects.give(artifact, running.workspace.project)
             if self._is_tried_again(running, outcome, failure):
                 return
             update |= {
                 "status": "failed", "error": str(failure), "hint": failure.hint,
                 "workspace": running.workspace.root, "denied": failure.denied,
+                "persisted": self._leaves(running),
             }  # fmt: skip
         if running.seen is not None:
             update["trace"] = running.seen.trace
@@ -744,9 +807,6 @@ class Runner:
         running.log.close()
         # in a trial nobody looks at what is left
         keep = self.keep_workspace or (failed and self.trial is None)
-        if keep and failed and not self.keep_workspace:  # it is kept as the step left it
-            for artifact in running.taken:
-                self.objects.give(artifact, running.workspace.project)
         if keep:
             update["workspace"] = running.workspace.root
         finished = record.replace(**update)
@@ -774,7 +834,11 @@ class Runner:
         when = f" in {wait_s:g} s" if wait_s else ""
         text = f"{step.name}: {failure}; attempt {len(failures) + 1} of {retry.times + 1}{when}"
         self.reporter.report(Warned(text))
-        record = running.record.replace(outcome=outcome, failures=failures)
+        record = running.record.replace(
+            outcome=outcome, failures=failures, persisted=self._leaves(running)
+        )
+        if step.persist:  # a run that is killed while it waits knows what was left
+            self.journal.started(record)
         self._retries[step.name] = _Retry(
             self.clock() + wait_s, step, running.judged, running.log, record
         )
@@ -816,8 +880,12 @@ class Runner:
                     f"it changed the source file {altered[0]}",
                     f"if that is a result, declare it: outputs: [{altered[0]}]",
                 )
-        outputs = self._keep_outputs(running, changes.made, changes.altered)
-        self._search(running, outputs)
+        made = tuple(
+            path for path in changes.made
+            if _within(path, declared) or not _within(path, step.persist)
+        )  # fmt: skip
+        outputs = self._keep_outputs(running, made, changes.altered)
+        running.warnings += self._searched(step, outputs, "its output")
         metrics = self._metrics(step, outputs)
         return outputs, {running.redacted(name): value for name, value in metrics.items()}
 
@@ -829,7 +897,8 @@ class Runner:
         accesses = self._accesses(running, running.watch)
         source = self.prepared.decider.seen_source(step)
         seen = observation(accesses, surroundings, source, self.watcher.state)
-        unread = unused(step, accesses, surroundings)
+        resumed = running.record.resumed_from is not None  # another attempt may have read them
+        unread = [] if resumed else unused(step, accesses, surroundings)
         trace = Trace(
             observation=self.objects.keep(canonical(seen)),
             files=len(seen.paths),
@@ -917,14 +986,16 @@ class Runner:
             kept[path] = Output.of(artifact, name=names[path])
         return tuple(kept[path] for path in names if path in kept)
 
-    def _search(self, running: _Running, outputs: tuple[Output, ...]) -> None:
-        """Warn of outputs that hold a secret: they are kept as they are, and may be shared."""
-        secrets = hiding.of(running.step, self.caller)
+    def _searched(
+        self, step: PlannedStep, artifacts: Sequence[Artifact], what: str
+    ) -> Iterator[Warned]:
+        """Yield a warning for all that holds a secret: it is kept as it is, and may be shared."""
+        secrets = hiding.of(step, self.caller)
         members = [
-            (output.path if member is output else f"{output.path}/{member.path}", member)
-            for output in outputs
+            (one.path if member is one else f"{one.path}/{member.path}", member)
+            for one in artifacts
             if secrets
-            for member in self._members(output)
+            for member in self._members(one)
             if member.sha256 is not None
         ]
         large = [path for path, member in members if member.size > hiding.SEARCHED]
@@ -932,16 +1003,15 @@ class Runner:
             if member.size <= hiding.SEARCHED:
                 content = self.objects.read(member.sha256 or "")
                 for name in hiding.held_by(path.encode() + b"\n" + content, secrets):
-                    text = f"its output {path} holds the secret {name}"
-                    running.warnings.append(Warned(text, "it is kept as it is, in the store, too"))
+                    text = f"{what} {path} holds the secret {name}"
+                    yield Warned(text, "it is kept as it is, in the store, too")
         if large:
-            text = f"its output {large[0]} is too large to be searched for secrets"
-            running.warnings.append(Warned(text))
+            yield Warned(f"{what} {large[0]} is too large to be searched for secrets")
 
-    def _members(self, output: Output) -> Sequence[Artifact | FolderMember]:
-        if output.kind == "file":
-            return [output]
-        return from_json(FolderManifest, self.objects.read(output.sha256)).members
+    def _members(self, artifact: Artifact) -> Sequence[Artifact | FolderMember]:
+        if artifact.kind == "file":
+            return [artifact]
+        return from_json(FolderManifest, self.objects.read(artifact.sha256)).members
 
     def _metrics(self, step: PlannedStep, outputs: tuple[Output, ...]) -> dict[str, float]:
         metrics: dict[str, float] = {}
@@ -1025,11 +1095,16 @@ class Runner:
                 self._show_rest(running)
                 running.log.close()
                 own = status == "interrupted" or self._at in (None, name)
-                self._steps[name] = running.record.replace(
+                ended = running.record.replace(
                     status=status if own else "interrupted",
                     error=why if own else "the run was ended while it executed",
                     finished_at=timestamp(self.clock()),
                 )
+                if running.step.persist:  # the next one to interrupt leaves the workspace
+                    self._steps[name] = _findable(ended, running.step, running.workspace)
+                    self.journal.finished(self._steps[name])
+                    ended = ended.replace(persisted=self._leaves(running))
+                self._steps[name] = ended
                 running.workspace.close(keep=False)
                 self.journal.finished(self._steps[name])
             self._check_environments()
@@ -1108,6 +1183,11 @@ def ended(outcome: Outcome, timeout_s: float | None) -> str:
     if outcome.signal is not None:
         return f"it was ended by the signal {outcome.signal}"
     return f"it ended with exit code {outcome.exit_code}"
+
+
+def _findable(record: StepRun, step: PlannedStep, workspace: Workspace) -> StepRun:
+    """Return a record from which its workspace is found, should this process be killed."""
+    return record.replace(workspace=workspace.root) if step.persist else record
 
 
 def _within(path: str, outputs: Iterable[str]) -> bool:

@@ -98,7 +98,8 @@ class Varier(NamedTuple):
         preparer = self.preparer(run, project, point, (), prior)
         force = run.rerun_of is not None and not run.variation
         wanted = again(run, project, Request(force=force))
-        return _with_packages(preparer.prepare(wanted, keep=True), run)
+        prepared = preparer.prepare(wanted, keep=True)
+        return _with_packages(prepared._replace(left=self.rerunner.left(run)), run)
 
     def preparer(
         self, run: Run, project: Project, point: Point, names: Collection[str],

@@ -78,7 +78,8 @@ class PlannedStep(Model):
     must be done before it. ``sources`` are globs that narrow the source, None: all of it. ``trace``
     observes what it reads, ``hermetic`` forbids what is not declared; ``network`` is None where
     nothing is said of it. ``resources`` is what it needs while it executes, memory in bytes.
-    ``retry`` says how it is tried again, None: not at all. ``instance`` has the values of an
+    ``retry`` says how it is tried again, None: not at all. ``persist`` are folders that its next
+    attempt finds as this one left them. ``instance`` has the values of an
     instance: of its matrix, or its item. ``foreach`` says where the items come from of a step
     whose instances are not known yet; they take its place.
     """
@@ -104,6 +105,7 @@ class PlannedStep(Model):
     network: bool | None = None
     resources: dict[str, int | float] = field(default_factory=dict)
     retry: Retry | None = None
+    persist: tuple[str, ...] = ()
     parameters: dict[str, str] = field(default_factory=dict)
     instance: dict[str, str | int | float | bool] = field(default_factory=dict)
     foreach: Items | None = None

@@ -440,6 +440,7 @@ class Planner:
             hermetic=step.hermetic or self.hermetic,
             network=step.network,
             retry=_retry(step),
+            persist=self._persist(name, inputs),
             resources={} if step.resources is None else step.resources.amounts,
             parameters=dict(self._used_values(name)),
             instance=dict(self.instances[name].values),
@@ -490,6 +491,26 @@ class Planner:
                     place, f"there is no folder {directory!r}",
                     "it holds no file of the source, and no input of the step",
                 )  # fmt: skip
+
+    def _persist(self, name: str, inputs: Sequence[PlannedInput]) -> tuple[str, ...]:
+        """Return the folders that persist: nothing else may stand there when the step begins."""
+        folders = tuple(dict.fromkeys(map(posixpath.normpath, self.steps[name].persist)))
+        for index, folder in enumerate(folders):
+            place = (*self.paths[name], "persist", index)
+            found = next(iter(below(folder, self.in_order)), None)
+            if folder in self.facts.manifest or found is not None:
+                self._wrong(
+                    place, f"{found or folder!r} is in the source, and {folder!r} persists",
+                    "name it in .gitignore or .runprojignore, or let the step use another folder",
+                )  # fmt: skip
+                continue
+            given = next((item.path for item in inputs if _stands_in(item.path, folder)), None)
+            if given is not None:
+                self._wrong(
+                    place, f"the input {given!r} and {folder!r}, which persists, are in each other",
+                    "what persists is no input: let the step use another folder",
+                )  # fmt: skip
+        return folders
 
     def _environment(self, step: Step) -> str:
         if self.system or not self.project.environments:
@@ -733,7 +754,6 @@ def seen_from(directory: str, path: str) -> str:
 _DEEP = "/_" * 32  # stands for the project: a path may climb out of it into a wider source
 _SHOWN = 8  # instances of a step that could be meant
 _MANY = 10_000  # comparing a name with so many others would be slow
-_LATER: tuple[tuple[str, str], ...] = (("persist", "a folder that persists"),)
 
 
 def _retry(step: Step) -> Retry | None:
@@ -747,9 +767,6 @@ def _retry(step: Step) -> Retry | None:
 
 
 def _unsupported(step: Step) -> Iterator[tuple[str, str]]:
-    for key, what in _LATER:
-        if getattr(step, key):
-            yield key, what
     for item in step.all_inputs:
         if item.remote:
             yield "inputs", "an input from a URL"

@@ -8,8 +8,9 @@ DamageKind: TypeAlias = Literal[
     "object", "source", "record", "events", "annotations", "log", "lock", "index"
 ]
 Role: TypeAlias = Literal[
-    "source", "declaration", "lock", "input", "output", "log", "record", "observation", "packages"
-]
+    "source", "declaration", "lock", "input", "output", "log", "record", "observation", "packages",
+    "persisted",
+]  # fmt: skip
 
 
 class Use(Model):

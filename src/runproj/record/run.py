@@ -81,7 +81,9 @@ class StepRun(Model):
     tells whether other runs may take its outputs: not when its environment was changed meanwhile,
     or when it only shows whether its outputs are stable. ``denied`` is what a
     hermetic step did that it must not, in words. ``audited`` is how it compares with the step run
-    that would have been taken. ``failures`` are the earlier attempts, in words.
+    that would have been taken. ``failures`` are the earlier attempts, in words. ``persisted`` is
+    what its persisting folders held when it did not succeed; while it executes, what they held when
+    it began. ``resumed_from`` is whose they were: ``attempt N``, or ``RUN/STEP``.
     """
 
     name: str
@@ -109,6 +111,8 @@ class StepRun(Model):
     denied: tuple[str, ...] = ()
     audited: Audited | None = None
     failures: tuple[str, ...] = ()
+    persisted: tuple[Artifact, ...] = ()
+    resumed_from: str | None = None
 
     @property
     def why(self) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from runproj.spec import template
 from runproj.spec.command import ArgvCommand, CommandError
-from runproj.spec.paths import Makers, is_own
+from runproj.spec.paths import Makers, is_glob, is_own
 from runproj.spec.place import Path
 from runproj.spec.project import Project, Step
 from runproj.spec.reference import RESERVED, Scope, UnknownReference
@@ -132,6 +132,8 @@ class _Checker(NamedTuple):
             banned = {"run", "input", "output", "step_output"}
             yield from self._text(path, text, "an output path", banned)
             yield from _relative(path, text, "an output path")
+        for index, text in enumerate(step.persist):
+            yield from _persisting(_item(self.path, "persist", index), text)
         for key, text in step.env.items():
             yield from self._text((*self.path, "env", key), text, "an environment variable", set())
         for field in ("stdin", "stdout", "working_directory"):
@@ -252,6 +254,21 @@ def _relative(path: Path, text: str, what: str) -> Iterator[Finding]:
         yield Finding(path, f"{what} is a path of the project, {text!r} is a URL")
     if "\\" in text and what != "an input path":
         yield Finding(path, f"{what} uses '/' between folders")
+
+
+def _persisting(path: Path, text: str) -> Iterator[Finding]:
+    """Find what is wrong with a folder that persists."""
+    folder = posixpath.normpath(text)
+    if "{" in text or is_glob(text):
+        yield Finding(
+            path, f"{text!r} is no plain path",
+            "write the name of the folder: each instance of a step has one of its own",
+        )  # fmt: skip
+    elif folder.startswith("../") or folder in ("..", "."):
+        yield Finding(path, f"{text!r} is not inside the project")
+    elif is_own(folder):
+        yield Finding(path, f"{text!r} cannot persist: it is the project's own")
+    yield from _relative(path, text, "a folder that persists")
 
 
 def _makers(steps: Mapping[str, Step], paths: Mapping[str, Path]) -> Iterator[Finding]:

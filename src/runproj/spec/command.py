@@ -102,11 +102,16 @@ def parse(command: str | Sequence[str], shell: ShellName | Literal[False] | None
             raise CommandError(
                 "a command that is a list never meets a shell", "write it as one string"
             )
-        return _argv(tuple(template.parse(token) for token in command))
+        return _parse_list(tuple(command))
     return _parse_text(command.strip(), shell)
 
 
 @lru_cache(maxsize=65536)  # each is asked for when it is checked, ordered and planned
+def _parse_list(command: tuple[str, ...]) -> Command:
+    return _argv(tuple(map(template.parse, command)))
+
+
+@lru_cache(maxsize=65536)
 def _parse_text(text: str, shell: ShellName | Literal[False] | None) -> Command:
     if shell is None:
         shell = "bash" if _has_shell_syntax(text) else False

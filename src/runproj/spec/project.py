@@ -257,7 +257,9 @@ class StepFields(Declared):
         ),
     ] = None
     cache: Annotated[Flag, Doc("`false` always executes the step.")] = True
-    persist: Annotated[Texts, Doc("Folders that survive retries and `resume`.")] = ()
+    persist: Annotated[
+        Texts, Doc("Folders that the next attempt finds as this one left them: checkpoints.")
+    ] = ()
     trace: Annotated[Flag, Doc("Observe which files the step reads.")] = False
     hermetic: Annotated[Flag, Doc("Let the kernel forbid what is not declared.")] = False
     network: Annotated[Flag | None, Doc("Whether a hermetic step may use the network.")] = None

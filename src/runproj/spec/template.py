@@ -44,7 +44,7 @@ class Template(NamedTuple):
     @property
     def references(self) -> tuple[Reference, ...]:
         """The references, in order."""
-        return tuple(part for part in self.parts if isinstance(part, Reference))
+        return tuple([part for part in self.parts if type(part) is Reference])
 
     @property
     def whole(self) -> Reference | None:

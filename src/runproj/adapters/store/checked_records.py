@@ -256,6 +256,7 @@ def _steps(base: sqlite3.Connection, runs: dict[str, Run]) -> Iterator[str]:
         for step in run.steps
         if step.status == "succeeded" and step.reusable
     }
+    steps = {run.id: {step.name: step for step in run.steps} for run in runs.values()}
     for row in base.execute("select run_id, name, fingerprint, record from step"):
         run_id, name, digest, record = row
         if run_id not in runs:
@@ -267,7 +268,7 @@ def _steps(base: sqlite3.Connection, runs: dict[str, Run]) -> Iterator[str]:
         yield f"the step run {run_id}/{name} is not in it"
     for run_id, name, record in base.execute("select run_id, name, record from last"):
         if run_id in runs:
-            step = runs[run_id].step(name)
+            step = steps[run_id].get(name)
             if step is None or not _same(step, None, record):
                 yield f"the latest run of the step {name!r} differs from its record"
 

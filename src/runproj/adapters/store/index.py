@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runproj.errors import StoreError
-from runproj.model import from_json, to_json
+from runproj.model import compact, from_json
 from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 
@@ -189,7 +189,7 @@ class Index:
         traced = made is not None and step.trace is not None and step.trace.gap is None
         row = (
             made.digest if made else None, made.rest if made and traced else None,
-            run_id, step.name, step.finished_at, record or to_json(step),
+            run_id, step.name, step.finished_at, record or compact(step),
         )  # fmt: skip
         self._write("insert or replace into step values (?, ?, ?, ?, ?, ?)", [row])
 

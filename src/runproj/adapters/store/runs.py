@@ -25,7 +25,7 @@ from runproj.adapters.disk import FolderLock, append, is_locked, taking_turns, w
 from runproj.adapters.store.index import Index
 from runproj.adapters.store.log import FolderLog
 from runproj.errors import NoSuchRun, StoreError
-from runproj.model import Model, WrongData, as_lines, from_json, to_json
+from runproj.model import Model, WrongData, as_lines, compact, from_json, to_json
 from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Annotation
@@ -85,9 +85,10 @@ class FolderRuns:
                 raise StoreError(f"there is a run {run.id} already", where=str(folder)) from None
             lock = FolderLock(folder / "lock")
             try:
-                write_run(folder, run)
+                plan = compact(run.plan)
+                write_run(folder, run, plan=plan)
                 self.index.put_run(run)
-                return FolderJournal(folder, run, lock, self.index)
+                return FolderJournal(folder, run, plan, lock, self.index)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)  # nothing of it has happened
                 lock.close()
@@ -215,7 +216,7 @@ class FolderRuns:
         for step in run.steps:
             if step.status == "succeeded" and step.reusable:
                 self._index.put_step(run.id, step)
-        self._index.put_last(run, [(step, to_json(step)) for step in run.steps if step.done])
+        self._index.put_last(run, [(step, compact(step)) for step in run.steps if step.done])
         with contextlib.suppress(StoreError):
             for annotation in self.annotations(run.id):
                 if annotation.verdict is not None:
@@ -250,13 +251,12 @@ def make_store(folder: Path) -> None:
         write_atomically(ignore, _IGNORE.encode())
 
 
-def write_run(folder: Path, run: Run, steps: Sequence[str] | None = None) -> None:
+def write_run(folder: Path, run: Run, **known: str | Sequence[str]) -> None:
     """Write ``run.json`` as a whole: a line for each field, and one for each step run.
 
-    ``steps`` is the JSON of the step runs, where it is known.
+    ``known`` is JSON of the plan and the step runs, where somebody has it already.
     """
-    lines = as_lines(run) if steps is None else as_lines(run, steps=steps)
-    write_atomically(folder / "run.json", (line.encode() for line in lines))
+    write_atomically(folder / "run.json", (line.encode() for line in as_lines(run, **known)))
 
 
 _LONGEST_NAME = 200  # bytes; file systems have room for 255
@@ -331,10 +331,11 @@ def events_of(folder: Path, *, alive: bool) -> tuple[StepRun, ...]:
 class FolderJournal:
     """The record of a run under way."""
 
-    def __init__(self, folder: Path, run: Run, lock: FolderLock, index: Index) -> None:
-        """Write below ``folder``, and free ``lock`` at the end."""
+    def __init__(self, folder: Path, run: Run, plan: str, lock: FolderLock, index: Index) -> None:
+        """Write below ``folder``, and free ``lock`` at the end; ``plan`` is the plan as JSON."""
         self._folder = folder
         self._run = run
+        self._plan = plan
         self._lock = lock
         self._index = index
         self._place = folder / "events.jsonl"
@@ -358,10 +359,10 @@ class FolderJournal:
     def _text(self, step: StepRun) -> str:
         """Return a step run as JSON; that of one that is as it was written is at hand."""
         written, text = self._texts.get(step.name, (None, ""))
-        return text if written is step else to_json(step)
+        return text if written is step else compact(step)
 
     def _append(self, event: str, step: StepRun) -> str:
-        record = to_json(step)
+        record = compact(step)
         line = f'{{"event":"{event}","step":{record}}}\n'
         with _translated("the record cannot be written", self._place):
             append(self._events, line.encode())
@@ -377,7 +378,8 @@ class FolderJournal:
         try:
             with _translated("the record cannot be written", self._folder):
                 texts = [self._text(step) for step in run.steps]
-                write_run(self._folder, run, texts)
+                plan = self._plan if run.plan is self._run.plan else compact(run.plan)
+                write_run(self._folder, run, plan=plan, steps=texts)
             self._index.put_run(run)
             done = zip(run.steps, texts, strict=True)
             self._index.put_last(run, [one for one in done if one[0].done])

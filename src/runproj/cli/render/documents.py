@@ -116,6 +116,8 @@ class StepDocument(Model):
     trace: TraceDocument | None
     audited: AuditedDocument | None
     failures: list[str]
+    persisted: list[FileDocument]
+    resumed_from: str | None
 
 
 class SourceDocument(Model):
@@ -818,7 +820,8 @@ def step_document(step: StepRun) -> StepDocument:
         outputs=[FileDocument.of(one) for one in step.outputs],
         metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
         hermetic=step.hermetic, denied=list(step.denied), trace=_trace(step),
-        failures=list(step.failures),
+        failures=list(step.failures), resumed_from=step.resumed_from,
+        persisted=[FileDocument.of(one, name=None) for one in step.persisted],
         audited=None if step.audited is None else AuditedDocument.of(
             step.audited, differences=list(step.audited.differences),
             likely=list(step.audited.likely),

@@ -380,6 +380,8 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         ("reason", _quiet(", ".join(reason.text for reason in step.reasons))),
         *([("cached from", step.cached_from)] if step.cached_from else []),
         *(("tried before", _quiet(text)) for text in step.failures),
+        *([("began with", f"what {step.resumed_from} left")] if step.resumed_from else []),
+        *(("persisted", _quiet(f"{one.path}  {size(one.size)}")) for one in step.persisted),
         *(("warning", _quiet(text)) for text in step.warnings),
         ("command", _quiet(shlex.join(step.argv))),
         *([("environment", f"{use.name} ({use.kind})  {use.key[:12]}")] if use else []),
