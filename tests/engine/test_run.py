@@ -356,6 +356,19 @@ def test_what_was_kept_of_a_step_that_fails_then_is_in_its_workspace_still() -> 
     }  # fmt: skip
 
 
+def test_what_was_not_moved_need_not_be_put_back() -> None:
+    w = one_step(metrics="m.json", outputs="[out]")
+    w.disk.write("/elsewhere/x", b"theirs")
+
+    def main(process: Process) -> None:
+        w.disk.link(f"{process.project}/out", "/elsewhere/x")
+        process.write("m.json", "{")
+
+    w.programs["main"] = main
+    assert w.run().status == "failed"
+    assert w.workspaces.opened[0].now()["out"].kind == "link"
+
+
 def test_a_folder_is_no_metrics_file() -> None:
     w = one_step(writes(m_json__x="1"), metrics="m.json")
     error, _ = failure(w.run())

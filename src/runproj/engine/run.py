@@ -792,8 +792,7 @@ class Runner:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
         except _StepFailedError as failed_so:
             failure = failed_so.redacted(running.redacted)
-            for artifact in () if self.keep_workspace else running.taken:  # as the step left it
-                self.objects.give(artifact, running.workspace.project)
+            self._put_back(running)
             if self._is_tried_again(running, outcome, failure):
                 return
             update |= {
@@ -819,6 +818,15 @@ class Runner:
         self.journal.finished(finished)
         tail = running.log.tail(_SHOWN_TAIL) if failed else ""
         self.reporter.report(StepFinished(finished, running.log.path, tail))
+
+    def _put_back(self, running: _Running) -> None:
+        """Let the workspace of a step that failed after all be as the step left it."""
+        for artifact in running.taken:
+            place = joined(running.workspace.project, artifact.path)
+            with contextlib.suppress(UsageError):  # what is reached through a link was not moved
+                if self.objects.put(place, artifact.path) == artifact:
+                    continue
+            self.objects.give(artifact, running.workspace.project)
 
     def _is_tried_again(
         self, running: _Running, outcome: Outcome, failure: "_StepFailedError"
