@@ -84,13 +84,15 @@ def test_a_repeat_is_not_resumed(w: World) -> None:
 
 
 def test_a_step_that_is_held_and_makes_nothing_says_what_comes_after_it() -> None:
-    steps = "{a: {command: [a]}, b: {command: [b], needs: [a]}}"
+    made = "{command: [made], outputs: [o]}"
+    steps = f"{{a: {{command: [a]}}, m: {made}, b: {{command: [b], needs: [a], inputs: [o]}}}}"
     w = World(f"{{runproj: 1, entry_points: {{main: {{steps: {steps}}}}}}}")
     with pytest.raises(UsageError) as raised:
         w.preparer().prepare(part(start=("b",)), keep=True)
-    assert str(raised.value) == (
-        "the step 'b' comes after 'a', which is left out; it has no current result: new"
-    )
+    assert [one.message for one in raised.value.problems] == [
+        "the step 'b' comes after 'a', which is left out; it has no current result: new",
+        "the step 'b' needs o, which 'm' makes; it has no current result: new",
+    ]
 
 
 def test_a_step_that_is_held_must_have_a_current_result(w: World) -> None:

@@ -189,6 +189,11 @@ class Run(Model):
             for name, value in step.metrics.items()
         }
 
+    @property
+    def by_name(self) -> dict[str, StepRun]:
+        """All step runs by name; for one of them, :meth:`step` is quicker."""
+        return {step.name: step for step in self.steps}
+
     def step(self, name: str) -> StepRun | None:
         """Return a step run by name."""
         return next((step for step in self.steps if step.name == name), None)
