@@ -110,7 +110,7 @@ def test_a_run_that_is_ended_leaves_a_report(demo: Project) -> None:
     until(lambda: b"waiting" in process.stderr.readline(), "the step executes")  # type: ignore[union-attr] # it is there
     assert cases(report)["run"].find("error").get("message") == "the run did not come to its end"
     os.kill(process.pid, signal.SIGINT)
-    process.communicate()
+    assert b" is interrupted; it goes on with: runproj resume " in process.communicate()[1]
     assert cases(report)["judge"].find("skipped").get("message") == "the run was interrupted"
 
 

@@ -311,6 +311,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
         opened = app.open_project(project, options["store"], options["revision"])
         places["of"] = reporting.place_of_step(opened, options["entry_point"])
         reporting.compared(live, opened.store)
+        live.place = lambda: place_of(opened.store)
         return _run(opened, steps, options, reporter)
 
 
@@ -507,6 +508,7 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
         return _with_current_code(store, store.lookup.run(run_name), options)
     past, step = store.lookup.split(run_name)
     reporter, how = reporting.of_past(store, quiet=options["quiet"]), _how(past, options)
+    reporter.place = lambda: place_of(store)
     with reporting.junit(options["report"], reporter, past.project) as told:
         if changes:
             steps = () if step is None else (step.name,)
@@ -578,6 +580,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     store = app.find_store(str(Path.cwd()), options["store"])
     past = store.lookup.run(run_name)
     reporter = reporting.of_past(store, quiet=options["quiet"])
+    reporter.place = lambda: place_of(store)
     if past.status == "running":
         raise UsageError(
             f"the run {past.id} goes on", hint=f"'runproj logs {past.id} -f' shows what it does"

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 
 from runproj.cli.render.errors import error_text
 from runproj.cli.render.lines import Lines
@@ -39,6 +40,7 @@ class LiveReporter:
     def __init__(self, *, quiet: bool = False) -> None:
         """Write in colour where the terminal wants it."""
         self.quiet = quiet
+        self.place: Callable[[], str] = str  # what a command needs to find the store from here
         self.style = stderr_style()
         self.terminal = wants_movement(sys.stderr)
         self._standing: Standing | None = None
@@ -70,7 +72,10 @@ class LiveReporter:
             case RunFinished():
                 self.clear()
                 if event.run.status == "interrupted":
-                    self._write(f"{self.style.yellow('•')} the run {event.run.id} is interrupted\n")
+                    text = f"the run {event.run.id} is interrupted"
+                    if not event.run.perturbed:  # a repeat is not resumed
+                        text += f"; it goes on with: runproj resume {event.run.id}{self.place()}"
+                    self._write(f"{self.style.yellow('•')} {text}\n")
             case _:
                 pass
 
