@@ -1142,7 +1142,7 @@ def gc(store: Store) -> "Gc":
     from runproj.adapters.source.holdings import GitHoldings  # noqa: PLC0415 -- lazy
     from runproj.adapters.store.checked_objects import CheckedObjects  # noqa: PLC0415 -- lazy
     from runproj.adapters.store.checked_records import CheckedRecords  # noqa: PLC0415 -- lazy
-    from runproj.adapters.store.held import HeldObjects  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store.held import HeldObjects, HeldRuns  # noqa: PLC0415 -- lazy
     from runproj.adapters.store.use import FolderUse  # noqa: PLC0415 -- lazy
     from runproj.engine.gc import Gc, Places  # noqa: PLC0415 -- lazy
 
@@ -1160,6 +1160,7 @@ def gc(store: Store) -> "Gc":
         return [*objects.left(), *records.left(), *source.left(), *dead]
 
     places = Places(
+        runs=HeldRuns(store.runs),
         objects=HeldObjects(store.objects),
         logs=PathHoldings(str(runs), lambda: sorted(runs.glob("*/steps/*"))),
         damaged=PathHoldings(place, damaged),

@@ -598,7 +598,8 @@ class Held(NamedTuple):
 
     ``name`` tells it from others of its kind, ``size`` is in bytes, ``used_at`` when it was kept or
     used last, in seconds since 1970. ``needs`` names others of its kind that serve with it only.
-    ``unique`` tells that it cannot be made again from what is at hand.
+    ``unique`` tells that it cannot be made again from what is at hand, ``stuck`` says why it cannot
+    be removed now.
     """
 
     name: str
@@ -606,6 +607,7 @@ class Held(NamedTuple):
     used_at: float
     needs: tuple[str, ...] = ()
     unique: bool = False
+    stuck: str | None = None
 
 
 class Holdings(Protocol):

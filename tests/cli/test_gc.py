@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -107,6 +108,33 @@ def kinds(done: Done) -> dict[str, Any]:
 @pytest.fixture
 def shop(computer: Computer) -> Shop:
     return Shop(computer.project({"runproj.yaml": SHOP, "data.csv": "b\na\n"}, git=True))
+
+
+def test_all_but_the_last_runs_go_with_what_only_they_needed(shop: Shop) -> None:
+    third, name = shop.run("-P", "lr=0.7"), shop.run("-P", "lr=0.9", "--name", "good")
+    shop.age()
+    state = shop.state()
+    before = shop.objects()
+
+    asked = shop.project.run("gc", "--keep-last", "1", "--dry-run").ok().out
+    assert shop.state() == state
+    assert "runs that would go\n" in asked
+    assert re.search(
+        rf"^  {third}  2\d\d\d-.*  shop  main  default  succeeded$", asked, re.MULTILINE
+    )
+    assert shop.gc("--keep-last", "1", "--older-than", "1d")["all"]["gone"] == []
+
+    found = shop.gc("--keep-last", "1")
+    gone = [one["id"] for one in found["all"]["gone"]]
+    assert gone == [third, shop.second]  # the table of the last one was made by the first
+    assert found["runs"]["removed"] == 2
+    assert found["objects"]["removed"] == len(before - shop.objects()) > 0
+    shown = shop.project.run("list", "--json").ok().json["runs"]
+    assert [one["id"] for one in shown] == [name, shop.first]
+    assert not found["all"]["reindexed"]
+    assert shop.project.run("fsck").ok().out.startswith("whole: 2 runs, ")
+    assert shop.project.run("verify", name, "--json").ok().json["verify"]["verdict"] == "identical"
+    assert "--keep-last" in shop.project.run("gc", "--keep-last", "0").ok(2).err
 
 
 def test_what_only_a_removed_run_needed_goes_and_the_rest_can_be_done_again(shop: Shop) -> None:

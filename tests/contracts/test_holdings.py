@@ -17,8 +17,9 @@ from runproj.adapters.environments.engine import Image
 from runproj.adapters.environments.images import DockerBackend, HeldImages
 from runproj.adapters.environments.interpreters import Interpreter
 from runproj.adapters.holdings import PathHoldings
-from runproj.adapters.store.held import HeldObjects
+from runproj.adapters.store.held import HeldObjects, HeldRuns
 from runproj.adapters.store.objects import FolderObjects
+from runproj.adapters.store.runs import FolderRuns
 from runproj.adapters.store.use import FolderUse, shared
 from runproj.errors import StoreError
 from runproj.ports import Holdings, StoreUse
@@ -59,6 +60,12 @@ def objects(root: Path) -> Full:
     return Full(HeldObjects(store))
 
 
+def runs(root: Path) -> Full:
+    (root / "runs/abc").mkdir(parents=True)
+    (root / "runs/abc/run.json").write_bytes(b"12345")
+    return Full(HeldRuns(FolderRuns(str(root))))
+
+
 def archives(root: Path) -> Full:
     folder = root / SHA256[:2] / SHA256[2:]
     folder.mkdir(parents=True)
@@ -97,7 +104,7 @@ def images(root: Path) -> Full:
     return Full(HeldImages(backend), lambda: backend.used.note("k" * 64, "runproj-build:1", built))
 
 
-KINDS = [fake, files, folders, objects, archives, environments, unfinished, images]
+KINDS = [fake, files, folders, objects, runs, archives, environments, unfinished, images]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)

@@ -214,6 +214,42 @@ def test_kept_packages_are_counted_without_their_notes(world: World) -> None:
     assert kept.place == "objects"
 
 
+def test_runs_go_that_are_not_among_the_last_and_what_only_they_needed(world: World) -> None:
+    for minute, name in enumerate(("r2", "r3"), start=1):
+        world.records.runs[name] = a_run(name, minute=minute, status="succeeded")
+    for name in world.records.runs:
+        world.there["runs"].add(name, 100, NOW)
+    assert world.of("runs").removed == 0
+    wish = WISH._replace(keep_last=2)
+    old = world.collect(wish._replace(runs_older_than_s=NOW))
+    assert old.gone == ()
+    asked = world.collect(wish._replace(dry_run=True))
+    assert [one.id for one in asked.gone] == ["r1"]
+    assert world.stay("runs") == {"r1", "r2", "r3"}
+    world.there["runs"].stuck = {"r1"}
+    failed = world.collect(wish)
+    assert (failed.gone, failed.notes) == ((), ("r1 stays: permission denied",))
+    assert world.stay("objects")
+    world.there["runs"].stuck = set()
+    room = world.collect(wish)
+    assert [one.id for one in room.gone] == ["r1"]
+    assert room.runs == 3
+    assert world.stay("runs") == {"r2", "r3"}
+    assert world.stay("objects") == set()
+    assert room.removed_size == asked.removed_size
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_cannot_be_removed_now_is_not_promised(world: World, *, dry_run: bool) -> None:
+    images = world.there["images"]
+    for name in ("a", "b"):
+        images.things[name] = Held(name, 7, NOW - 90 * DAY, stuck="no engine")
+    room = world.collect(Wish(DAY, dry_run=dry_run))
+    found = next(one for one in room.holdings if one.kind == "images")
+    assert (found.unneeded, found.removed) == (2, 0)
+    assert room.notes == ("images: no engine",)
+
+
 def test_logs_are_counted_and_stay(world: World) -> None:
     world.there["logs"].add("r1/train", 7, 0.0)
     found = world.of("logs")

@@ -14,6 +14,7 @@ from runproj.errors import StoreError, UsageError
 from runproj.record.events import Progress
 
 _WORTH_TELLING = 200_000_000  # bytes; less is read in a moment
+_UNUSED_S = 30 * 86400.0  # what was not used for so long goes, unless somebody says otherwise
 _SELDOM = 10  # percent between two lines where they stay
 
 
@@ -49,10 +50,12 @@ def fsck(name: str | None, store: str | None, *, repair: bool, as_json: bool) ->
     return 0 if health.whole else StoreError.exit_code
 
 
-def _duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Return the seconds of a duration as it stands in project files."""
     from runproj.spec.project import seconds  # noqa: PLC0415 -- lazy
 
+    if value is None:
+        return None
     try:
         return seconds(value)
     except ValueError as error:
@@ -62,8 +65,14 @@ def _duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
 @click.command("gc")
 @click.option("-n", "--dry-run", is_flag=True, help="Remove nothing, only say what would go.")
 @click.option(
-    "--older-than", callback=_duration, default="30d", metavar="DURATION",
-    help="Remove environments, workspaces and archives not used for so long (default: 30d).",
+    "--keep-last", type=click.IntRange(min=1), metavar="N",
+    help="Remove runs too: all but the last N of each entry point and experiment, those with a "
+    "name, and what they were made from.",
+)  # fmt: skip
+@click.option(
+    "--older-than", callback=_duration, metavar="DURATION",
+    help="Remove environments, workspaces and archives not used for so long (default: 30d); "
+    "with --keep-last, only runs that are older.",
 )  # fmt: skip
 @click.option(
     "--archives",
@@ -74,18 +83,22 @@ def _duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
 @json_option
 @place_options
 def gc(
-    store: str | None, older_than: float,
+    store: str | None, keep_last: int | None, older_than: float | None,
     *, dry_run: bool, archives: bool, reindex: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Show what takes room, and remove what nothing needs.
 
-    What a recorded run refers to stays: its code, inputs, locks, outputs and kept packages. To be
-    rid of a run, remove its folder in runs/ first.
+    What a recorded run refers to stays: its code, inputs, locks, outputs and kept packages.
+    --keep-last N removes older runs first.
     """
     from runproj.engine.gc import Wish  # noqa: PLC0415 -- lazy
 
     opened = app.find_store(str(Path.cwd()), store)
-    room = app.gc(opened).collect(Wish(older_than, dry_run, archives, reindex))
+    wish = Wish(
+        _UNUSED_S if older_than is None else older_than, dry_run, archives, reindex,
+        keep_last, older_than,
+    )  # fmt: skip
+    room = app.gc(opened).collect(wish)
     if as_json:
         from runproj.cli.render.documents import as_text, gc_result  # noqa: PLC0415 -- lazy
 

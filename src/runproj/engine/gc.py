@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runproj.engine.needs import Needs, needs_of
+from runproj.engine.run import timestamp
 from runproj.errors import RunprojError, StoreError
 from runproj.lock.formats import format_of
 from runproj.ports import (
@@ -15,7 +16,8 @@ from runproj.ports import (
     SnapshotHoldings,
     StoreUse,
 )
-from runproj.record.room import Holding, HoldingKind, Room
+from runproj.record.retention import leaving
+from runproj.record.room import GoneRun, Holding, HoldingKind, Room
 from runproj.record.run import Run
 
 YOUNG_S = 3600.0
@@ -30,17 +32,22 @@ class Wish(NamedTuple):
 
     ``older_than_s`` is for how many seconds something beside the store was not used to go;
     ``archives`` of packages go only if wanted; ``reindex`` makes the index anew in any case.
+    ``keep_last`` is how many runs stay of each entry point and experiment, None: all; of the others
+    those go that started ``runs_older_than_s`` ago or earlier, None: all.
     """
 
     older_than_s: float
     dry_run: bool = False
     archives: bool = False
     reindex: bool = False
+    keep_last: int | None = None
+    runs_older_than_s: float | None = None
 
 
 class Places(NamedTuple):
     """What takes room, kind by kind; the last four are shared with other stores."""
 
+    runs: Holdings
     objects: Holdings
     logs: Holdings
     damaged: Holdings
@@ -116,7 +123,10 @@ class _Visit:
         self.notes: list[str] = []
 
     def room(self) -> Room:
-        runs = self.gc.runs()
+        there = self.gc.runs()
+        holding, gone = self._runs(there)  # first: what only they needed goes, too
+        went = {run.id for run in gone}
+        runs = [run for run in there if run.id not in went]
         needs = needs_of(runs, outputs=True)
         if self.wish.dry_run:
             self.notes += [
@@ -125,16 +135,17 @@ class _Visit:
             ]
         wanted = self._archives(runs)  # before anything is removed
         members = self._members(needs)
-        reindexed = self._reindex(runs)
+        reindexed = self._reindex(there if self.wish.dry_run else runs)
         places = self.gc.places
         needed = None
         if members is not None:
             needed = {*needs.objects, *(one for of in members.values() for one in of)}
         holdings = (
+            holding,
+            self._of("logs", places.logs, lambda _: False),
             self._objects(needed),
             self._packages(runs),
             self._snapshots(list(needs.trees)),
-            self._of("logs", places.logs, lambda _: False),
             self._of("damaged", places.damaged, lambda _: needed is not None),
             self._of("leftovers", places.leftovers, lambda _: True),
             self._aged("environments", places.environments),
@@ -143,9 +154,22 @@ class _Visit:
             self._aged("archives", places.archives, wanted, goes=self.wish.archives),
         )
         return Room(
-            dry_run=self.wish.dry_run, older_than_s=self.wish.older_than_s, runs=len(runs),
-            holdings=holdings, reindexed=reindexed, notes=tuple(self.notes),
+            dry_run=self.wish.dry_run, older_than_s=self.wish.older_than_s, runs=len(there),
+            holdings=holdings, gone=tuple(GoneRun.of(run) for run in gone),
+            reindexed=reindexed, notes=tuple(self.notes),
         )  # fmt: skip
+
+    def _runs(self, runs: Sequence[Run]) -> tuple[Holding, list[Run]]:
+        """Remove runs, where that is wished; return which went."""
+        going: dict[str, Run] = {}
+        if self.wish.keep_last is not None:
+            age = self.wish.runs_older_than_s
+            before = None if age is None else timestamp(self.gc.now - age)
+            leave = leaving(runs, self.wish.keep_last, before=before)
+            going = {run.id: run for run in leave}
+        went: set[str] = set()
+        holding = self._of("runs", self.gc.places.runs, lambda one: one.name in going, went=went)
+        return holding, [run for run in going.values() if run.id in went]
 
     def _reindex(self, runs: Sequence[Run]) -> bool:
         """Make the index anew where that is wanted, or it knows runs that are gone."""
@@ -234,13 +258,15 @@ class _Visit:
 
     def _of(
         self, kind: HoldingKind, port: Holdings, is_unneeded: Callable[[Held], bool], *,
-        goes: bool = True,
+        goes: bool = True, went: set[str] | None = None,
     ) -> Holding:  # fmt: skip
-        """Remove what is not needed of a kind, and return what was there."""
+        """Remove what is not needed of a kind, and return what was there; ``went`` gets names."""
         there = port.all()
         unneeded = [one for one in there if is_unneeded(one)]
         used = [one.used_at for one in there] if kind in _SHARED else []
         gone = [one for one in unneeded if goes and self._is_removed(port, one)]
+        if went is not None:
+            went.update(one.name for one in gone)
         return Holding(
             kind=kind, place=port.place, count=len(there), size=_size(there),
             unneeded=len(unneeded), unneeded_size=_size(unneeded),
@@ -249,6 +275,10 @@ class _Visit:
         )  # fmt: skip
 
     def _is_removed(self, port: Holdings, one: Held) -> bool:
+        if one.stuck is not None:
+            note = f"{port.place}: {one.stuck}"
+            self.notes += [note] if note not in self.notes else []
+            return False
         if self.wish.dry_run:
             return True
         try:

@@ -3,12 +3,14 @@
 from typing import Literal, TypeAlias
 
 from runproj.model import Model
+from runproj.record.run import Status
 
 HoldingKind: TypeAlias = Literal[
-    "objects", "packages", "snapshots", "logs", "damaged", "leftovers",
+    "runs", "logs", "objects", "packages", "snapshots", "damaged", "leftovers",
     "environments", "images", "workspaces", "archives",
 ]  # fmt: skip
-"""What takes room; ``packages`` are among the ``objects``, and the last four beside the store."""
+"""What takes room; ``logs`` are among the ``runs``, ``packages`` among the ``objects``, and the
+last four beside the store."""
 
 
 class Holding(Model):
@@ -32,10 +34,22 @@ class Holding(Model):
     oldest_at: float | None = None
 
 
+class GoneRun(Model):
+    """A run that was removed, or would be."""
+
+    id: str
+    project: str
+    experiment: str
+    entry_point: str
+    status: Status
+    started_at: str
+
+
 class Room(Model):
     """What takes room; ``dry_run`` tells that nothing was removed.
 
     ``older_than_s`` is for how many seconds something beside the store was not used to be unneeded.
+    ``runs`` is how many there were, ``gone`` are those that went, the latest first.
     ``reindexed`` tells that the index was made anew, or would be. ``notes`` are sentences.
     """
 
@@ -43,6 +57,7 @@ class Room(Model):
     older_than_s: float
     runs: int
     holdings: tuple[Holding, ...]
+    gone: tuple[GoneRun, ...] = ()
     reindexed: bool = False
     notes: tuple[str, ...] = ()
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runproj.adapters.disk import write_atomically
 from runproj.adapters.environments.offline import ONCE, WITHOUT, is_offline
-from runproj.errors import EnvironmentFailed
+from runproj.errors import EnvironmentFailed, RunprojError
 from runproj.lock import container as declared
 from runproj.lock import image
 from runproj.lock.container import Build, Shape
@@ -225,6 +225,15 @@ class DockerBackend:
             ) from error
         return found
 
+    @property
+    def gone(self) -> str | None:
+        """Why the engine does not answer; None: it does."""
+        try:
+            self._connected()
+        except RunprojError as error:
+            return str(error)
+        return None
+
     def _connected(self) -> "Engine":
         if self._engine is None:
             from runproj.adapters.environments.engine import connect  # noqa: PLC0415 -- lazy
@@ -250,7 +259,7 @@ class HeldImages:
     place = "the container engine"
 
     def __init__(self, backend: DockerBackend) -> None:
-        """Look at what a backend noted; the engine is asked to remove, not to look."""
+        """Look at what a backend noted; the engine is asked whether it is there, and to remove."""
         self._backend = backend
 
     def _built(self) -> dict[str, UsedImage]:
@@ -259,7 +268,9 @@ class HeldImages:
 
     def all(self) -> Sequence[Held]:
         """Return the images by their keys; layers that several share count in each."""
-        return [Held(one.key, one.size, one.used_at) for one in self._built().values()]
+        built = self._built().values()
+        stuck = self._backend.gone if built else None
+        return [Held(one.key, one.size, one.used_at, stuck=stuck) for one in built]
 
     def remove(self, one: Held) -> bool:
         """Remove an image, unless it was used since."""

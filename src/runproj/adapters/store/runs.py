@@ -21,7 +21,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from runproj.adapters.disk import FolderLock, append, is_locked, taking_turns, write_atomically
+from runproj.adapters.disk import (
+    FolderLock,
+    append,
+    is_locked,
+    remove_all,
+    taking_turns,
+    write_atomically,
+)
 from runproj.adapters.store.index import Index
 from runproj.adapters.store.log import FolderLog
 from runproj.errors import NoSuchRun, StoreError
@@ -195,6 +202,20 @@ class FolderRuns:
                     self.index.put_run(self.load(run_id))
                 except (StoreError, NoSuchRun):  # 'show' says what is wrong
                     self.index.mark_interrupted(run_id)
+
+    def remove(self, run_id: str) -> None:
+        """Remove a run: it is gone as a whole, or there as a whole, whenever this is ended.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        folder = self.runs / run_id
+        aside = self.folder / f".{run_id}-gone-{os.getpid()}"  # is left, should this be ended
+        with _translated(f"the run {run_id} cannot be removed", folder):
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(aside)
+            self.index.drop_runs([run_id])
+            remove_all(aside)
 
     def reindex(self) -> int:
         """Make the index anew from the folders; return how many runs there are."""

@@ -10,7 +10,7 @@ from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
 from runproj.record.room import HoldingKind, Room
-from runproj.record.run import Run, StepRun
+from runproj.record.run import Run, Status, StepRun
 from runproj.record.sweep import Sweep, SweepResult
 from runproj.record.timing import Timing
 from runproj.record.verdict import (
@@ -505,7 +505,7 @@ class HoldingDocument(Model):
     """What is there of one kind; sizes in bytes, times in seconds since 1970.
 
     ``unneeded`` is what nothing needs, ``removed`` what went of it; of a dry run, what would go.
-    ``packages`` are among the ``objects``.
+    ``logs`` are among the ``runs``, ``packages`` among the ``objects``.
     """
 
     kind: HoldingKind
@@ -520,8 +520,19 @@ class HoldingDocument(Model):
     oldest_at: float | None
 
 
+class GoneRunDocument(Model):
+    """A run that was removed; of a dry run, one that would be."""
+
+    id: str
+    project: str
+    experiment: str
+    entry_point: str
+    status: Status
+    started_at: str
+
+
 class RoomDocument(Model):
-    """What takes room in the store of so many runs, and beside it."""
+    """What takes room in the store of so many runs, and beside it; ``gone`` are runs that went."""
 
     dry_run: bool
     older_than_s: float
@@ -529,6 +540,7 @@ class RoomDocument(Model):
     removed_size: int
     reindexed: bool
     holdings: list[HoldingDocument]
+    gone: list[GoneRunDocument]
     notes: list[str]
 
 
@@ -706,11 +718,11 @@ def fsck_result(health: Health) -> FsckResult:
 def gc_result(room: Room) -> GcResult:
     """Return what takes room, and what went, as a document."""
     holdings = [HoldingDocument.of(one) for one in room.holdings]
-    return GcResult(
-        gc=RoomDocument.of(
-            room, removed_size=room.removed_size, holdings=holdings, notes=list(room.notes)
-        )
+    gone = [GoneRunDocument.of(one) for one in room.gone]
+    document = RoomDocument.of(
+        room, removed_size=room.removed_size, holdings=holdings, gone=gone, notes=list(room.notes)
     )
+    return GcResult(gc=document)
 
 
 def timing_result(run: Run, found: Timing) -> TimingResult:

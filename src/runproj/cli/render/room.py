@@ -7,10 +7,11 @@ from runproj.cli.render.text import size, table
 from runproj.record.room import Holding, Room
 
 _IN_STORE = {
+    "runs": "runs",
+    "logs": "  of which logs",
     "objects": "objects",
     "packages": "  of which kept packages",
     "snapshots": "source snapshots",
-    "logs": "logs",
     "damaged": "set aside as damaged",
     "leftovers": "of killed processes",
 }
@@ -36,10 +37,25 @@ def room_text(room: Room, store: str, now: float, style: Style) -> str:
         *rows[: len(in_store)],
         f"{style.bold('shared by all stores of yours')}\n",
         *rows[len(in_store) :],
+        *_gone(room, style),
         *(f"{style.yellow('note')}: {visible(one, painted=False)}\n" for one in _notes(room)),
         _verdict(room, style),
     ]
     return "".join(parts)
+
+
+def _gone(room: Room, style: Style) -> Iterator[str]:
+    """Yield the runs that went, a line each."""
+    if room.gone:
+        yield f"{style.bold('runs that would go' if room.dry_run else 'runs that went')}\n"
+        yield table(
+            (
+                run.id, f"{run.started_at[:16].replace('T', ' ')}",
+                visible(run.project, painted=False), visible(run.entry_point, painted=False),
+                visible(run.experiment, painted=False), run.status,
+            )
+            for run in room.gone
+        )  # fmt: skip
 
 
 def _row(one: Holding, names: dict[str, str], room: Room, now: float) -> tuple[str, ...]:
@@ -92,5 +108,5 @@ def _verdict(room: Room, style: Style) -> str:
     freed = size(room.removed_size)
     if not room.dry_run:
         return f"{index}{style.green('removed')}: {freed}\n"
-    hint = "; 'runproj gc' does it" if room.removed_size else ""
+    hint = "; without --dry-run it is done" if room.removed_size else ""
     return f"{index}{style.green('would remove')}: {freed}{hint}\n"
