@@ -73,7 +73,7 @@ def test_a_report_has_a_case_for_each_step(demo: Project) -> None:
     assert failure.get("message") == "it ended with exit code 3"
     assert "command: python judge.py" in failure.text
     assert "too large \\x00" in failure.text
-    assert found["report"].find("skipped").get("message") == "a step before it failed"
+    assert found["report"].find("skipped").get("message") == "the step 'judge' before it failed"
     suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314 -- our own
     assert suite is not None
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
@@ -94,6 +94,11 @@ def test_what_keeps_a_run_from_starting_is_in_the_report(demo: Project) -> None:
     demo.write({"runproj.yaml": YAML.replace("needs:", "neds:")})
     demo.run("run", ".", "--junit", str(report)).ok(3)
     assert "runproj.yaml:16:9" in cases(report)["run"].find("error").text
+    demo.write({"runproj.yaml": YAML})
+    warning = "the report out.xml is a part of the code"
+    assert warning in demo.run("run", ".", "--junit", "out.xml").ok().err
+    demo.write({".gitignore": "out.xml\n"})
+    assert warning not in demo.run("run", ".", "--junit", "out.xml").ok().err
     said = demo.run("run", ".", "--junit", "no/such/out.xml").ok(2).err
     assert "the report cannot be written: no such file or directory" in said
 
@@ -105,11 +110,11 @@ def test_a_run_that_is_ended_leaves_a_report(demo: Project) -> None:
     until(lambda: b"waiting" in process.stderr.readline(), "the step executes")  # type: ignore[union-attr] # it is there
     assert cases(report)["run"].find("error").get("message") == "the run did not come to its end"
     os.kill(process.pid, signal.SIGINT)
-    process.communicate()
+    assert b" is interrupted; it goes on with: runproj resume " in process.communicate()[1]
     assert cases(report)["judge"].find("skipped").get("message") == "the run was interrupted"
 
 
-def test_resume_writes_a_report_too(demo: Project) -> None:
+def test_resume_and_rerun_write_a_report_too(demo: Project) -> None:
     report = demo.computer.root / "out.xml"
     demo.run("run", ".", "-P", "x=6").ok(1)
     said = lines(demo.run("resume", "--junit", str(report), env=github(demo)).ok(1).err)
@@ -119,6 +124,11 @@ def test_resume_writes_a_report_too(demo: Project) -> None:
     assert "::TOKEN::" in said[shown:]
     assert cases(report)["measure"].find("system-out") is not None
     assert cases(report)["judge"].find("failure") is not None
+    for change, code in ([], 1), (["-P", "x=1"], 0), (["--with-current-code"], 0):
+        report.unlink()
+        demo.run("rerun", "latest~0", "--junit", str(report), *change).ok(code)
+        assert list(cases(report)) == ["measure", "judge", "report"]
+        assert (cases(report)["judge"].find("failure") is not None) == bool(code)
 
 
 def test_a_report_of_a_run_that_is_done_and_none_of_a_dry_run(demo: Project) -> None:

@@ -47,6 +47,7 @@ def report(project: Project) -> str:
 def test_the_plan_grows_and_is_known_from_then_on(computer: Computer) -> None:
     project = project_of(computer, LINES, **{"list.txt": "ann\nbob\n", "more.txt": "bob\neve\n"})
     assert "score   pending  after split" in project.run("status", ".").ok().out
+    assert "score   ← split  build/items.txt" in project.run("graph", ".").ok().out
     first = project.run("run", ".", "-j", "2")
     assert "score has 2 instances" in first.ok().err
     assert report(project) == "score of ann\nscore of bob\n"

@@ -91,6 +91,7 @@ def test_what_is_asked_for_decides_about_no_result(computer: Computer) -> None:
         (("--resources", "memory=lots"), "an amount is set as NAME=N"),
         (("--resources", "licence=-1"), "an amount is set as NAME=N"),
         (("--resources", "cpus=2"), "said by -j"),
+        (("--resources", "licnece=1"), "--resources licnece: no step needs it"),
     ],
 )
 def test_a_mistake_is_told(demo: Project, typed: tuple[str, ...], words: str) -> None:

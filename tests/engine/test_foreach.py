@@ -9,6 +9,7 @@ from runproj.engine.resources import Capacity
 from runproj.errors import CannotRerun, NoSuchRun, ProjectError, UsageError
 from runproj.plan.binding import Given
 from runproj.record.events import Grown, Planned
+from runproj.record.run import Run
 
 YAML = """
     runproj: 1
@@ -135,10 +136,31 @@ def test_a_step_that_is_left_out_gives_what_its_instances_made_before() -> None:
 
     for name in ("score", "split", "score[item=a]"):
         assert {*told(without(name, "ab")).values()} == {"cached: unchanged since r1"}
-    with pytest.raises(UsageError, match="'score' makes; it has no current result: after split"):
+    with pytest.raises(UsageError, match="is current is known only after split"):
         without("score", "abc")
     with pytest.raises(UsageError, match=r"there is no step 'score\[item=c\]' in the plan"):
         without("score[item=c]", "ab")
+
+
+def test_an_instance_that_is_left_out_is_looked_for_when_its_list_is_there() -> None:
+    w = scoring()
+    w.run(n="ab")
+
+    def run_without(name: str) -> Run:
+        request = Request("main", Given(texts=[("n", "ab")]), skip=(name,), forced=("split",))
+        return w.execute(w.preparer().prepare(request, keep=True))
+
+    assert statuses(run_without("score[item=a]")) == {
+        "split": "succeeded", "score[item=a]": "cached", "score[item=b]": "cached",
+        "report": "cached",
+    }  # fmt: skip
+    w.yaml = w.yaml.replace('[score, "', '[score, again, "')
+    score = run_without("score[item=a]").step("score")
+    assert score is not None
+    assert score.error == (
+        "the step 'report' needs s/a.txt, which 'score[item=a]' makes; it has no current result: "
+        "command changed"
+    )
 
 
 def test_a_rerun_takes_the_grown_plan_of_the_record() -> None:

@@ -83,6 +83,18 @@ def test_a_repeat_is_not_resumed(w: World) -> None:
         w.rerunner.resume(run)
 
 
+def test_a_step_that_is_held_and_makes_nothing_says_what_comes_after_it() -> None:
+    made = "{command: [made], outputs: [o]}"
+    steps = f"{{a: {{command: [a]}}, m: {made}, b: {{command: [b], needs: [a], inputs: [o]}}}}"
+    w = World(f"{{runproj: 1, entry_points: {{main: {{steps: {steps}}}}}}}")
+    with pytest.raises(UsageError) as raised:
+        w.preparer().prepare(part(start=("b",)), keep=True)
+    assert [one.message for one in raised.value.problems] == [
+        "the step 'b' comes after 'a', which is left out; it has no current result: new",
+        "the step 'b' needs o, which 'm' makes; it has no current result: new",
+    ]
+
+
 def test_a_step_that_is_held_must_have_a_current_result(w: World) -> None:
     with pytest.raises(UsageError) as raised:
         w.preparer().prepare(part(start=("report",)), keep=True)
@@ -111,5 +123,7 @@ def test_a_step_is_forced_by_name(w: World) -> None:
 
 def test_what_comes_after_a_step_that_executes_cannot_be_held(w: World) -> None:
     w.run()
-    with pytest.raises(UsageError, match=r"'report' needs model\.bin, which 'train' makes; it has"):
+    with pytest.raises(
+        UsageError, match=r"'report' needs model\.bin, which 'train' makes; whether"
+    ):
         w.preparer().prepare(part(skip=("train",), forced=("prepare",)), keep=True)

@@ -345,6 +345,30 @@ def test_metrics_that_cannot_be_read_fail_the_step(text: bytes) -> None:
     assert hint == "metrics are numbers in JSON, YAML or CSV"
 
 
+def test_what_was_kept_of_a_step_that_fails_then_is_in_its_workspace_still() -> None:
+    w = one_step(writes(model="days of work", d__x="1", m_json="{"), outputs="[model, d]")
+    w.yaml += "    metrics: m.json\n"
+    run = w.run()
+    assert run.status == "failed"
+    (workspace,) = w.workspaces.opened
+    assert {path: node.content for path, node in workspace.now().items()} == {
+        "model": b"days of work", "d/x": b"1", "m.json": b"{",
+    }  # fmt: skip
+
+
+def test_what_was_not_moved_need_not_be_put_back() -> None:
+    w = one_step(metrics="m.json", outputs="[out]")
+    w.disk.write("/elsewhere/x", b"theirs")
+
+    def main(process: Process) -> None:
+        w.disk.link(f"{process.project}/out", "/elsewhere/x")
+        process.write("m.json", "{")
+
+    w.programs["main"] = main
+    assert w.run().status == "failed"
+    assert w.workspaces.opened[0].now()["out"].kind == "link"
+
+
 def test_a_folder_is_no_metrics_file() -> None:
     w = one_step(writes(m_json__x="1"), metrics="m.json")
     error, _ = failure(w.run())
@@ -368,7 +392,37 @@ def test_a_failing_step_ends_the_run_and_what_comes_after_it_is_skipped(w: World
     assert w.executor.names == ["prepare", "train"]
     report_run = run.step("report")
     assert report_run is not None
-    assert report_run.error == "a step before it failed"
+    assert report_run.error == report_run.why == "the step 'train' before it failed"
+    assert run.steps[0].why == "new"
+
+
+def test_what_a_failure_blocks_says_which_one() -> None:
+    w = World(
+        """
+        runproj: 1
+        entry_points:
+          main:
+            steps:
+              a: {command: [a]}
+              b: {command: [b]}
+              c: {command: [c], needs: [a, b]}
+              d: {command: [d], needs: [c]}
+              e: {command: [e], needs: [b]}
+              f: {command: [f]}
+        """,
+        {"a": fails(), "b": fails()},
+    )
+    run = w.execute(w.prepare(), keep_going=True)
+    said = {one.name: one.error for one in run.steps if one.status == "skipped"}
+    assert said == {
+        "c": "the steps 'a' and 'b' before it failed",
+        "d": "the steps 'a' and 'b' before it failed",
+        "e": "the step 'b' before it failed",
+    }
+    run = w.run()
+    said = {one.name: one.error for one in run.steps if one.status == "skipped"}
+    assert said["d"] == "the step 'a' before it failed"
+    assert said["b"] == said["e"] == "it did not start, for the step 'a' failed"
 
 
 def test_a_failure_shows_the_end_of_the_log(w: World) -> None:

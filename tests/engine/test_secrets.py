@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.world import Process, World, fails, raises
+from tests.engine.world import Process, World, fails, raises, writes
 
 from runproj.engine import secrets
 from runproj.engine.secrets import Redactor, forms, held_by
@@ -302,3 +302,41 @@ def test_a_rerun_needs_it_again() -> None:
     w.caller.clear()
     with pytest.raises(MissingSecret):
         w.rerun(run)
+
+
+FOREACH = """
+    runproj: 1
+    entry_points:
+      main:
+        steps:
+          split: {command: [split], outputs: {list: l.txt}, secrets: [TOKEN]}
+          each:
+            foreach: "{steps.split.outputs.list}"
+            command: [each]
+"""
+
+
+@pytest.mark.parametrize("lines", [f"a\n{TOKEN}", f"a\nx{TOKEN}x", f"{TOKEN}\n{TOKEN}"])
+def test_an_item_that_holds_one_is_refused_and_told_nowhere(lines: str) -> None:
+    w = World(FOREACH, {"split": writes(l_txt=lines)}, caller={"TOKEN": TOKEN})
+    run = w.run()
+    each = run.step("each")
+    assert each is not None
+    assert each.error is not None
+    assert each.status == "failed"
+    assert TOKEN not in everything(w, run)
+    if lines.startswith("a"):
+        said = "item 2 of l.txt holds the value of the secret TOKEN, and would be recorded"
+        assert (each.error, run.exit_code) == (said, Refused.exit_code)
+
+
+def test_an_item_of_a_list_that_is_known_is_refused_before_anything_executes() -> None:
+    w = World(FOREACH, {"split": writes(l_txt=f"a\n{TOKEN}")}, caller={"TOKEN": "something else"})
+    w.run()
+    w.caller["TOKEN"] = TOKEN
+    with pytest.raises(Refused) as caught:
+        w.run()
+    assert str(caught.value) == (
+        "an instance of 'each' holds the value of the secret TOKEN, and is recorded"
+    )
+    assert len(w.runs.journals) == 1

@@ -84,7 +84,7 @@ def test_a_step_that_fails_is_different() -> None:
     assert (found.word, found.first_different) == ("different", "first")
     assert said(found) == [
         "first None different: the step failed: it ended with exit code 1",
-        "second None different: the step skipped: a step before it failed",
+        "second None different: the step skipped: the step 'first' before it failed",
     ]
 
 

@@ -72,9 +72,12 @@ def test_steps_of_a_matrix_are_one_box_where_there_are_many() -> None:
     after = {"data": [], **{name: ["data"] for name in names}, "best": names}
     flows = {("data", name): ["x.csv"] for name in names}
     drawn = grouped(after, flows)
-    assert drawn.after == {"data": [], "cv": ["data"], "best": ["cv"]}
-    assert drawn.flows == {("data", "cv"): ["x.csv"]}
-    assert drawn.label("cv") == "cv (100 steps)"
+    cv = "cv (100 instances)"
+    assert drawn.after == {"data": [], cv: ["data"], "best": [cv]}
+    assert drawn.flows == {("data", cv): ["x.csv"]}
+    assert drawn.label(cv) == cv
+    late = {**after, "new": [], "cv[fold=last]": ["new"]}
+    assert list(grouped(late, {}).after) == ["data", "new", "cv (101 instances)", "best"]
     few = {"data": [], names[0]: ["data"]}
     assert grouped(few, {}).after == few
     # two groups that need each other's members stay as they are

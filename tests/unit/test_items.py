@@ -150,6 +150,19 @@ def test_once_its_list_is_known_it_has_an_instance_for_each_item() -> None:
     assert steps["report"].argv == ("r", "s/a.json", "s/b.json")
 
 
+def test_an_item_is_no_glob_in_a_path() -> None:
+    text = f"{SCORE}\nr: {{command: 'r {{steps.score.outputs.s}}'}}"
+    steps = grown(project(text), "a", "ab", "a*", "[ab]")
+    one = steps["score[item=a*]"]
+    assert one.argv == ("score", "a*", "parts/a*", "s/a*.json")
+    assert [(item.output, item.path) for item in one.inputs] == [("parts", "parts/a[*]")]
+    assert [(item.step, item.path) for item in steps["r"].inputs] == [
+        ("score[item=a]", "s/a.json"), ("score[item=ab]", "s/ab.json"),
+        ("score[item=a*]", "s/a*.json"), ("score[item=%5Bab%5D]", "s/[ab].json"),
+    ]  # fmt: skip
+    assert steps["r"].argv == ("r", "s/a.json", "s/ab.json", "s/a*.json", "s/[ab].json")
+
+
 def test_an_empty_list_has_no_instances_and_what_needs_them_goes_on() -> None:
     steps = grown(project(SCORE + REPORT))
     assert list(steps) == ["split", "report"]

@@ -21,6 +21,7 @@ from runproj.record.run import Run
 if TYPE_CHECKING:
     from runproj.record.audit import Audit
     from runproj.record.verdict import Stability, Verdict
+    from runproj.spec.project import Project
 
 _REDUCED = 500  # steps; looking for superfluous edges takes time that grows with their square
 _PLANNING = [
@@ -107,6 +108,14 @@ def executing(function: Callable[..., Any]) -> Callable[..., Any]:
         help="How much there is of what steps need: licence=2, memory=8GB.",
     )  # fmt: skip
     return jobs(resources(function))
+
+
+def reported(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option for a report that CI systems read."""
+    return click.option(
+        "--junit", "report", metavar="FILE", shell_complete=complete.files,
+        help="Write a JUnit report: a case per step.",
+    )(function)  # fmt: skip
 
 
 def _amounts(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
@@ -282,7 +291,7 @@ def policy_of(options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- a literal o
     shell_complete=complete.folders,
     help="Copy the outputs to DIR at the end.",
 )
-@click.option("--junit", "report", metavar="FILE", help="Write a JUnit report: a case per step.")
+@reported
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -302,6 +311,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
         opened = app.open_project(project, options["store"], options["revision"])
         places["of"] = reporting.place_of_step(opened, options["entry_point"])
         reporting.compared(live, opened.store)
+        live.place = lambda: place_of(opened.store)
         return _run(opened, steps, options, reporter)
 
 
@@ -315,9 +325,12 @@ def _run(
     dry, tags = options["dry_run"], tags_of(options["tags"])
     if options["destination"]:
         app.check_destination(options["destination"])
+    check_amounts(opened.project, options["resources"])
     preparer = opened.preparer(caller, reporter, policy_of(options))
     prepared = preparer.prepare(request, keep=not dry)
     _warn(prepared, reporter)
+    if options["report"] and not dry:
+        _warn_of_report(prepared, options["report"], opened.folder, reporter)
     if dry:
         _show_plan(prepared, as_json=as_json)
         return 0
@@ -345,6 +358,38 @@ def _warn(prepared: Prepared, reporter: "reporting.Told") -> None:
                 "steps use the programs of this machine: recorded, but not reproducible",
             )
         )
+
+
+def check_amounts(project: "Project", amounts: Mapping[str, float]) -> None:
+    """Make sure that each amount of ``--resources`` is of something that steps may need.
+
+    Raises:
+        UsageError: no step needs it; a limit that holds for nothing would be taken for one.
+    """
+    from runproj.spec.suggest import did_you_mean  # noqa: PLC0415 -- lazy
+
+    known = {"gpus", "memory", *project.resources}
+    for name, entry in project.entry_points.items():
+        for step in entry.all_steps(name).values():
+            known.update(() if step.resources is None else step.resources.amounts)
+    for name in amounts:
+        if name not in known:
+            raise UsageError(
+                f"--resources {name}: no step needs it", hint=did_you_mean(name, known - {"cpus"})
+            )
+
+
+def _warn_of_report(
+    prepared: Prepared, report: str, folder: Path, reporter: "reporting.Told"
+) -> None:
+    """Warn of a report that is a part of the code: where it comes or goes, the code is changed."""
+    from runproj.record.events import Warned  # noqa: PLC0415 -- lazy
+
+    place = os.path.relpath(Path(report).resolve(), folder.resolve())
+    if place in prepared.decider.supply.manifest:
+        hint = f"name it in .gitignore ('echo {place} >> .gitignore'), or write it elsewhere"
+        text = f"the report {place} is a part of the code: without it, or changed, steps run again"
+        reporter.report(Warned(text, hint))
 
 
 def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
@@ -438,6 +483,7 @@ def place_of(store: app.Store) -> str:
 )
 @click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @click.option("--name", help="A name for the new run.")
+@reported
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -462,13 +508,15 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
         return _with_current_code(store, store.lookup.run(run_name), options)
     past, step = store.lookup.split(run_name)
     reporter, how = reporting.of_past(store, quiet=options["quiet"]), _how(past, options)
-    if changes:
-        steps = () if step is None else (step.name,)
-        request = Request(past.entry_point, _given(options), steps, options["force"])
-        done = app.vary(store, past, request, dict(os.environ), reporter, how)
-    else:
-        only = None if step is None else step.name
-        done = app.rerun(store, past, only, dict(os.environ), reporter, how)
+    reporter.place = lambda: place_of(store)
+    with reporting.junit(options["report"], reporter, past.project) as told:
+        if changes:
+            steps = () if step is None else (step.name,)
+            request = Request(past.entry_point, _given(options), steps, options["force"])
+            done = app.vary(store, past, request, dict(os.environ), told, how)
+        else:
+            only = None if step is None else step.name
+            done = app.rerun(store, past, only, dict(os.environ), told, how)
     return _close(done, store, as_json=options["as_json"], parent=past)
 
 
@@ -499,7 +547,9 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
     reporter = LiveReporter(quiet=options["quiet"])
     how = _how(past, options)._replace(keep_going=True)
     project = app.current_project(store, past, options["project"])
-    verdict = app.rerun_with_current_code(store, past, project, dict(os.environ), reporter, how)
+    environ = dict(os.environ)
+    with reporting.junit(options["report"], reporter, past.project) as told:
+        verdict = app.rerun_with_current_code(store, past, project, environ, told, how)
     reporter.clear()
     if options["as_json"]:
         print(documents.as_text(documents.verify_result(past, verdict, current_code=True)))
@@ -515,7 +565,7 @@ def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) 
 )
 @click.option("--keep-workspace/--no-keep-workspace", help="Leave the workspaces for a look.")
 @executing
-@click.option("--junit", "report", metavar="FILE", help="Write a JUnit report: a case per step.")
+@reported
 @click.option("-q", "--quiet/--no-quiet", help="Show only what the steps print, and failures.")
 @offline_option
 @json_option
@@ -530,6 +580,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     store = app.find_store(str(Path.cwd()), options["store"])
     past = store.lookup.run(run_name)
     reporter = reporting.of_past(store, quiet=options["quiet"])
+    reporter.place = lambda: place_of(store)
     if past.status == "running":
         raise UsageError(
             f"the run {past.id} goes on", hint=f"'runproj logs {past.id} -f' shows what it does"
@@ -655,6 +706,8 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
         for item in step.inputs:
             if item.step is not None:
                 flows.setdefault((item.step, step.name), []).append(item.path)
+        if step.foreach is not None:
+            flows.setdefault((step.foreach.step, step.name), []).append(step.foreach.path)
     after = {step.name: list(step.after) for step in planned}
     if options["as_json"]:
         print(documents.as_text(documents.graph_result(after, flows)))

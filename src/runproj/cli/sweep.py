@@ -13,7 +13,15 @@ from runproj.cli.group import json_option, offline_option, place_options
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stderr_style, stdout_style
 from runproj.cli.render.trials import SweepReporter, opening, points_text, result_text
-from runproj.cli.run import executing, place_of, planning, policy_of, request_of, tags_of
+from runproj.cli.run import (
+    check_amounts,
+    executing,
+    place_of,
+    planning,
+    policy_of,
+    request_of,
+    tags_of,
+)
 from runproj.errors import UsageError
 from runproj.record.events import Progress
 from runproj.record.sweep import Goal, SamplerName
@@ -66,6 +74,7 @@ def sweep(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
         experiment, tags, folder = first.experiment, first.tags, str(store.folder.parent)
     else:
         opened = app.open_project(project, options["store"], options["revision"])
+        check_amounts(opened.project, options["resources"])
         plan = _plan(options)
         tags = tags_of(options["tags"])
         preparer = opened.preparer(caller, LiveReporter(quiet=options["quiet"]), policy_of(options))

@@ -64,17 +64,20 @@ class Decider:
         self.hidden = frozenset(self.plan.hidden)
         self.pins: Mapping[str, EnvironmentPin] = {pin.name: pin for pin in self.plan.environments}
 
-    def decide_all(self, before: Mapping[str, Judged] = EMPTY) -> dict[str, Judged]:
-        """Decide as far as it can be known before anything executes.
+    def decide_all(
+        self, before: Mapping[str, Judged] = EMPTY, ended: Mapping[str, StepRun] = EMPTY
+    ) -> dict[str, Judged]:
+        """Decide as far as it can be known before anything else executes.
 
         Args:
             before: what was decided before the plan grew; that holds unless it is pending.
+            ended: the steps of this run that ended before the plan grew.
 
         Raises:
             UsageError: a step that is held has no current result.
         """
         judged: dict[str, Judged] = {}
-        done: dict[str, StepRun] = {}
+        done = {name: one for name, one in ended.items() if one.done}
         for step in self.plan.steps:
             if step.name in before and before[step.name].decision.action != "pending":
                 judged[step.name] = one = before[step.name]
@@ -110,20 +113,28 @@ class Decider:
             decision = judged[name].decision
             if decision.action == "cached" or {one.name for one in decision.reasons} & {*self.held}:
                 continue
-            needs = f"the step {name!r} is left out"
-            for step in self.plan.steps:
-                for item in step.inputs:
-                    if item.step == name and step.name not in self.held:
-                        needs = f"the step {step.name!r} needs {item.path}, which {name!r} makes"
-                        break
+            why = f"it has no current result: {decision.text}"
+            if decision.action == "pending":
+                why = f"whether its last result is current is known only {decision.text}"
             problems.append(
                 Problem(
-                    f"{needs}; it has no current result: {decision.text}",
+                    f"{self._needed(name)}; {why}",
                     hint=f"let {name!r} run, too",
                 )
             )
         if problems:
             raise UsageError.of(problems)
+
+    def _needed(self, name: str) -> str:
+        """Say who needs a step that is left out."""
+        after = [one for one in self.plan.steps if name in one.after and one.name not in self.held]
+        for step in after:
+            for item in step.inputs:
+                if item.step == name:
+                    return f"the step {step.name!r} needs {item.path}, which {name!r} makes"
+        if after:
+            return f"the step {after[0].name!r} comes after {name!r}, which is left out"
+        return f"the step {name!r} is left out"
 
     def _is_forced(self, step: PlannedStep) -> bool:
         return step.name not in self.held and (self.force or is_one_of(step.name, self.forced))

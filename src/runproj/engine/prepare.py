@@ -32,6 +32,7 @@ from runproj.spec.project import Project
 from runproj.spec.suggest import did_you_mean
 
 Judgements: TypeAlias = Mapping[str, Judged]
+Ended: TypeAlias = Mapping[str, StepRun]
 
 
 class Request(NamedTuple):
@@ -62,8 +63,8 @@ class Prepared(NamedTuple):
 
     ``packages`` maps environments to the folders of archives that are kept in the store. ``grow``
     returns the same with the instances of a step, once its items are known; it is handed what was
-    decided so far. None: the plan cannot grow. ``left`` has what steps of a run left that is
-    resumed.
+    decided so far, and the steps that ended. None: the plan cannot grow. ``left`` has what steps
+    of a run left that is resumed.
     """
 
     project: str
@@ -75,7 +76,7 @@ class Prepared(NamedTuple):
     decider: Decider
     judged: Mapping[str, Judged]
     packages: Mapping[str, Artifact] = EMPTY
-    grow: "Callable[[str, Sequence[Combination], Judgements], Prepared] | None" = None
+    grow: "Callable[[str, Sequence[Combination], Judgements, Ended], Prepared] | None" = None
     left: Mapping[str, Left] = EMPTY
 
     @property
@@ -112,7 +113,7 @@ def as_far_as_known(prepared: Prepared, objects: ObjectStore) -> Prepared:
             reason = Reason(kind="list", name=str(error))
             judged[step.name] = Judged(Decision(step.name, "pending", (reason,)))
             continue
-        return as_far_as_known(prepared.grow(step.name, found, judged), objects)
+        return as_far_as_known(prepared.grow(step.name, found, judged, EMPTY), objects)
     return prepared._replace(judged=judged)
 
 
@@ -196,20 +197,24 @@ class Preparer(NamedTuple):
         first = drafted(EMPTY)
         pinned = self._pin(first, system=request.system)
 
-        def planned(draft: Draft, items: Known, before: Mapping[str, Judged]) -> Prepared:
-            prepared = self._decided(request, draft, pinned, before)
+        def planned(draft: Draft, items: Known, before: Judgements, ended: Ended) -> Prepared:
+            prepared = self._undecided(request, draft, pinned)
 
-            def grow(step: str, found: Sequence[Combination], before: Judgements) -> Prepared:
+            def grow(
+                step: str, found: Sequence[Combination], before: Judgements, ended: Ended
+            ) -> Prepared:
                 known = {**items, step: found}
-                return planned(drafted(known), known, before)
+                return planned(drafted(known), known, before, ended)
 
-            return prepared._replace(grow=grow)
+            judged = prepared.decider.decide_all(before, ended)
+            return prepared._replace(grow=grow, judged=judged)
 
-        return as_far_as_known(planned(first, EMPTY, EMPTY), self.objects)
+        return as_far_as_known(planned(first, EMPTY, EMPTY, EMPTY), self.objects)
 
-    def _decided(
-        self, request: Request, draft: "Draft", pinned: Mapping[str, Pinned], before: Judgements
+    def _undecided(
+        self, request: Request, draft: "Draft", pinned: Mapping[str, Pinned]
     ) -> Prepared:
+        """Return a plan of which nothing is decided yet."""
         plan = Plan(
             entry_point=draft.entry_point,
             values=draft.values,
@@ -228,7 +233,7 @@ class Preparer(NamedTuple):
         )  # fmt: skip
         return Prepared(
             self.project_name, self.project_file, draft.snapshot, plan, pinned, given, decider,
-            decider.decide_all(before),
+            EMPTY,
         )  # fmt: skip
 
     def values(self, request: Request) -> tuple[BoundValue, ...]:

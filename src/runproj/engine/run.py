@@ -96,6 +96,7 @@ from runproj.spec.paths import is_glob
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 _TAIL = 64 * 1024  # bytes of a log in which the reason of a failure is looked for
 _SHOWN_TAIL = 4 * 1024
+_NAMED = 3  # failed steps that are named
 _TRACE = ".runproj-trace"
 DIFFERENT = 6
 """The exit code of a run of which an audit says that the cache does not tell the truth."""
@@ -130,6 +131,7 @@ class _Running:
     redactors: Mapping[Stream, Redactor]
     warnings: list[Warned] = field(default_factory=list)
     seen: "_Seen | None" = None
+    taken: list[Artifact] = field(default_factory=list)
 
     def redacted(self, text: str) -> str:
         """Return a text without secrets."""
@@ -191,6 +193,7 @@ class Runner:
     together: Together | None = None
     _at: str | None = None
     _secret: frozenset[str] = frozenset()
+    _refused: bool = False
     _steps: dict[str, StepRun] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _retries: dict[str, _Retry] = field(default_factory=dict)
@@ -250,7 +253,7 @@ class Runner:
             self.workspaces.close()
         failed = any(step.status == "failed" for step in self._steps.values())
         denied = any(step.denied for step in self._steps.values())
-        code = Refused.exit_code if denied else int(failed)
+        code = Refused.exit_code if denied or self._refused else int(failed)
         audited = [step.audited for step in self._steps.values() if step.audited is not None]
         if not code and any(one.differences for one in audited):
             code = DIFFERENT
@@ -442,9 +445,22 @@ class Runner:
             )  # fmt: skip
             self.journal.finished(self._steps[name])
             self.reporter.report(StepFinished(self._steps[name], one.log.path, ""))
-        for name in (name for name in schedule.left if name not in self._again):
+        self._skip([name for name in schedule.left if name not in self._again])
+
+    def _skip(self, left: Collection[str]) -> None:
+        """Write down of the steps that do not start any more which failure is the cause."""
+        after, left = self._after, frozenset(left)
+        failed = [
+            name for name in after if name in self._steps and self._steps[name].status == "failed"
+        ]
+        causes: dict[str, frozenset[str]] = {name: frozenset([name]) for name in failed}
+        for name in (name for name in after if name in left):  # each comes after those it waits for
+            causes[name] = frozenset().union(*(causes.get(one, ()) for one in after[name]))
+            before = [one for one in failed if one in causes[name]]
             self._steps[name] = StepRun(
-                name=name, status="skipped", error="a step before it failed",
+                name=name, status="skipped",
+                error=f"{failures(before)} before it failed" if before
+                else f"it did not start, for {failures(failed)} failed",
                 reasons=self.prepared.judged[name].decision.reasons,
             )  # fmt: skip
 
@@ -476,11 +492,14 @@ class Runner:
         assert self.prepared.grow is not None  # noqa: S101 -- for mypy: a record with such a step is planned anew
         try:
             found = items_of(step, self._steps[items.step], self.objects)
-            prepared = self.prepared.grow(step.name, found, self.prepared.judged)
-        except (WrongList, ProjectError, ParameterError, UsageError) as error:
+            hiding.refuse_items(items.path, found, self._secret, self.caller)
+            prepared = self.prepared.grow(step.name, found, self.prepared.judged, self._steps)
+        except (WrongList, ProjectError, ParameterError, UsageError, Refused) as error:
             hint = None if isinstance(error, WrongList) else error.problems[0].hint
+            self._refused = self._refused or isinstance(error, Refused)
+            told = Redactor(self.caller.get(name, "") for name in self._secret).text(str(error))
             failed = StepRun(
-                name=step.name, status="failed", error=str(error), hint=hint,
+                name=step.name, status="failed", error=told, hint=hint,
                 finished_at=timestamp(self.clock()),
             )  # fmt: skip
             self._steps[step.name] = failed
@@ -773,6 +792,7 @@ class Runner:
                 self.reporter.report(Warned(f"{step.name}: {warning.text}", warning.hint))
         except _StepFailedError as failed_so:
             failure = failed_so.redacted(running.redacted)
+            self._put_back(running)
             if self._is_tried_again(running, outcome, failure):
                 return
             update |= {
@@ -798,6 +818,15 @@ class Runner:
         self.journal.finished(finished)
         tail = running.log.tail(_SHOWN_TAIL) if failed else ""
         self.reporter.report(StepFinished(finished, running.log.path, tail))
+
+    def _put_back(self, running: _Running) -> None:
+        """Let the workspace of a step that failed after all be as the step left it."""
+        for artifact in running.taken:
+            place = joined(running.workspace.project, artifact.path)
+            with contextlib.suppress(UsageError):  # what is reached through a link was not moved
+                if self.objects.put(place, artifact.path) == artifact:
+                    continue
+            self.objects.give(artifact, running.workspace.project)
 
     def _is_tried_again(
         self, running: _Running, outcome: Outcome, failure: "_StepFailedError"
@@ -961,6 +990,7 @@ class Runner:
                     reason = f"{name} is not kept: {error.problems[0].message}"
                     running.warnings.append(Warned(reason))
                 continue
+            running.taken.append(artifact)
             kept[path] = Output.of(artifact, name=names[path])
         return tuple(kept[path] for path in names if path in kept)
 
@@ -1130,6 +1160,20 @@ class _StepFailedError(Exception):
         failure = _StepFailedError(redact(str(self)), self.hint and redact(self.hint))
         failure.denied = tuple(map(redact, self.denied))
         return failure
+
+
+def failures(names: Sequence[str]) -> str:
+    """Name the steps that failed.
+
+    >>> failures(["a"]), failures(["a", "b"]), failures(["a", "b", "c", "d"])
+    ("the step 'a'", "the steps 'a' and 'b'", "the step 'a' and 3 more")
+    """
+    if len(names) == 1:
+        return f"the step {names[0]!r}"
+    if len(names) > _NAMED:
+        return f"the step {names[0]!r} and {len(names) - 1} more"
+    *most, last = map(repr, names)
+    return f"the steps {', '.join(most)} and {last}"
 
 
 def ended(outcome: Outcome, timeout_s: float | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from runproj.errors import MissingSecret, Problem, Refused
 from runproj.model import EMPTY
 from runproj.plan.plan import Plan, PlannedStep
+from runproj.spec.matrix import Combination, group_of
 
 MASK = b"***"
 _UNRESERVED = frozenset(b"-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -60,8 +61,7 @@ def refuse_recorded(plan: Plan, caller: Mapping[str, str]) -> None:
     Raises:
         Refused: with every place of one.
     """
-    names = {name for step in plan.steps for name in step.secrets}
-    known = {name: caller[name] for name in names if len(caller.get(name, "")) >= SHORT}
+    known = _known((name for step in plan.steps for name in step.secrets), caller)
     if not known:
         return
     places: list[tuple[str, Iterable[str | None]]] = [
@@ -69,10 +69,13 @@ def refuse_recorded(plan: Plan, caller: Mapping[str, str]) -> None:
         for one in plan.values
     ]
     for step in plan.steps:
-        places.append((f"the command of {step.name!r}", list(step.argv)))
+        own = [text for pair in step.instance.items() for text in map(str, pair)]
+        called = group_of(step.name) if own else step.name  # the error must not tell it, either
+        places.append((f"an instance of {called!r}", own))
+        places.append((f"the command of {called!r}", list(step.argv)))
         set_there = {**step.pass_env, **step.env}
         places += [
-            (f"the variable {name} of {step.name!r}", [text]) for name, text in set_there.items()
+            (f"the variable {name} of {called!r}", [text]) for name, text in set_there.items()
         ]
     problems = [
         Problem(
@@ -84,7 +87,32 @@ def refuse_recorded(plan: Plan, caller: Mapping[str, str]) -> None:
         if any(value in text for text in texts if text is not None)
     ]
     if problems:
-        raise Refused.of(problems)
+        raise Refused.of(list(dict.fromkeys(problems)))
+
+
+def refuse_items(
+    path: str, items: Iterable[Combination], names: Iterable[str], caller: Mapping[str, str]
+) -> None:
+    """Make sure that no item of a list holds the value of a secret: names are made of items.
+
+    Raises:
+        Refused: one does; the message does not tell which text it is.
+    """
+    known = _known(names, caller)
+    for number, one in enumerate(items if known else (), start=1):
+        texts = [text for pair in one.values.items() for text in map(str, pair)]
+        for name, value in known.items():
+            if any(value in text for text in texts):
+                raise Refused(
+                    f"item {number} of {path} holds the value of the secret {name}, and would be "
+                    "recorded",
+                    hint="let the list have names that are no secrets",
+                )
+
+
+def _known(names: Iterable[str], caller: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that are long enough to be recognised, in the order of their names."""
+    return {name: caller[name] for name in sorted({*names}) if len(caller.get(name, "")) >= SHORT}
 
 
 def of(step: PlannedStep, caller: Mapping[str, str]) -> Mapping[str, str]:

@@ -59,11 +59,11 @@ class Verifier(NamedTuple):
 
     def judge(self, past: Run, again: Run) -> Verdict:
         """Return the verdict on a run that was done again."""
-        judge = Judge(self.objects)
+        judge, old, new = Judge(self.objects), past.by_name, again.by_name
         judgements = tuple(
             judgement
             for step in past.plan.steps
-            for judgement in judge.step(step, past.step(step.name), again.step(step.name))
+            for judgement in judge.step(step, old.get(step.name), new.get(step.name))
         )
         word = worst(one.likeness for one in judgements if one.likeness != "ignored")
         different = (one.step for one in judgements if one.likeness == "different")
@@ -106,8 +106,9 @@ def checked(past: Run) -> Run:
 def _other_interpreters(past: Run, again: Run) -> Iterator[str]:
     """Yield what differs between the environments of then and now."""
     said = set[object]()
+    steps = again.by_name
     for old in past.steps:
-        new = again.step(old.name)
+        new = steps.get(old.name)
         if old.environment is None or new is None or new.environment is None:
             continue
         for program in replaced(old.environment.programs, new.environment.programs):

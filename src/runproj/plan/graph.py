@@ -76,7 +76,7 @@ def together(
     for name, others in after.items():
         found[names[name]].update((names[one], None) for one in others if names[one] != names[name])
     try:
-        graphlib.TopologicalSorter(found).prepare()
+        ordered = order(found)
     except graphlib.CycleError:
         return (
             {name: list(others) for name, others in after.items()},
@@ -86,7 +86,7 @@ def together(
     for (maker, taker), paths in flows.items():
         taken.setdefault((names[maker], names[taker]), {}).update(dict.fromkeys(paths))
     return (
-        {name: list(others) for name, others in found.items()},
+        {name: list(found[name]) for name in ordered},
         {pair: _few(list(paths)) for pair, paths in taken.items()},
     )
 

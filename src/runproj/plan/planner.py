@@ -29,6 +29,7 @@ from runproj.spec.paths import (
     is_own,
     is_such,
     is_within,
+    literal,
     matches_any,
     may_take,
 )
@@ -290,6 +291,19 @@ class Planner:
             return bound.paths[0] if bound.type == "path" else bound.paths
         return bound.texts
 
+    def _input_lookup(self, name: str, reference: Reference) -> Texts:
+        """Look up what may stand in an input of a step, where names of files are no globs."""
+        found = self._place_lookup(name, reference)
+        kind, *rest = reference.parts
+        group = rest[0] if kind == "steps" else self.instances[name].group
+        if found is None or kind not in ("steps", "item") or self._is_open(group):
+            return found
+        return literal(found) if isinstance(found, str) else tuple(map(literal, found))
+
+    def _is_open(self, group: str) -> bool:
+        """Tell whether the instances of a step are not known yet: their paths hold ``*``."""
+        return any(one.open for one in self.groups[group])
+
     def _output_paths(self, step: str, name: str) -> Texts:
         """Return the path of an output; those of all instances of a step that has some."""
         known = self.paths_of.get((step, name))
@@ -305,7 +319,7 @@ class Planner:
     def _inputs(self, name: str) -> Iterator[tuple[Path, str, Input]]:
         """Yield place in the file, rendered path and declaration of every input."""
         step, base = self.steps[name], self.paths[name]
-        lookup = functools.partial(self._place_lookup, name)
+        lookup = functools.partial(self._input_lookup, name)
         items = step.inputs.items() if isinstance(step.inputs, dict) else enumerate(step.inputs)
         for key, item in items:
             for text in rendering.tokens(template.parse(item.path), lookup):
@@ -320,7 +334,7 @@ class Planner:
         for path, reference in self._referring(name):
             match reference.parts:
                 case ("steps", other, "outputs", key) if other != instance.group:
-                    for text in _each(self._output_paths(other, key)):
+                    for text in _each(self._input_lookup(name, reference)):
                         yield path, text, Input(path=text)
                 case ("matrix", key) if key in instance.files and reference.name not in naming:
                     text = str(instance.values[key])

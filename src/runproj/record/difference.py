@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from runproj.model import Key, Model
 from runproj.record.program import replaced
 from runproj.record.relation import in_a_line
-from runproj.record.run import Host, Run
+from runproj.record.run import Host, Run, StepRun
 
 
 class Change(Model):
@@ -71,6 +71,7 @@ def difference(
         packages: environment → name, version in ``a`` and in ``b`` of what differs in it.
         outside: inputs that nobody declared.
     """
+    then, now = a.by_name, b.by_name
     return Difference(
         a=a.id,
         b=b.id,
@@ -90,7 +91,7 @@ def difference(
         metrics=tuple(
             change
             for step in _names(a, b)
-            for change in _changes(_metrics(a, step), _metrics(b, step), step)
+            for change in _changes(_metrics(then, step), _metrics(now, step), step)
         ),
         machine=(*_changes(_host(a), _host(b)), *_programs(a, b)),
         relation=_relation(a, b),
@@ -126,17 +127,18 @@ def _steps(a: Run, b: Run) -> Iterator[Change]:
 
 
 def _files(a: Run, b: Run, which: str) -> Iterator[Change]:
+    both = (a.by_name, b.by_name)
     for name in _names(a, b):
         sides = []
-        for run in (a, b):
-            step = run.step(name)
+        for steps in both:
+            step = steps.get(name)
             found = getattr(step, which) if step is not None else ()
             sides.append({one.path: one.sha256[:12] for one in found})
         yield from _changes(sides[0], sides[1], name)
 
 
-def _metrics(run: Run, name: str) -> Mapping[str, float]:
-    step = run.step(name)
+def _metrics(steps: Mapping[str, StepRun], name: str) -> Mapping[str, float]:
+    step = steps.get(name)
     return {} if step is None else step.metrics
 
 
@@ -149,8 +151,10 @@ def _host(run: Run) -> Mapping[str, object]:
 def _programs(a: Run, b: Run) -> Iterator[Change]:
     """Yield the programs of the machine that are other ones, each once."""
     said = set()
+    both = (a.by_name, b.by_name)
     for name in _names(a, b):
-        uses = [step.environment for run in (a, b) if (step := run.step(name)) and step.environment]
+        found = (steps.get(name) for steps in both)
+        uses = [step.environment for step in found if step and step.environment]
         if len(uses) == len((a, b)):
             for one in replaced(uses[0].programs, uses[1].programs):
                 if one not in said:

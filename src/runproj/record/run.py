@@ -115,6 +115,13 @@ class StepRun(Model):
     resumed_from: str | None = None
 
     @property
+    def why(self) -> str:
+        """Why it was executed, or not, in words: of a skipped step, what failed before it."""
+        if self.status == "skipped" and self.error:
+            return self.error
+        return ", ".join(reason.text for reason in self.reasons)
+
+    @property
     def done(self) -> bool:
         """Whether its outputs are there."""
         return self.status in ("succeeded", "cached")
@@ -181,6 +188,11 @@ class Run(Model):
             for step in self.steps
             for name, value in step.metrics.items()
         }
+
+    @property
+    def by_name(self) -> dict[str, StepRun]:
+        """All step runs by name; for one of them, :meth:`step` is quicker."""
+        return {step.name: step for step in self.steps}
 
     def step(self, name: str) -> StepRun | None:
         """Return a step run by name."""

@@ -25,6 +25,15 @@ def is_glob(text: str) -> bool:
     return any(char in text for char in "*?[")
 
 
+def literal(path: str) -> str:
+    """Return a glob that takes a path and nothing else.
+
+    >>> literal("parts/a*"), glob_matches(literal("[a]*"), "[a]*"), literal("parts/a")
+    ('parts/a[*]', True, 'parts/a')
+    """
+    return re.sub(r"[*?[]", r"[\g<0>]", path) if is_glob(path) else path
+
+
 def glob_matches(pattern: str, path: str) -> bool:
     """Match a path against a glob: ``*`` stays within a folder, ``**`` does not.
 

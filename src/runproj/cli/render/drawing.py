@@ -11,29 +11,22 @@ from typing import NamedTuple
 
 from runproj.cli.render.layout import Node, layout
 from runproj.cli.render.style import visible
-from runproj.model import EMPTY
 
-_MANY = 60  # from so many steps on, those of a matrix are drawn as one
+_MANY = 60  # from so many steps on, instances of the same are drawn as one
 _LABELS = 80  # so many edges can be read with what flows along them
 _LONGEST = 28
-_GROUP = re.compile(r"(.+)\[.*\]", re.DOTALL)
 _CHAR, _BOX, _ROW, _PAD, _SPACE, _MARGIN = 7.3, 34, 54, 14, 56, 24  # pixels
 
 
 class Drawing(NamedTuple):
-    """Boxes, what each comes after, and what flows along an edge.
-
-    ``sizes`` is how many steps a box stands for, where it is more than one.
-    """
+    """Boxes, what each comes after, and what flows along an edge."""
 
     after: Mapping[str, Sequence[str]]
     flows: Mapping[tuple[str, str], Sequence[str]]
-    sizes: Mapping[str, int] = EMPTY
 
     def label(self, name: str) -> str:
         """Return what stands in a box."""
-        text = visible(name, painted=False)
-        return f"{text} ({self.sizes[name]} steps)" if name in self.sizes else text
+        return visible(name, painted=False)
 
     def taken(self, edge: tuple[str, str]) -> str:
         """Return what flows along an edge, shortened."""
@@ -49,43 +42,12 @@ class Drawing(NamedTuple):
 def grouped(
     after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
 ) -> Drawing:
-    """Return a drawing; where there are many steps, those of a matrix are one box."""
+    """Return a drawing; where there are many steps, instances of the same are one box."""
     if len(after) <= _MANY:
         return Drawing(after, flows)
-    group = {name: found[1] if (found := _GROUP.fullmatch(name)) else name for name in after}
-    count: dict[str, int] = {}
-    before: dict[str, dict[str, None]] = {}
-    carried: dict[tuple[str, str], dict[str, None]] = {}
-    for name, others in after.items():
-        own = group[name]
-        count[own] = count.get(own, 0) + 1
-        before.setdefault(own, {}).update({group[other]: None for other in others})
-        before[own].pop(own, None)
-    for (a, b), paths in flows.items():
-        carried.setdefault((group[a], group[b]), {}).update(dict.fromkeys(paths))
-    if _circular(before):  # groups that wait for each other cannot be one box each
-        return Drawing(after, flows)
-    return Drawing(
-        {name: list(before[name]) for name in _ordered(before)},
-        {edge: list(paths) for edge, paths in carried.items()},
-        {name: number for name, number in count.items() if number > 1},
-    )
+    from runproj.plan.graph import together  # noqa: PLC0415 -- lazy
 
-
-def _ordered(before: Mapping[str, Mapping[str, None]]) -> list[str]:
-    from runproj.plan.graph import order  # noqa: PLC0415 -- lazy
-
-    return order(before)
-
-
-def _circular(before: Mapping[str, Mapping[str, None]]) -> bool:
-    from graphlib import CycleError  # noqa: PLC0415 -- lazy
-
-    try:
-        _ordered(before)
-    except CycleError:
-        return True
-    return False
+    return Drawing(*together(after, flows))
 
 
 def mermaid(drawing: Drawing) -> str:

@@ -165,7 +165,7 @@ def summary(run: Run, base: Run | None) -> str:
     """Return what came out of a run as Markdown, compared with another one."""
     rows = [
         f"| {_text(step.name)} | {step.status} | "
-        f"{_text(', '.join(reason.text for reason in step.reasons))} | "
+        f"{_text(step.why)} | "
         f"{duration(step.duration_s) if step.outcome and step.status != 'cached' else ''} |"
         for step in run.steps
     ]

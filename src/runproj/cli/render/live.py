@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 
 from runproj.cli.render.errors import error_text
 from runproj.cli.render.lines import Lines
@@ -39,6 +40,7 @@ class LiveReporter:
     def __init__(self, *, quiet: bool = False) -> None:
         """Write in colour where the terminal wants it."""
         self.quiet = quiet
+        self.place: Callable[[], str] = str  # what a command needs to find the store from here
         self.style = stderr_style()
         self.terminal = wants_movement(sys.stderr)
         self._standing: Standing | None = None
@@ -70,7 +72,10 @@ class LiveReporter:
             case RunFinished():
                 self.clear()
                 if event.run.status == "interrupted":
-                    self._write(f"{self.style.yellow('•')} the run {event.run.id} is interrupted\n")
+                    text = f"the run {event.run.id} is interrupted"
+                    if not event.run.perturbed:  # a repeat is not resumed
+                        text += f"; it goes on with: runproj resume {event.run.id}{self.place()}"
+                    self._write(f"{self.style.yellow('•')} {text}\n")
             case _:
                 pass
 
@@ -242,5 +247,5 @@ def failure_text(step: StepRun, log_path: str | None, log_tail: str) -> str:
         text += f"\n  {style.dim('last lines')}\n" + "\n".join(
             f"  {style.dim('|')} {line}" for line in last
         )
-    shown = error_text([Problem(lines[0], hint=None)]) + text + "\n"
+    shown = error_text([Problem(lines[0], hint=None)]) + (f"{text}\n" if text else "")
     return shown + (f"\n{style.cyan('hint')}: {step.hint}\n" if step.hint else "")

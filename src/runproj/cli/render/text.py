@@ -21,6 +21,7 @@ _STATUS = {
     "running": "cyan", "skipped": "yellow", "queued": "dim",
 }  # fmt: skip
 _WIDE = 60
+_CAUSES = 5  # of skipped steps, in the closing block
 _METRICS = 24  # lines of metrics at the end of a run
 _MANY = 12  # instances that are shown one by one
 
@@ -158,6 +159,7 @@ def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> st
     if outputs:
         more = f" and {len(outputs) - 4} more" if len(outputs) > 4 else ""  # noqa: PLR2004 -- a line's worth
         rows.append(("outputs", f"runproj get {run.id}{place}  ({', '.join(outputs[:4])}{more})"))
+    rows += _skipped_rows(run)
     left = next((one.name for one in run.steps if one.status == "failed" and one.workspace), None)
     if left is not None:
         rows.append(("shell", f"runproj shell {shlex.quote(f'{run.id}/{left}')}{place}"))
@@ -171,6 +173,19 @@ def _metric_rows(run: Run) -> list[tuple[str, str]]:
     rows = [("metric", _quiet(f"{name} = {number(value)}")) for name, value in metrics[:_METRICS]]
     if len(metrics) > _METRICS:
         rows.append(("", f"and {len(metrics) - _METRICS} more: runproj show {run.id}"))
+    return rows
+
+
+def _skipped_rows(run: Run) -> list[tuple[str, str]]:
+    """Return which steps a failure blocked."""
+    causes: dict[str, list[str]] = {}
+    for step in run.steps:
+        if step.status == "skipped":
+            causes.setdefault(step.error or "", []).append(step.name)
+    rows = []
+    for error, names in list(causes.items())[:_CAUSES]:
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""  # noqa: PLR2004 -- a line's worth
+        rows.append(("skipped", _quiet(f"{', '.join(names[:4])}{more}  ({error})")))
     return rows
 
 
@@ -295,7 +310,7 @@ def run_text(
     steps = table(
         (
             style.bold(step.name), status_word(step.status, style), duration(step.duration_s),
-            style.dim(_quiet(", ".join(reason.text for reason in step.reasons))),
+            style.dim(_quiet(step.why)),
         )
         for step in run.steps
     )  # fmt: skip
