@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from runproj.adapters.host import platform_tag
-from runproj.adapters.parsed import ParsedProjects
+from runproj.adapters.remembered import RememberedValues
 from runproj.adapters.store.objects import FolderObjects
 from runproj.adapters.store.runs import FolderRuns
 from runproj.engine.lookup import Lookup
@@ -31,7 +31,7 @@ from runproj.errors import (
     StoreError,
     UsageError,
 )
-from runproj.model import EMPTY
+from runproj.model import EMPTY, digest_of
 from runproj.spec.paths import is_own
 from runproj.version import VERSION
 
@@ -338,6 +338,7 @@ class OpenProject(NamedTuple):
         """Return what prepares runs of this project."""
         from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
         from runproj.engine.prepare import Preparer  # noqa: PLC0415 -- lazy
+        from runproj.engine.remember import PlanMemory  # noqa: PLC0415 -- lazy
         from runproj.plan.binding import Folders  # noqa: PLC0415 -- lazy
 
         store = self.store.share()
@@ -356,7 +357,16 @@ class OpenProject(NamedTuple):
             caller,
             platform_tag(),
             store.look,
+            memory=PlanMemory(_plans(), digest_of(self.text)),
         )  # fmt: skip
+
+
+def _plans() -> RememberedValues:
+    """Return where plans are remembered; those of ten thousand steps have 3 MB."""
+    from runproj.plan import plan  # noqa: PLC0415 -- lazy
+
+    parts = plan.PlannedStep, plan.PlannedInput, plan.PlannedOutput, plan.Retry, plan.Items
+    return RememberedValues(cache_folder() / "plans", parts, 16)
 
 
 def project_file(path: str) -> Path:
@@ -447,9 +457,12 @@ def open_project(path: str, store: str | None, revision: str | None = None) -> O
 
 
 def _parse(text: str, name: str) -> "Project":
-    parsed = ParsedProjects(cache_folder() / "parsed")
+    from runproj.spec.fields import Declared  # noqa: PLC0415 -- lazy
+    from runproj.spec.project import Project  # noqa: PLC0415 -- lazy
+
+    parsed = RememberedValues(cache_folder() / "parsed", Declared.__subclasses__(), 64)
     project = parsed.get(text)
-    if project is None:
+    if not isinstance(project, Project):
         from runproj.spec.load import load  # noqa: PLC0415 -- lazy
 
         project, _ = load(text, name)

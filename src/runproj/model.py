@@ -211,9 +211,12 @@ def compact(value: Any) -> str:  # noqa: ANN401 -- a model, or JSON data with mo
     Raises:
         ValueError: a number in it is not finite.
     """
-    return json.dumps(
-        value, default=_said, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+    return _COMPACT(value)
+
+
+_COMPACT = json.JSONEncoder(
+    default=_said, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
 
 
 def as_lines(model: Model, **known: str | Sequence[str]) -> Iterator[str]:
@@ -248,9 +251,10 @@ def canonical(data: Any) -> bytes:  # noqa: ANN401 -- any JSON value, or a model
     >>> canonical({"b": 1, "a": [0.1, None]})
     b'{"a":[0.1,null],"b":1}'
     """
-    return json.dumps(
-        data, default=plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True
-    ).encode()
+    return _CANONICAL(data).encode()
+
+
+_CANONICAL = json.JSONEncoder(default=plain, sort_keys=True, separators=(",", ":")).encode
 
 
 def digest_of(data: Any) -> str:  # noqa: ANN401 -- any JSON value, or a model

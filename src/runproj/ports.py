@@ -321,6 +321,16 @@ class Digests(Protocol):
         """
 
 
+class Remembered(Protocol):
+    """Keeps what was worked out before; it may forget anything."""
+
+    def get(self, key: str) -> object:
+        """Return what was kept under a key, None when there is nothing."""
+
+    def put(self, key: str, value: object) -> None:
+        """Keep a value."""
+
+
 class StepLog(Protocol):
     """What a step prints, as it comes."""
 

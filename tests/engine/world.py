@@ -13,6 +13,7 @@ from tests.fakes.files import FakeFiles
 from tests.fakes.locks import FakeLocks
 from tests.fakes.objects import FakeObjects
 from tests.fakes.records import HOST
+from tests.fakes.remembered import FakeRemembered
 from tests.fakes.reporter import FakeReporter
 from tests.fakes.runs import FakeJournal, FakeRuns
 from tests.fakes.source import FakeFile, FakeSource
@@ -23,6 +24,7 @@ from runproj.engine.lookup import Lookup
 from runproj.engine.perturbation import Trial
 from runproj.engine.pin import Pinner, Policy
 from runproj.engine.prepare import Prepared, Preparer, Request
+from runproj.engine.remember import PlanMemory
 from runproj.engine.rerun import Rerunner
 from runproj.engine.resources import ONE_BY_ONE, Capacity
 from runproj.engine.run import Runner, timestamp
@@ -245,6 +247,7 @@ class World:
         self.control = FakeSource(self.source)
         self.runs = FakeRuns()
         self.shelf = FakeLocks()
+        self.plans = FakeRemembered()
         self.files = FakeFiles(self.disk, PROJECT)
         self.reporter = FakeReporter()
         self.on_path: OnPath = lambda *_: ()
@@ -314,6 +317,7 @@ class World:
             self.objects, self.runs,
             Pinner(self.backends, self.shelf, self.objects, self.reporter, self.policy),
             self.caller, self.platform, self.watcher.state,
+            memory=PlanMemory(self.plans, digest_of(text), least=1),
         )  # fmt: skip
 
     def execute(

@@ -60,7 +60,7 @@ def planner_of(
         manifest={path: f"100644 {path}" for path in world.source},
         find=world.find,
         digest=world.digest,
-        caller=world.caller,
+        caller=world.caller.get,
         point=lambda path, message, hint: document.problem(path, message, hint=hint),
     )
     return Planner(project, "main", values_of(project, given or {}), facts)

@@ -8,6 +8,7 @@ from runproj.engine.decide import Decider, Judged, below
 from runproj.engine.lookup import Lookup
 from runproj.engine.persist import Left
 from runproj.engine.pin import Pinned, Pinner, Read, code_of, pointing_at
+from runproj.engine.remember import Made, PlanMemory
 from runproj.engine.supply import Supply
 from runproj.errors import UsageError
 from runproj.lock.container import NO_CODE, Code
@@ -159,7 +160,7 @@ class Preparer(NamedTuple):
     """Prepares runs of one project.
 
     ``point`` shows places of its file; ``look`` tells what stands at a path of the machine, see
-    :meth:`runproj.ports.Watcher.state`.
+    :meth:`runproj.ports.Watcher.state`. ``memory`` has plans that were made before.
     """
 
     project: Project
@@ -177,6 +178,7 @@ class Preparer(NamedTuple):
     platform: str
     look: Callable[[str], str | None]
     past: Past | None = None
+    memory: PlanMemory | None = None
 
     def prepare(self, request: Request, *, keep: bool) -> Prepared:
         """Plan a request, and decide about its steps.
@@ -269,16 +271,25 @@ class Preparer(NamedTuple):
         facts = self._facts(manifest, found, keep=keep)
 
         def draft(items: Known) -> Draft:
-            planner = Planner(
-                self.project, entry_point, values, facts, system=request.system,
-                trace=request.trace, hermetic=request.hermetic, items=items,
-            )  # fmt: skip
-            chosen = Selection(planner.plan(request.steps))
+            def make(facts: Facts) -> Made:
+                planner = Planner(
+                    self.project, entry_point, values, facts, system=request.system,
+                    trace=request.trace, hermetic=request.hermetic, items=items,
+                )  # fmt: skip
+                return Made(planner.plan(request.steps), planner.hidden())
+
+            if self.memory is None or items:
+                made = make(facts)
+            else:
+                how = request.steps, request.system, request.trace, request.hermetic
+                of = [entry_point, values, *how]
+                made = self.memory.planned(of, snapshot, facts, make)
+            chosen = Selection(made.steps)
             check_names(chosen.steps, request.forced, "--force-step")
             if request.start or request.skip:
                 chosen = select(chosen.steps, request.start, request.skip)
             return Draft(
-                entry_point, values, snapshot, manifest, chosen.steps, planner.hidden(), found,
+                entry_point, values, snapshot, manifest, chosen.steps, made.hidden, found,
                 chosen.held,
             )  # fmt: skip
 
@@ -341,7 +352,7 @@ class Preparer(NamedTuple):
             manifest=manifest,
             find=functools.cache(self.files.find),
             digest=digest,
-            caller=self.caller,
+            caller=self.caller.get,
             point=self.point,
             project_file=self.project_file,
         )

@@ -1,13 +1,14 @@
 """The fingerprint of a step: everything that decides its result, part by part."""
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from runproj.model import Model, digest_of, field
 from runproj.plan.plan import PlannedOutput, PlannedStep
 from runproj.spec.paths import matches_any
 
 FORMAT = 1
-_NOT_COUNTED = ("digest", "tree", "parameters")
+_NO_REST = ("digest", "source", "tree", "parameters")
 
 
 class Fingerprint(Model):
@@ -34,7 +35,8 @@ class Fingerprint(Model):
     @property
     def rest(self) -> str:
         """The digest of everything but the source: it finds what differs in nothing else."""
-        return digest_of({"format": FORMAT, **_parts(self, "source")})
+        parts = {name: part for name, part in vars(self).items() if name not in _NO_REST}
+        return digest_of({"format": FORMAT, **parts})
 
 
 SECRET = "(secret)"  # noqa: S105 -- no password
@@ -60,26 +62,19 @@ def fingerprint(
         platform: system and machine, ``linux-x86_64``.
         tree: id of the source tree.
     """
-    made = Fingerprint(
-        digest="",
-        argv=step.argv,
-        env={**step.pass_env, **step.env, **dict.fromkeys(step.secrets, SECRET)},
-        environment=environment,
-        source=source,
-        inputs=dict(inputs),
-        outputs=tuple(sorted(map(_declared, step.outputs))),
-        directory=step.working_directory,
-        streams=(step.stdin, step.stdout),
-        platform=platform,
-        tree=tree,
-        parameters=step.parameters,
-    )
-    return made.replace(digest=digest_of({"format": FORMAT, **_parts(made)}))
-
-
-def _parts(made: Fingerprint, *without: str) -> dict[str, object]:
-    left_out = {*_NOT_COUNTED, *without}
-    return {name: part for name, part in vars(made).items() if name not in left_out}
+    parts: dict[str, Any] = {
+        "argv": step.argv,
+        "env": {**step.pass_env, **step.env, **dict.fromkeys(step.secrets, SECRET)},
+        "environment": environment,
+        "source": source,
+        "inputs": dict(inputs),
+        "outputs": tuple(sorted(map(_declared, step.outputs))),
+        "directory": step.working_directory,
+        "streams": (step.stdin, step.stdout),
+        "platform": platform,
+    }
+    digest = digest_of({"format": FORMAT, **parts})
+    return Fingerprint(digest=digest, **parts, tree=tree, parameters=step.parameters)
 
 
 def _declared(output: PlannedOutput) -> str:

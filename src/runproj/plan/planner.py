@@ -44,14 +44,15 @@ class Facts(NamedTuple):
 
     ``manifest`` has the source files, relative to the project. ``find`` returns the files outside
     of the source (ignored by git) that a path or glob names, ``digest`` the sha256 of what stands
-    at a path or ``run:…`` reference, None when nothing is there. ``caller`` is the caller's
-    environment. ``point`` makes a problem that shows a place of the project file.
+    at a path or ``run:…`` reference, None when nothing is there. ``caller`` returns a variable of
+    the caller, None when it is not set. ``point`` makes a problem that shows a place of the project
+    file.
     """
 
     manifest: Mapping[str, str]
     find: Callable[[str], Sequence[str]]
     digest: Callable[[str], str | None]
-    caller: Mapping[str, str]
+    caller: Callable[[str], str | None]
     point: Point
     project_file: str = "runproj.yaml"
 
@@ -425,7 +426,7 @@ class Planner:
             argv=argv,
             environment=self._environment(step),
             env={**{key: text for key, text in env.items() if text is not None}, **values},
-            pass_env={key: self.facts.caller.get(key) for key in step.pass_env},
+            pass_env={key: self.facts.caller(key) for key in step.pass_env},
             secrets=step.secrets,
             inputs=inputs,
             outputs=tuple(self.outputs[name]),

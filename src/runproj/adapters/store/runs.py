@@ -71,6 +71,8 @@ class FolderRuns:
     @property
     def _begun(self) -> bool:
         """Whether there is a store; looking makes none."""
+        if self._ready:
+            return True
         with _translated("the store cannot be read", self.folder):
             return self.runs.exists()
 
