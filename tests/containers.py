@@ -5,6 +5,7 @@ import gc
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -160,4 +161,8 @@ def running() -> Iterator[Engine]:
     need(lacking())
     client = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
     yield Engine(client)
+    own = re.compile(rf"(runproj-test|127\.0\.0\.1:).*-{os.getpid()}\b")
+    names = [name for image in client.images() for name in image["RepoTags"] or ()]
+    for name in filter(own.match, names):
+        Engine(client).forget(name)
     client.close()

@@ -509,6 +509,9 @@ def test_the_end_of_a_process_is_told_in_words(outcome: Outcome, error: str) -> 
 def test_a_command_that_is_not_there_is_told_with_its_environment() -> None:
     w = one_step(lambda _: Outcome(start_error="command not found: go"))
     assert failure(w.run())[1] == "it runs in the environment 'system': a fake environment"
+    w = one_step(lambda _: Outcome(start_error="command not found: bash"), shell="bash")  # noqa: S604 -- a field
+    w.yaml = w.yaml.replace("[go]", "go | there")
+    assert str(failure(w.run())[1]).endswith("no bash, 'shell: sh' in the step may do")
 
 
 def test_an_environment_that_a_step_changed_is_told() -> None:

@@ -112,6 +112,10 @@ def test_a_missing_format_does_not_hide_other_mistakes() -> None:
          ['2:14 description: 1.50 is not text here | put it in quotes: "1.50"']),
         ("runproj: 1\nsource: {rot: x}\nentry_points: {main: {command: x}}",
          ["2:10 source.rot: unknown key | did you mean 'root'?"]),
+        ("runproj: 1\nenvironments: {default: {kind: docker, image: i, memory: 2GB}}"
+         "\nentry_points: {main: {command: x}}",
+         ["2:50 environments.default.memory: unknown key | "
+          "a step says what it may use: resources: {memory: …}"]),
         ("runproj: 1\nentry_points: {ma in: {command: x}}",
          ["2:16 entry_points.ma in: 'ma in' is not a name"
           " | names have letters, digits, '_' and '-'; no digit first"]),

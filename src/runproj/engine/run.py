@@ -1085,7 +1085,10 @@ class Runner:
         if not environment.is_intact():
             return "its environment was changed since it was built; the next run builds it again"
         if outcome.start_error is not None:
-            return f"it runs in the environment {step.environment!r}: {environment.description}"
+            where = f"it runs in the environment {step.environment!r}: {environment.description}"
+            if running.record.argv[:1] == ("bash",):
+                return f"{where}; where there is no bash, 'shell: sh' in the step may do"
+            return where
         return None
 
     def _end_early(self, status: Status, exit_code: int, error: str, why: str) -> Run:

@@ -206,6 +206,8 @@ def _say(
     context = details.get("ctx", {})
     match details["type"]:
         case "unexpected_keyword_argument":
+            if path[0] == "environments" and path[-1] in _OF_STEPS:
+                return "unknown key", f"a step says what it may use: resources: {{{path[-1]}: …}}"
             known = _known_keys(path[:-1], document.data)
             return "unknown key", did_you_mean(str(path[-1]), known)
         case "missing":
@@ -225,6 +227,9 @@ def _say(
         case kind if kind in _TYPES:
             return _type(details, found)
     return str(context.get("error") or context.get("message") or details["msg"]), None
+
+
+_OF_STEPS = ("cpus", "memory")
 
 
 def _kind(path: Path, document: Document) -> tuple[str, str | None]:
