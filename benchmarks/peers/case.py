@@ -37,7 +37,7 @@ class Goal:
     text: str
     value: "Callable[[Found], float]"
     limit: float
-    unit: str = "×"
+    unit: str = "x"
     at_least: bool = False
 
 
@@ -174,13 +174,14 @@ class Bench:
         """Whether a tool was so slow at a smaller size that it will not be done in time."""
         if case.size is None or tool.startswith((OURS, "bare")):
             return False
-        smaller = [(size, found.figures[tool]) for (kind, size), found in self.found.items()
-                   if kind == case.kind and size < case.size and tool in found.figures]  # fmt: skip
-        return any(
-            figure.shown.startswith(">")
-            or (figure.wall is not None and figure.wall * case.size / size > self.limit)
-            for size, figure in smaller
-        )
+        smaller = {size: found.figures[tool] for (kind, size), found in self.found.items()
+                   if kind == case.kind and size < case.size and tool in found.figures}  # fmt: skip
+        if not smaller:
+            return False
+        size = max(smaller)  # of the least ones most is start-up
+        wall = smaller[size].wall
+        slow = wall is not None and wall * case.size / size > self.limit
+        return slow or smaller[size].shown.startswith(">")
 
 
 def _fill(figure: Figure, costs: Sequence[Cost]) -> None:
@@ -214,7 +215,7 @@ def above(found: Found, tool: str = OURS, base: str = "bare") -> float:
 def times_less(peer: str, least: float) -> Goal:
     """Return the goal to need so many times less CPU time than a peer."""
     return Goal(
-        f"at least {least:g} × less than {peer}",
+        f"at least {least:g} x less than {peer}",
         lambda found: found.cpu(peer) / found.cpu(),
         least,
         at_least=True,

@@ -49,10 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found.append(bench.measure(case))
             for line in report.lines(found[-1]):
                 _say(f"    {line}")
-        document["minutes"] = round((time.monotonic() - began) / 60, 1)
-    (output / "results.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    report.write(document, output)
+            document["minutes"] = round((time.monotonic() - began) / 60, 1)
+            _keep(document, output)
     _say(f"written to {output}, after {document['minutes']} minutes")
+
+
+def _keep(document: dict[str, object], output: Path) -> None:
+    """Write what was found so far: nothing is lost when it is ended."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    (output / "results.json").write_text(f"{text}\n", encoding="utf-8")
+    report.write(document, output)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

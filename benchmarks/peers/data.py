@@ -48,7 +48,7 @@ def cases(bench: Bench, peers: Sequence[str], *, small: bool) -> list[Case]:
 def _pair(kind: str, shown: str, work: "_Data") -> list[Case]:
     return [
         Case(f"{kind}-first", f"{shown}, first time", work.first,
-             goals=[Goal("at most 1.2 × hash and one copy",
+             goals=[Goal("at most 1.2 x hash and one copy",
                          lambda found: found.cpu() / found.cpu(_LIMITED), 1.2)]),
         Case(f"{kind}-again", f"{shown}, nothing changed", work.again,
              goals=[Goal("only looked at: at most 50 ms above one byte", _above_tiny, 50, "ms")]),

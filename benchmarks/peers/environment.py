@@ -19,8 +19,8 @@ def cases(bench: Bench, peers: Sequence[str], *, small: bool) -> list[Case]:
     work = _Environment(bench, ("six",) if small else _PACKAGES, with_mlflow="mlflow" in peers)
     there = Goal("at most 20 ms above no environment",
                  lambda found: (found.cpu() - found.cpu(_SYSTEM)) * 1000, 20, "ms")  # fmt: skip
-    beside = [_beside(peer) for peer in (_UV, _COPIES)]
-    shown = "environment of numpy, pandas and scikit-learn"
+    beside = [_beside(_UV), _beside(_COPIES)]
+    shown = f"environment of {', '.join(work.packages)}"
     return [
         Case("environment-there", f"{shown}, there already, and a step", work.there, goals=[there]),
         Case("environment-warm", f"{shown}, built from packages at hand", work.warm, goals=beside),
@@ -28,7 +28,7 @@ def cases(bench: Bench, peers: Sequence[str], *, small: bool) -> list[Case]:
 
 
 def _beside(peer: str) -> Goal:
-    return Goal(f"at most 1.3 × {peer}", lambda found: found.cpu() / found.cpu(peer), 1.3)
+    return Goal(f"at most 1.3 x {peer}", lambda found: found.cpu() / found.cpu(peer), 1.3)
 
 
 class _Environment:
@@ -106,7 +106,7 @@ class _Environment:
 
     def _built_by(self, mode: str) -> list[str]:
         tools = self.bench.tools
-        made = f"{tools.uv} venv --quiet --python {tools.python} bare"
+        made = f"{tools.uv} venv --quiet --python {tools.base} bare"
         return ["sh", "-c", f"{made} && {' '.join(self._sync(mode))}"]
 
     def _built(self, mode: str) -> Callable[[], None]:

@@ -31,7 +31,7 @@ def cases(bench: Bench, peers: Sequence[str], sizes: Sequence[int]) -> list[Case
     work = _Runs(bench, with_mlflow="mlflow" in peers)
     less = times_less("mlflow", 10)
     searching = Goal(
-        "at least 10 × less than mlflow, without its import",
+        "at least 10 x less than mlflow, without its import",
         lambda found: above(found, "mlflow", _IMPORT) / found.cpu(), 10, at_least=True,
     )  # fmt: skip
     made = [

@@ -27,12 +27,13 @@ def growth(cases: Sequence[dict[str, Any]]) -> str:
     width = _LEFT + len(panels) * (_WIDTH + _GAP)
     shapes = [shape for number, panel in enumerate(panels) for shape in _panel(number, *panel)]
     legend = _legend({tool for _, lines in panels for tool in lines})
-    opening = (
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_TOP + _HEIGHT + 80}" '
         'font-family="sans-serif" font-size="12">'
     )
-    ground = '<rect width="100%" height="100%" fill="white"/>'
-    return "\n".join([opening, ground, *shapes, *legend, "</svg>\n"])
+    return "\n".join([
+        head, '<rect width="100%" height="100%" fill="white"/>', *shapes, *legend, "</svg>\n",
+    ])  # fmt: skip
 
 
 def _lines(cases: Iterable[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:

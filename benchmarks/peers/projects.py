@@ -114,7 +114,7 @@ def command(tools: Tools, tool: str) -> list[str]:
         "mlflow": ["run", ".", "--env-manager", "local"],
     }  # fmt: skip
     if tool == "bare":
-        return [tools.program("runproj", "python"), "bare.py"]
+        return [tools.python, "bare.py"]
     return [tools.program(tool), *options[tool]]
 
 

@@ -12,7 +12,7 @@ _TOOLS = (OURS, "doit", "snakemake", "dvc", "mlflow", "ninja", "bare")
 _MISSED = Path(__file__).with_name("missed.toml")
 _NOTES = """\
 CPU is user and system time of all processes of a command, in seconds; wall is what passed; memory
-is that of the largest process. Medians. In brackets: how many times what runproj needed; `(0.5 ×)`
+is that of the largest process. Medians. In brackets: how many times what runproj needed; `(0.5 x)`
 is less than runproj.
 
 - *bare*: the same commands started by a loop in Python that keeps nothing; for data, the step, a
@@ -148,7 +148,7 @@ def _seconds(value: float) -> str:
 
 
 def _ratio(value: float) -> str:
-    return f"{value:.0f} ×" if value >= 10 else f"{value:.2g} ×"  # noqa: PLR2004 -- as above
+    return f"{value:.0f} x" if value >= 10 else f"{value:.2g} x"  # noqa: PLR2004 -- as above
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -27,7 +27,7 @@ def cases(bench: Bench, files: int) -> list[Case]:
 
 
 def _twice(peer: str, cost: Callable[[Found], float], what: str = "") -> Goal:
-    return Goal(f"{what}at most 2 × {peer}", lambda found: cost(found) / found.cpu(peer), 2)
+    return Goal(f"{what}at most 2 x {peer}", lambda found: cost(found) / found.cpu(peer), 2)
 
 
 class _Source:

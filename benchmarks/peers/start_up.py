@@ -7,8 +7,8 @@ from benchmarks.peers.works import Step, Work
 
 def cases(bench: Bench, peers: list[str]) -> list[Case]:
     """Return the cases."""
-    beside_bare = Goal("at most 4 × bare", lambda found: found.cpu() / found.cpu("bare"), 4)
-    less = [_less_above(peer, least) for peer, least in {"mlflow": 10, "dvc": 4}.items()]
+    beside_bare = Goal("at most 4 x bare", lambda found: found.cpu() / found.cpu("bare"), 4)
+    less = [_less_overhead("mlflow", 10), _less_overhead("dvc", 4)]
     return [
         Case("version", "`--version`", lambda: _said(bench, peers, "--version"),
              goals=[beside_bare]),
@@ -18,11 +18,13 @@ def cases(bench: Bench, peers: list[str]) -> list[Case]:
     ]  # fmt: skip
 
 
-def _less_above(peer: str, least: int) -> Goal:
+def _less_overhead(peer: str, least: float) -> Goal:
     return Goal(
-        f"overhead at least {least} × less than that of {peer}",
-        lambda found: above(found, peer) / above(found), least, at_least=True,
-    )  # fmt: skip
+        f"overhead at least {least:g} x less than that of {peer}",
+        lambda found: above(found, peer) / above(found),
+        least,
+        at_least=True,
+    )
 
 
 def _said(bench: Bench, peers: list[str], option: str) -> list[Entry]:
@@ -32,7 +34,7 @@ def _said(bench: Bench, peers: list[str], option: str) -> list[Entry]:
         asked.pop("ninja", None)  # it ends with an error
         if "doit" in asked:
             asked["doit"][1:] = ["help"]
-    bare = Entry("bare", [tools.program(OURS, "python"), "-c", "pass"], folder)
+    bare = Entry("bare", [tools.python, "-c", "pass"], folder)
     return [bare, *(Entry(tool, command, folder) for tool, command in asked.items())]
 
 

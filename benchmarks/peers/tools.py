@@ -21,7 +21,8 @@ class Tools:
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
-        self.python = str(Path(sys.executable).resolve())
+        self.base = str(Path(sys.executable).resolve())
+        self.python = self.program("bare", "python")
         self.uv = _uv()
         self.versions: dict[str, str] = {}
 
@@ -66,13 +67,15 @@ class Tools:
         home.mkdir(exist_ok=True)
         identity = "[user]\n\tname = Nobody\n\temail = nobody@example.org\n[gc]\n\tauto = 0\n"
         (home / ".gitconfig").write_text(identity, encoding="utf-8")
-        for name, target in {"uv": self.uv, "python": self.python}.items():
+        for name, target in {"uv": self.uv, "python": self.base}.items():
             link = self._programs / name
             link.unlink(missing_ok=True)
             link.symlink_to(target)
-        for tool in ("runproj", *peers):
+        for tool in ("bare", "runproj", *peers):
             if not Path(self.program(tool, "python")).exists():
-                self._uv("venv", "--python", self.python, str(self.scratch / "venvs" / tool))
+                self._uv("venv", "--python", self.base, str(self.scratch / "venvs" / tool))
+            if tool == "bare":
+                continue
             if tool == "runproj":
                 self._add(tool, str(_REPOSITORY), "--reinstall-package", "runproj")
             elif not Path(self.program(tool)).exists():
