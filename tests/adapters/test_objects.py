@@ -458,3 +458,16 @@ def test_a_folder_is_known_by_its_manifest(objects: FolderObjects, tmp_path: Pat
     )
     text = objects.read(artifact.sha256)
     assert text.startswith(b'{"members":[{"executable":false,"kind":"file","path":"a","sha256":')
+
+
+def test_what_somebody_touched_is_looked_at_again(tmp_path: Path) -> None:
+    store = FolderObjects(str(tmp_path / "objects"))
+    (tmp_path / "given").write_bytes(b"whole")
+    artifact = store.put(str(tmp_path / "given"), "a")
+    store.give(artifact, str(tmp_path / "first"))
+    place = store.place(artifact.sha256)
+    place.chmod(0o644)
+    place.write_bytes(b"wrong")
+    with pytest.raises(StoreError, match="is damaged"):
+        store.give(artifact, str(tmp_path / "second"))
+    assert not (tmp_path / "second/a").exists()

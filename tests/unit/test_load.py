@@ -235,6 +235,7 @@ def test_a_mistake_in_an_entry_point_is_said_once(entry: str, found: str | None)
         ("retries: true", "10 retries: must be a whole number or a mapping"),
         ("retries: '2'", "10 retries: must be a whole number or a mapping"),
         ("retries: -1", "10 retries: must be at least 0"),
+        ("retries: {delay: -1}", "18 retries.delay: must be at least 0"),
         ("cache: no", "8 cache: must be true or false | write false"),
         ("cache: 'on'", "8 cache: must be true or false | write true"),
         ("cache: 1", "8 cache: must be true or false"),

@@ -65,7 +65,7 @@ def test_a_file_without_numbers_is_refused(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("m.json", '{"a": 1', r"m\.json:1:8: not valid YAML"),
+        ("m.json", '{"a": 1', r"m\.json:1:8: not valid JSON"),
         ("m.yaml", "a: 1\na: 2", r"m\.yaml:2:1: a: the key is there already, at 1:1"),
         ("m.json", "[" * 5000, "levels deep"),
         ("m.csv", f"a\n{'1' * (csv.field_size_limit() + 1)}\n", "line 2: field larger than"),

@@ -250,18 +250,31 @@ class FolderWorkspace:
 
     def _sweep(self) -> bool:
         """Remove all but the source; tell whether the source is as it was."""
-        root, source = self.furnished.root, self.furnished.source
+        source, folders = self.furnished.source, self.furnished.folders
+        pending, added, seen = [(str(self.furnished.root), "")], [], 0
+        modes = {}
         try:
-            for folder, folders, files in os.walk(root, topdown=False):
-                below = os.path.relpath(folder, root)
-                prefix = "" if below == "." else f"{below}/"
-                for name in (*files, *folders):
-                    path = f"{prefix}{name}"
-                    place = Path(folder, name)
-                    if path not in source and path not in self.furnished.folders:
-                        real = name in folders and not place.is_symlink()
-                        (place.rmdir if real else place.unlink)()
-            return dict(_scan(root)) == source and dict(_folders(root)) == self.furnished.folders
+            modes["."] = self.furnished.root.stat().st_mode
+            while pending:
+                folder, below = pending.pop()
+                with _opened(folder) as entries:
+                    for entry in list(entries):
+                        path = f"{below}{entry.name}"
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append((entry.path, f"{path}/"))
+                            if path in folders:
+                                modes[path] = entry.stat(follow_symlinks=False).st_mode
+                            else:
+                                added.append(entry.path)
+                        elif path not in source:
+                            os.unlink(entry.path)  # noqa: PTH108 -- ten thousand times
+                        elif _state(entry.stat(follow_symlinks=False)) == source[path]:
+                            seen += 1
+                        else:
+                            return False
+            for place in reversed(added):  # each comes after the one that it stands in
+                Path(place).rmdir()
+            return seen == len(source) and modes == folders
         except OSError:
             return False
 

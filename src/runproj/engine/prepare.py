@@ -364,8 +364,14 @@ class Preparer(NamedTuple):
             output = Lookup(self.runs).output(origin)
             return Artifact.of(output)
         place = self.files.absolute(origin)
-        artifact = self.digests.digest(place, origin)
-        return self.objects.put(place, origin) if keep and artifact is not None else artifact
+        if keep:
+            try:
+                return self.objects.put(place, origin)  # read once: it is hashed on the way
+            except UsageError:
+                if self.digests.digest(place, origin) is not None:
+                    raise
+                return None
+        return self.digests.digest(place, origin)
 
     def code(self) -> Code:
         """Return the code that images and packages are built from, as it is now."""

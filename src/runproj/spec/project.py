@@ -84,6 +84,7 @@ def size_in_bytes(text: str) -> int:
 Seconds: TypeAlias = Annotated[
     float, Limits(strict=True, gt=0, allow_inf_nan=False), Before(_seconds)
 ]
+Wait: TypeAlias = Annotated[float, Limits(strict=True, ge=0, allow_inf_nan=False), Before(_seconds)]
 Bytes: TypeAlias = Annotated[int, Limits(strict=True, gt=0), Before(_bytes)]
 
 
@@ -143,7 +144,7 @@ class Retries(Declared):
     """How a failure is tried again; a bare number says how often."""
 
     times: Annotated[Count, Doc("How often.")] = 1
-    delay: Annotated[Seconds | None, Doc("How long to wait before the first time, `10s`.")] = None
+    delay: Annotated[Wait | None, Doc("How long to wait before the first time, `10s`.")] = None
     backoff: Annotated[
         Positive, Doc("By how much each wait is longer than the one before: 2 doubles it.")
     ] = 2
