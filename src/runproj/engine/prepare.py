@@ -368,9 +368,7 @@ class Preparer(NamedTuple):
             try:
                 return self.objects.put(place, origin)  # read once: it is hashed on the way
             except UsageError:
-                if self.digests.digest(place, origin) is not None:
-                    raise
-                return None
+                pass  # nothing is there, or it cannot be kept: that is said below
         return self.digests.digest(place, origin)
 
     def code(self) -> Code:
