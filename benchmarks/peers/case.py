@@ -63,34 +63,42 @@ class Case:
 
 @dataclass
 class Figure:
-    """What a tool cost, as medians; ``shown`` says in words why there are none."""
+    """What a tool cost, as medians; ``shown`` says in words why there are none.
+
+    ``ended`` says that it was ended at the time limit: it would have cost more than that.
+    """
 
     tool: str
     cpu: float | None = None
     wall: float | None = None
     memory: float | None = None
     runs: int = 0
+    ended: bool = False
     shown: str = ""
     mark: str = ""
 
 
 @dataclass
 class Found:
-    """The figures of a case, by tool."""
+    """The figures of a case, by tool; ``bound`` once a time limit was given for a cost."""
 
     limit: float
     figures: dict[str, Figure] = field(default_factory=dict)
+    bound: bool = False
 
     def cpu(self, tool: str = OURS) -> float:
-        """CPU seconds of a tool; the time limit where it took longer.
+        """CPU seconds of a tool; the time limit where it was ended at that.
 
         Raises:
             KeyError: it was not measured, or failed.
         """
         figure = self.figures[tool]
-        if figure.shown.startswith("fails"):
+        if figure.ended:
+            self.bound = True
+            return self.limit
+        if figure.cpu is None:
             raise KeyError(tool)
-        return self.limit if figure.cpu is None else figure.cpu
+        return figure.cpu
 
     def memory(self, tool: str = OURS) -> float:
         """Megabytes of a tool's largest process."""
@@ -142,8 +150,9 @@ class Bench:
                 try:
                     cost = self._once(entry)
                 except Failed as failure:
-                    words = "" if isinstance(failure, TimedOut) else "fails: "
-                    found.figures[entry.tool].shown = f"{words}{failure}"
+                    figure = found.figures[entry.tool]
+                    figure.ended = isinstance(failure, TimedOut)
+                    figure.shown = str(failure) if figure.ended else f"fails: {failure}"
                     going.remove(entry)
                     continue
                 if turn or case.once or cost.wall > _SLOW:
@@ -181,7 +190,7 @@ class Bench:
         size = max(smaller)  # of the least ones most is start-up
         wall = smaller[size].wall
         slow = wall is not None and wall * case.size / size > self.limit
-        return slow or smaller[size].shown.startswith(">")
+        return slow or smaller[size].ended or smaller[size].shown.startswith(">")
 
 
 def _fill(figure: Figure, costs: Sequence[Cost]) -> None:
@@ -195,12 +204,16 @@ def _fill(figure: Figure, costs: Sequence[Cost]) -> None:
 def _document(case: Case, found: Found) -> dict[str, object]:
     goals = []
     for goal in case.goals:
+        found.bound = False
         try:
             value = goal.value(found)
-        except KeyError:  # a tool that was not asked for, or failed
+        except KeyError:  # a tool that was not asked for, not started, or failed
             continue
         met = value >= goal.limit if goal.at_least else value <= goal.limit
-        goals.append({"text": goal.text, "value": value, "unit": goal.unit, "met": met})
+        if found.bound and not met:
+            continue  # it may be met, or not: the peer was ended before it showed
+        goals.append({"text": goal.text, "value": value, "unit": goal.unit, "met": met,
+                      "bound": found.bound})  # fmt: skip
     return {
         "name": case.name, "kind": case.kind, "size": case.size, "title": case.title,
         "goals": goals, "figures": [asdict(one) for one in found.figures.values()],

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -122,5 +123,6 @@ def _end(pid: int) -> None:
 def _why(log: Path) -> str:
     """Return the line of a log that tells best why something failed."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["?"]
+    raised = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     telling = [line for line in lines if "Error" in line or "error:" in line]
-    return (telling or lines)[-1].strip()[:200]
+    return (raised or telling or lines)[-1].strip()[:80]

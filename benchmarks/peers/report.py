@@ -10,6 +10,7 @@ from benchmarks.peers.plot import growth
 
 _TOOLS = (OURS, "doit", "snakemake", "dvc", "mlflow", "ninja", "bare")
 _MISSED = Path(__file__).with_name("missed.toml")
+_DIGITS = 10  # from here on, a figure needs no further digit
 _NOTES = """\
 CPU is user and system time of all processes of a command, in seconds; wall is what passed; memory
 is that of the largest process. Medians. In brackets: how many times what runproj needed; `(0.5 x)`
@@ -24,8 +25,9 @@ is less than runproj.
 - Snakemake uses its greedy scheduler, DVC hard links in place of copies, doit threads; none of
   them reports anything, and bytecode is compiled for all. DVC executes one step at a time, the
   others two.
-- `> 120 s`: ended at that limit. *By a smaller size*: not started, as a smaller size took so long
-  that growth in proportion is over the limit.
+- `> 120 s`: ended at that limit; a goal beside it says *more than*, or is left out where that is
+  not enough to tell. *By a smaller size*: not started, as a smaller size took so long that growth
+  in proportion is over the limit; no goal is told from that.
 - ᵃ: the first time would be over the limit or nearly so; its state was written by the benchmark.
 """
 
@@ -85,7 +87,8 @@ def _goals(cases: Sequence[dict[str, Any]]) -> str:
 
 def _value(goal: dict[str, Any]) -> str:
     value = goal["value"]
-    return f"{value:.2f} {goal['unit']}" if abs(value) < 10 else f"{value:.0f} {goal['unit']}"  # noqa: PLR2004 -- digits that tell something
+    more = "more than " if goal["bound"] else ""
+    return f"{more}{value:.{2 if abs(value) < _DIGITS else 0}f} {goal['unit']}"
 
 
 def _reasons(missed: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> Iterable[str]:
@@ -144,11 +147,11 @@ def _figure(case: dict[str, Any], tool: str) -> dict[str, Any] | None:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.1f}"  # noqa: PLR2004 -- digits that tell something
+    return f"{value:.{3 if value < 1 else 2 if value < _DIGITS else 1}f}"
 
 
 def _ratio(value: float) -> str:
-    return f"{value:.0f} x" if value >= 10 else f"{value:.2g} x"  # noqa: PLR2004 -- as above
+    return f"{value:.0f} x" if value >= _DIGITS else f"{value:.2g} x"
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -267,7 +267,7 @@ class FolderWorkspace:
                             else:
                                 added.append(entry.path)
                         elif path not in source:
-                            os.unlink(entry.path)  # noqa: PTH108 -- ten thousand times
+                            os.unlink(entry.path)  # noqa: PTH108 -- quicker than a Path for each of many files
                         elif _state(entry.stat(follow_symlinks=False)) == source[path]:
                             seen += 1
                         else:
