@@ -12,6 +12,7 @@ from runproj.record.outcome import Outcome
 from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
 from runproj.record.sweep import SweepTrial
+from runproj.record.tracking import Summary, Tracked
 
 Status: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "cached", "skipped", "interrupted"
@@ -83,7 +84,8 @@ class StepRun(Model):
     hermetic step did that it must not, in words. ``audited`` is how it compares with the step run
     that would have been taken. ``failures`` are the earlier attempts, in words. ``persisted`` is
     what its persisting folders held when it did not succeed; while it executes, what they held when
-    it began. ``resumed_from`` is whose they were: ``attempt N``, or ``RUN/STEP``.
+    it began. ``resumed_from`` is whose they were: ``attempt N``, or ``RUN/STEP``. ``metrics`` are
+    the last values; ``tracked`` is what else the step told of itself.
     """
 
     name: str
@@ -97,6 +99,7 @@ class StepRun(Model):
     inputs: tuple[Artifact, ...] = ()
     outputs: tuple[Output, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
+    tracked: Tracked | None = None
     started_at: str | None = None
     finished_at: str | None = None
     outcome: Outcome | None = None
@@ -187,6 +190,16 @@ class Run(Model):
             f"{step.name}.{name}": value
             for step in self.steps
             for name, value in step.metrics.items()
+        }
+
+    @property
+    def summaries(self) -> dict[str, Summary]:
+        """Full names of the metrics of which points were logged, and what is known of these."""
+        return {
+            f"{step.name}.{name}": summary
+            for step in self.steps
+            if step.tracked is not None
+            for name, summary in step.tracked.summaries.items()
         }
 
     @property
