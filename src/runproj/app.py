@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
     from runproj.engine.gc import Gc
+    from runproj.engine.organise import Organiser
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from runproj.lock.lock import Kind
     from runproj.ports import (
         Accesses,
+        Claim,
         Confinement,
         Container,
         EnvironmentBackend,
@@ -1148,6 +1150,25 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     return Fsck(CheckedObjects(store.objects), source, CheckedRecords(store.runs), progress)
 
 
+def claims(store: Store) -> "Sequence[Claim]":
+    """Return what is kept beside the runs of a store, and needs some of them."""
+    del store  # nothing is kept so, as yet
+    return ()
+
+
+def organiser(store: Store, caller: Mapping[str, str]) -> "Organiser":
+    """Return what says something of the runs of a store, on behalf of who is at the keyboard."""
+    from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
+    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
+    from runproj.engine.organise import Organiser  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+
+    return Organiser(
+        store.runs, store.runs, author_of(str(Path.cwd()), caller) or user(),
+        lambda: timestamp(time.time()), lambda: claims(store),
+    )  # fmt: skip
+
+
 def gc(store: Store) -> "Gc":
     """Return what makes room in a store, and in the user's folders."""
     from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
@@ -1302,7 +1323,7 @@ def differ(store: Store) -> "Differ":
     """Return what compares runs of a store."""
     from runproj.engine.diff import Differ  # noqa: PLC0415 -- lazy
 
-    return Differ(store.source, store.objects)
+    return Differ(store.source, store.objects, store.runs)
 
 
 def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executor":

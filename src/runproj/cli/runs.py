@@ -16,6 +16,7 @@ from runproj.cli.render.style import stdout_style
 from runproj.engine.lookup import find_outputs
 from runproj.engine.stability import labels_of
 from runproj.errors import NoSuchRun, StoreError, UsageError
+from runproj.record.organising import organised
 from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
 
@@ -33,6 +34,8 @@ def _store(given: str | None) -> app.Store:
 )
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @click.option("--repeats", is_flag=True, help="Those of 'verify --times' too.")
+@click.option("--archived", is_flag=True, help="Those that were archived too.")
+@click.option("--deleted", is_flag=True, help="Those that were deleted too.")
 @click.option(
     "--experiment", shell_complete=complete.experiments, help="Only runs of this experiment."
 )
@@ -45,11 +48,13 @@ def _store(given: str | None) -> app.Store:
 @json_option
 @place_options
 def list_runs(
-    store: str | None, limit: int, *, everything: bool, repeats: bool, as_json: bool,
-    **filters: str | None,
+    store: str | None, limit: int, *, everything: bool, repeats: bool, archived: bool,
+    deleted: bool, as_json: bool, **filters: str | None,
 ) -> int:  # fmt: skip
     """List past runs, the latest first."""
     where, values = ["1" if repeats else "perturbed = '[]'"], []
+    if not archived:
+        where.append("archived_at is null" + (" or deleted_at is not null" if deleted else ""))
     for column in ("experiment", "status"):
         if filters[column]:
             where.append(f"{column} = ?")
@@ -57,7 +62,10 @@ def list_runs(
     if filters["since"]:
         where.append("started_at >= ?")
         values.append(_time(filters["since"]))
-    found = _store(store).runs.summaries(" and ".join(where), values, None if everything else limit)
+    found = _store(store).runs.summaries(
+        " and ".join(f"({one})" for one in where), values, None if everything else limit,
+        deleted=deleted,
+    )  # fmt: skip
     if as_json:
         from runproj.cli.render.documents import as_text, list_result  # noqa: PLC0415 -- lazy
 
@@ -111,6 +119,7 @@ def show(
         _show_difference(opened, _previous(opened, run), run, patch=False, as_json=as_json)
         return 0
     said = opened.runs.annotations(run.id)
+    found = organised(run, said)
     verdicts = [one.verdict for one in said if one.verdict is not None]
     known = labels_of(said)
     labels = [label for one in run.steps for label in known.get(one.name, ())]
@@ -123,6 +132,7 @@ def show(
                 app.kept_packages(opened, run),
                 verdicts[-1].word if verdicts else None,
                 labels,
+                found,
             )
             if step is None
             else documents.StepResult(step=documents.step_document(step))
@@ -135,7 +145,7 @@ def show(
         latest = verdicts[-1] if verdicts else None
         if step is None:
             kept = app.kept_packages(opened, run)
-            print(run_text(run, style, latest, labels, _parent(opened, run), kept), end="")
+            print(run_text(run, style, latest, labels, _parent(opened, run), kept, found), end="")
         else:
             print(step_text(run, step, style), end="")
     return 0
@@ -216,7 +226,10 @@ def _previous(store: app.Store, run: Run) -> Run:
     Raises:
         NoSuchRun: it is the first.
     """
-    where = "project = ? and entry_point = ? and (started_at, id) < (?, ?) and perturbed = '[]'"
+    where = (
+        "project = ? and entry_point = ? and (started_at, id) < (?, ?) and perturbed = '[]' "
+        "and archived_at is null"
+    )
     values = (run.project, run.entry_point, run.started_at, run.id)
     found = store.runs.summaries(where, values, 1)
     if not found:

@@ -9,6 +9,7 @@ from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
+from runproj.record.organising import UNSAID, Organised
 from runproj.record.room import HoldingKind, Room
 from runproj.record.run import Run, Status, StepRun
 from runproj.record.sweep import Sweep, SweepResult
@@ -208,6 +209,7 @@ class DiffDocument(Model):
     outputs: list[Change]
     metrics: list[Change]
     machine: list[Change]
+    annotations: list[Change]
     relation: str | None
     patch: str | None
 
@@ -216,6 +218,14 @@ class DiffResult(Model):
     """What ``diff`` and ``show --diff`` print."""
 
     diff: DiffDocument
+
+
+class RunNoteDocument(Model):
+    """A note about a run; ``at`` in UTC."""
+
+    text: str
+    at: str
+    author: str | None
 
 
 class RunFacts(Model):
@@ -243,6 +253,9 @@ class RunFacts(Model):
     trial: int | None
     perturbed: list[str]
     verdict: VerdictWord | None
+    notes: list[RunNoteDocument]
+    archived_at: str | None
+    deleted_at: str | None
 
 
 class PackagesDocument(Model):
@@ -289,6 +302,23 @@ class ListResult(Model):
     """What ``list`` prints."""
 
     runs: list[RunSummary]
+
+
+class OrganisedDocument(Model):
+    """What is said of a run; times in UTC, null unless it is archived or deleted."""
+
+    id: str
+    name: str | None
+    tags: dict[str, str]
+    notes: list[RunNoteDocument]
+    archived_at: str | None
+    deleted_at: str | None
+
+
+class OrganisedResult(Model):
+    """What ``note``, ``tag``, ``name``, ``archive`` and ``delete`` print."""
+
+    organised: list[OrganisedDocument]
 
 
 class PlannedStepDocument(Model):
@@ -669,8 +699,8 @@ class ConfigResult(Model):
 
 
 Result: TypeAlias = (
-    RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
-    | CheckResult
+    RunResult | StepResult | ListResult | OrganisedResult | PlanResult | VerifyResult | DiffResult
+    | GraphResult | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
     | ErrorResult
@@ -794,12 +824,19 @@ def run_result(
     packages: "KeptPackages | None",
     verdict: VerdictWord | None = None,
     labels: Sequence[OutputLabel] = (),
+    said: Organised = UNSAID,
 ) -> RunResult:
-    """Return a run as a document, with its packages, the latest verdict and its outputs' labels."""
+    """Return a run as a document.
+
+    With its packages, the latest verdict, its outputs' labels, and what is said of it.
+    """
     return RunResult(
         run=RunDocument.of(
             run,
             verdict=verdict,
+            notes=_notes(said),
+            archived_at=said.archived_at,
+            deleted_at=said.deleted_at,
             perturbed=list(run.perturbed),
             sweep=run.sweep and run.sweep.sweep.id,
             trial=run.sweep and run.sweep.number,
@@ -810,6 +847,17 @@ def run_result(
             steps=[step_document(step) for step in run.steps],
         )
     )  # fmt: skip
+
+
+def _notes(said: Organised) -> list[RunNoteDocument]:
+    return [RunNoteDocument.of(one) for one in said.notes]
+
+
+def organised_result(runs: Sequence[tuple[str, Organised]]) -> OrganisedResult:
+    """Return what is said of runs, each with its id, as a document."""
+    return OrganisedResult(
+        organised=[OrganisedDocument.of(one, id=run_id, notes=_notes(one)) for run_id, one in runs]
+    )
 
 
 def step_document(step: StepRun) -> StepDocument:

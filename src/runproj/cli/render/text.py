@@ -1,12 +1,15 @@
 """How plans, runs and lists look as text."""
 
 import shlex
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runproj.cli.render.notes import notes_text
 from runproj.cli.render.style import Style, visible
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
+from runproj.record.organising import UNSAID, Organised
 from runproj.record.relation import changes, relation_of
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import OutputLabel, Verdict
@@ -214,9 +217,12 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
     verdict = ["verdict"] if any(row["verdict"] for row in rows) else []
     repeats = ["repeats"] if any(row["rerun_of"] or row["resume_of"] for row in rows) else []
     perturbed = ["perturbed"] if any(row["perturbed"] for row in rows) else []
+    away = ["put away"] if any(row["archived_at"] or row["deleted_at"] for row in rows) else []
+    tags = ["tags"] if any(row["tags"] for row in rows) else []
+    note = ["note"] if any(row["notes"] for row in rows) else []
     head = [
         "run", "status", "started", "took", "entry point", *params, *metrics, *verdict, *repeats,
-        *perturbed, "name",
+        *perturbed, *away, *tags, "name", *note,
     ]  # fmt: skip
     body = [
         [
@@ -230,11 +236,27 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
             *([row["verdict"] or ""] if verdict else []),
             *([_repeats(row)] if repeats else []),
             *([", ".join(row["perturbed"])] if perturbed else []),
+            *(
+                ["deleted" if row["deleted_at"] else "archived" if row["archived_at"] else ""]
+                if away
+                else []
+            ),
+            *(
+                [_value(" ".join(f"{key}={text}" for key, text in row["tags"].items()))]
+                if tags
+                else []
+            ),
             _quiet(row["name"] or ""),
+            *([_last_note(row)] if note else []),
         ]
         for row in rows
     ]
     return table([[style.bold(cell) for cell in head], *body], indent="")
+
+
+def _last_note(row: dict[str, Any]) -> str:
+    """Return the first line of the latest note."""
+    return _value(row["notes"][-1]["text"].partition("\n")[0]) if row["notes"] else ""
 
 
 def _repeats(row: dict[str, Any]) -> str:
@@ -263,11 +285,12 @@ def run_text(
     labels: Sequence[OutputLabel] = (),
     parent: Run | None = None,
     packages: "KeptPackages | None" = None,
+    said: Organised = UNSAID,
 ) -> str:
     """Return everything about a run that a person wants to see first.
 
     ``parent`` is the run that it repeats, if that is still there; ``packages`` are the archives
-    of packages that are kept.
+    of packages that are kept; ``said`` is what is said of it.
     """
     source = run.source
     code = source.tree[:12]
@@ -280,6 +303,7 @@ def run_text(
         ("run", style.bold(run.id) + (f"  {_quiet(run.name)}" if run.name else "")),
         ("project", f"{run.project}, entry point {run.entry_point}"),
         ("status", _with_error(status_word(run.status, style), run.error)),
+        *_put_away(said, style),
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
         ("experiment", _quiet(run.experiment)),
         *_relation_row(run, parent),
@@ -323,7 +347,17 @@ def run_text(
         for step in run.steps
         for output in step.outputs
     )  # fmt: skip
+    if said.notes:
+        text += f"\nnotes\n{textwrap.indent(notes_text(said.notes, style), '  ')}"
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
+
+
+def _put_away(said: Organised, style: Style) -> Iterator[tuple[str, str]]:
+    """Yield rows that tell that a run was put away."""
+    if said.archived_at is not None:
+        yield "archived", said.archived_at
+    if said.deleted_at is not None:
+        yield "deleted", style.red(said.deleted_at)
 
 
 def _observed(step: StepRun) -> Iterator[tuple[str, str]]:
