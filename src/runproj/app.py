@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from runproj.adapters.source.git import GitSource
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
-    from runproj.engine.gc import Gc
+    from runproj.engine.gc import Gc, ProjectRules
     from runproj.engine.organise import Organiser
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
@@ -1169,6 +1169,49 @@ def organiser(store: Store, caller: Mapping[str, str]) -> "Organiser":
     )  # fmt: skip
 
 
+def _project_folder(store: Store) -> Path | None:
+    """Return the folder of the project that a store belongs to: beside it, or where we are."""
+    here = Path.cwd().resolve()
+    places = (store.folder.parent,) if store.folder.name == STORE else (here, *here.parents)
+    known = (one for one in places if any((one / name).is_file() for name in PROJECT_FILES))
+    return next(known, None)
+
+
+def rules_of(store: Store) -> "tuple[ProjectRules | None, str | None]":
+    """Return which of its runs the project of a store wants to keep; or why nobody knows that."""
+    from runproj.engine.gc import ProjectRules  # noqa: PLC0415 -- lazy
+
+    folder = _project_folder(store)
+    if folder is None:
+        return None, None
+    try:
+        opened = open_project(str(folder), str(store.folder))
+    except ProjectError:
+        return None, (
+            "what 'retention' may say is not known: the project file has mistakes, see "
+            "'runproj check'"
+        )
+    found = opened.project.retention
+    return None if found is None else ProjectRules(opened.name, found), None
+
+
+def _lockfiles(store: Store) -> Iterator[str]:
+    """Yield the texts of all lockfiles beside the runs: those of the store and of its project.
+
+    Raises:
+        StoreError: one cannot be read.
+    """
+    folder = _project_folder(store)
+    places = [*(store.folder / "locks").glob("[0-9a-f]" * 64)]
+    for pattern in ("pylock.*.toml", "conda.*.json", "docker.*.json") if folder else ():
+        places += (folder or Path()).joinpath("locks").glob(pattern)
+    for place in sorted(places):
+        try:
+            yield place.read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"it cannot be read: {error}", where=str(place)) from error
+
+
 def gc(store: Store) -> "Gc":
     """Return what makes room in a store, and in the user's folders."""
     from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
@@ -1212,7 +1255,7 @@ def gc(store: Store) -> "Gc":
     )
     return Gc(
         FolderUse(store.folder), records, objects, objects.read, GitHoldings(git), places,
-        time.time(),
+        time.time(), lambda: claims(store), lambda: _lockfiles(store),
     )  # fmt: skip
 
 

@@ -374,7 +374,7 @@ class RunStore(Protocol):
         """
 
     def load(self, run_id: str) -> Run:
-        """Return a run, with the name and tags that it has by now; a dead one reads ``interrupted``.
+        """Return a run with the name and tags that it has by now; a dead one reads ``interrupted``.
 
         Raises:
             NoSuchRun: there is no run with this id.

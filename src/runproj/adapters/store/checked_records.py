@@ -11,7 +11,7 @@ from runproj.adapters.disk import is_left, is_locked
 from runproj.adapters.store.index import SAID, Index, row_of
 from runproj.adapters.store.runs import FolderRuns, events_of, step_folder
 from runproj.errors import NoSuchRun, RunprojError, StoreError
-from runproj.lock import pylock
+from runproj.lock.formats import format_of_text
 from runproj.model import from_json
 from runproj.ports import SeenRun
 from runproj.record.health import Damage, DamageKind, Note, Use
@@ -244,8 +244,9 @@ def _log(run: Run, step: StepRun, folder: Path) -> Iterator[Damage]:
 def _lock(place: Path) -> Iterator[Damage]:
     try:
         content = place.read_bytes().decode()
-        pylock.packages(content)
-        if pylock.declaration_of(content) == place.name:
+        form = format_of_text(content)
+        form.packages(content)
+        if form.declaration_of(content) == place.name:
             return
     except (OSError, UnicodeDecodeError, RunprojError):
         pass

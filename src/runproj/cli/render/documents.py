@@ -551,7 +551,7 @@ class HoldingDocument(Model):
 
 
 class GoneRunDocument(Model):
-    """A run that was removed; of a dry run, one that would be."""
+    """A run that was removed, and why; of a dry run, one that would be."""
 
     id: str
     project: str
@@ -559,6 +559,7 @@ class GoneRunDocument(Model):
     entry_point: str
     status: Status
     started_at: str
+    why: str
 
 
 class RoomDocument(Model):
