@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runproj.adapters.disk import (
     FolderLock,
@@ -37,6 +37,9 @@ from runproj.plan.fingerprint import Fingerprint
 from runproj.record.organising import as_said, organised
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Annotation
+
+if TYPE_CHECKING:
+    from runproj.record.query import Order, Query
 
 _IGNORE = "# made by runproj; this folder ignores itself\n*\n"
 
@@ -175,6 +178,22 @@ class FolderRuns:
             where = f"({where}) and deleted_at is null"
         return self.index.rows(where, values, limit)
 
+    def search(
+        self, where: str, values: Sequence[object], query: "Query", orders: "Sequence[Order]",
+        limit: int | None, *, deleted: bool = False,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Return rows of the runs that a query asks for, see :meth:`summaries`."""
+        if not self._begun:
+            return []
+        self._notice_the_dead()
+        if not deleted:
+            where = f"({where}) and deleted_at is null"
+        return self.index.search(where, values, query, orders, limit)
+
+    def names(self, column: str) -> list[str]:
+        """Return the names that runs have in a column of many, such as ``metrics``."""
+        return self.index.names(column) if self._begun else []
+
     def annotate(self, run_id: str, annotation: Annotation) -> None:
         """Add what is said of a run, see :class:`~runproj.ports.Annotations`."""
         place = self.runs / run_id / "annotations.jsonl"
@@ -183,9 +202,7 @@ class FolderRuns:
         if annotation.verdict is not None:
             self.index.put_verdict(run_id, annotation.verdict.word)
         if annotation.kind not in ("verdict", "stability"):
-            with (
-                self.index.transaction()
-            ):  # what others say meanwhile is either seen, or comes next
+            with self.index.transaction():  # what others say now is either seen, or comes after
                 self._organise(self.load(run_id))
 
     def _organise(self, run: Run) -> None:

@@ -25,6 +25,8 @@ from runproj.record.verdict import (
 
 if TYPE_CHECKING:
     from runproj.app import KeptPackages
+    from runproj.record.comparison import Compared
+    from runproj.record.query import Field, Group, Row
 
 
 class ReasonDocument(Model):
@@ -93,6 +95,38 @@ class TraceDocument(Model):
     gap: str | None
 
 
+class PointsDocument(Model):
+    """What is known of the points of a metric; null: none of them is a finite number."""
+
+    points: int
+    min: float | None
+    max: float | None
+
+
+class LoggedModelDocument(Model):
+    """A model that a step logged."""
+
+    name: str
+    flavor: str
+    sha256: str
+    size: int
+
+
+class TrackedDocument(Model):
+    """What a step told of itself.
+
+    ``not_finite`` are metrics whose last value JSON has no number for: ``NaN``, ``Infinity`` or
+    ``-Infinity``. ``points`` is about metrics of which points were logged.
+    """
+
+    params: dict[str, Any]
+    tags: dict[str, str]
+    not_finite: dict[str, str]
+    points: dict[str, PointsDocument]
+    artifacts: list[FileDocument]
+    models: list[LoggedModelDocument]
+
+
 class StepDocument(Model):
     """A step run."""
 
@@ -110,6 +144,7 @@ class StepDocument(Model):
     inputs: list[FileDocument]
     outputs: list[FileDocument]
     metrics: dict[str, float]
+    tracked: TrackedDocument | None
     warnings: list[str]
     workspace: str | None
     hermetic: bool
@@ -319,6 +354,68 @@ class OrganisedResult(Model):
     """What ``note``, ``tag``, ``name``, ``archive`` and ``delete`` print."""
 
     organised: list[OrganisedDocument]
+
+
+class AggregateDocument(Model):
+    """A metric over runs: how many have a number there, their mean, and the extremes."""
+
+    runs: int
+    mean: float
+    min: float
+    max: float
+
+
+class GroupDocument(Model):
+    """Runs that have the same values of some fields; a metric that none of them has is null."""
+
+    by: dict[str, Any]
+    runs: list[str]
+    metrics: dict[str, AggregateDocument | None]
+
+
+class GroupsResult(Model):
+    """What ``list --group-by`` prints."""
+
+    groups: list[GroupDocument]
+
+
+class ComparedDocument(Model):
+    """One thing in which runs may differ; ``values`` in the order of the runs, null for none.
+
+    ``best`` are the ids of the runs with the best value.
+    """
+
+    group: str
+    name: str
+    values: list[Any]
+    best: list[str]
+
+
+class CompareDocument(Model):
+    """Runs side by side."""
+
+    runs: list[RunSummary]
+    rows: list[ComparedDocument]
+
+
+class CompareResult(Model):
+    """What ``compare`` prints."""
+
+    compare: CompareDocument
+
+
+class BestDocument(Model):
+    """One of the best runs, and the value that makes it so."""
+
+    run: RunSummary
+    metric: str
+    value: float
+
+
+class BestResult(Model):
+    """What ``best`` prints, the best first."""
+
+    best: list[BestDocument]
 
 
 class PlannedStepDocument(Model):
@@ -704,7 +801,7 @@ Result: TypeAlias = (
     | GraphResult | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
-    | ErrorResult
+    | GroupsResult | CompareResult | BestResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -879,7 +976,8 @@ def step_document(step: StepRun) -> StepDocument:
         ),
         inputs=[FileDocument.of(one, name=None) for one in step.inputs],
         outputs=[FileDocument.of(one) for one in step.outputs],
-        metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
+        metrics=step.metrics, tracked=_tracked(step),
+        warnings=list(step.warnings), workspace=step.workspace,
         hermetic=step.hermetic, denied=list(step.denied), trace=_trace(step),
         failures=list(step.failures), resumed_from=step.resumed_from,
         persisted=[FileDocument.of(one, name=None) for one in step.persisted],
@@ -887,6 +985,18 @@ def step_document(step: StepRun) -> StepDocument:
             step.audited, differences=list(step.audited.differences),
             likely=list(step.audited.likely),
         ),
+    )  # fmt: skip
+
+
+def _tracked(step: StepRun) -> TrackedDocument | None:
+    told = step.tracked
+    if told is None:
+        return None
+    return TrackedDocument(
+        params=told.params, tags=told.tags, not_finite=dict(told.not_finite),
+        points={name: PointsDocument.of(one) for name, one in told.summaries.items()},
+        artifacts=[FileDocument.of(one, name=None) for one in told.artifacts],
+        models=[LoggedModelDocument.of(one) for one in told.models],
     )  # fmt: skip
 
 
@@ -918,10 +1028,55 @@ def graph_result(
     return GraphResult(graph=GraphDocument(steps=list(after), edges=edges))
 
 
-def list_result(rows: list[dict[str, Any]]) -> ListResult:
+def list_result(rows: "Sequence[Row]") -> ListResult:
     """Return rows of the index as a document."""
     names = RunSummary.model_defaults
     return ListResult(runs=[RunSummary(**{name: row[name] for name in names}) for row in rows])
+
+
+def groups_result(
+    groups: "Sequence[Group]", by: "Sequence[Field]", metrics: "Sequence[Field]"
+) -> GroupsResult:
+    """Return groups of runs as a document."""
+    return GroupsResult(
+        groups=[
+            GroupDocument(
+                by={field.text: value for field, value in zip(by, group.values, strict=True)},
+                runs=[row["id"] for row in group.rows],
+                metrics={
+                    field.text.removeprefix("metrics."): None
+                    if (found := group.aggregate(field)) is None
+                    else AggregateDocument(**found._asdict())
+                    for field in metrics
+                },
+            )
+            for group in groups
+        ]
+    )
+
+
+def compare_result(rows: "Sequence[Row]", found: "Sequence[Compared]") -> CompareResult:
+    """Return runs side by side as a document."""
+    compared = [
+        ComparedDocument(
+            group=one.group, name=one.name, values=list(one.values),
+            best=[rows[at]["id"] for at in sorted(one.best)],
+        )
+        for one in found
+    ]  # fmt: skip
+    return CompareResult(compare=CompareDocument(runs=list_result(rows).runs, rows=compared))
+
+
+def best_result(rows: "Sequence[Row]", field: "Field") -> BestResult:
+    """Return the best runs as a document."""
+    runs = list_result(rows).runs
+    metric = field.text.removeprefix("metrics.")
+    return BestResult(
+        best=[
+            BestDocument(run=run, metric=metric, value=float(field.of(row)))
+            for run, row in zip(runs, rows, strict=True)
+        ]
+    )
 
 
 def as_text(document: Result) -> str:
