@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -180,15 +180,18 @@ class FolderRuns:
 
     def search(
         self, where: str, values: Sequence[object], query: "Query", orders: "Sequence[Order]",
-        limit: int | None, *, deleted: bool = False,
+        limit: int | None, only: Collection[str] = (), *, deleted: bool = False,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """Return rows of the runs that a query asks for, see :meth:`summaries`."""
+        """Return rows of the runs that a query asks for, see :meth:`summaries`.
+
+        ``only`` are columns that are enough.
+        """
         if not self._begun:
             return []
         self._notice_the_dead()
         if not deleted:
             where = f"({where}) and deleted_at is null"
-        return self.index.search(where, values, query, orders, limit)
+        return self.index.search(where, values, query, orders, limit, only)
 
     def names(self, column: str) -> list[str]:
         """Return the names that runs have in a column of many, such as ``metrics``."""
