@@ -7,6 +7,7 @@ the verbs of the engine with everything they need.
 import contextlib
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -1374,7 +1375,8 @@ def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executo
     """Return what runs processes on this machine; ``tick`` is called while it waits."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick)
+    gpus = shutil.which("nvidia-smi")
+    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick, gpus=gpus)
 
 
 def start_session(  # noqa: PLR0913 -- a run is made of so much

@@ -20,6 +20,7 @@ from runproj.record.outcome import Outcome
 from runproj.record.points import Points
 from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
+from runproj.record.usage import GpuSample, Sample
 from runproj.record.verdict import Annotation
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
@@ -188,7 +189,8 @@ class Execution(NamedTuple):
     ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
     (None: all), where the system can tell it so. ``trace`` is a file that takes what a tracer sees
     of the process, for :meth:`Watcher.accesses`. A process with a ``container`` runs in it; it is
-    neither traced nor confined otherwise.
+    neither traced nor confined otherwise. ``on_sample`` is called with what it used over time, at
+    its end at the latest, if it takes longer than a few seconds and the system tells.
     """
 
     name: str
@@ -204,6 +206,7 @@ class Execution(NamedTuple):
     confinement: Confinement = Confinement()
     container: Container | None = None
     secrets: Mapping[str, str] = EMPTY
+    on_sample: Callable[[Sample | GpuSample], None] = lambda _: None
 
 
 class Executor(Protocol):

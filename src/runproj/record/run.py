@@ -13,6 +13,7 @@ from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
 from runproj.record.sweep import SweepTrial
 from runproj.record.tracking import Summary, Tracked
+from runproj.record.usage import Usage
 
 Status: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "cached", "skipped", "interrupted"
@@ -85,7 +86,8 @@ class StepRun(Model):
     that would have been taken. ``failures`` are the earlier attempts, in words. ``persisted`` is
     what its persisting folders held when it did not succeed; while it executes, what they held when
     it began. ``resumed_from`` is whose they were: ``attempt N``, or ``RUN/STEP``. ``metrics`` are
-    the last values; ``tracked`` is what else the step told of itself.
+    the last values; ``tracked`` is what else the step told of itself. ``usage`` is what it used
+    over time, where it took longer than a few seconds.
     """
 
     name: str
@@ -103,6 +105,7 @@ class StepRun(Model):
     started_at: str | None = None
     finished_at: str | None = None
     outcome: Outcome | None = None
+    usage: Usage | None = None
     error: str | None = None
     hint: str | None = None
     warnings: tuple[str, ...] = ()
