@@ -1423,6 +1423,7 @@ class _Silent:
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":
     from runproj.adapters.host import this_host  # noqa: PLC0415 -- lazy
+    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
     from runproj.record.run import Run  # noqa: PLC0415 -- lazy
 
@@ -1446,9 +1447,10 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),
         command=tuple(options.command),
+        author=author_of(os.curdir, os.environ),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),
-        host=this_host(),
+        host=this_host(RememberedValues(cache_folder() / "machine", (), 4)),
         source=source,
         project_file=prepared.project_file,
         plan=prepared.plan,

@@ -55,7 +55,7 @@ class Difference(Model):
         }
 
 
-_MACHINE = ("name", "platform", "release", "cpu", "cores", "memory", "gpus")
+_MACHINE = ("name", "platform", "release", "cpu", "cores", "memory", "gpus", "gpu_driver")
 
 
 def difference(

@@ -42,7 +42,7 @@ class EnvironmentUse(Model):
 
 
 class Host(Model):
-    """The machine. Memory is in bytes."""
+    """The machine. Memory is in bytes; that of GPUs in the order of their names, if it is known."""
 
     name: str
     user: str
@@ -55,6 +55,8 @@ class Host(Model):
     cores: int | None = None
     memory: int | None = None
     gpus: tuple[str, ...] = ()
+    gpu_memory: tuple[int, ...] = ()
+    gpu_driver: str | None = None
 
 
 class Trace(Model):
@@ -165,10 +167,10 @@ class StepRun(Model):
 class Run(Model):
     """One execution of an entry point. It holds its plan, so that it can be done again.
 
-    ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
-    repeats, ``variation`` the names of the values that differ from it, ``perturbed`` what was
-    changed that must not matter; ``resume_of`` is the id of the run that it goes on with;
-    ``current_code`` tells that it was done with the code of its own
+    ``command`` is the command line that started it, ``author`` who did, as git knows them.
+    ``rerun_of`` is the id of the run that it repeats, ``variation`` the names of the values that
+    differ from it, ``perturbed`` what was changed that must not matter; ``resume_of`` is the id of
+    the run that it goes on with; ``current_code`` tells that it was done with the code of its own
     day instead. ``inputs`` are the files from outside of the source, as they were given.
     ``packages`` maps environments to the archives that they are installed from, as a folder that is
     kept in the store; only where that was wished. ``sweep`` is its place in the sweep that made it.
@@ -197,6 +199,7 @@ class Run(Model):
     current_code: bool = False
     interactive: bool = False
     command: tuple[str, ...] = ()
+    author: str | None = None
     runproj_version: str
     python_version: str
     host: Host

@@ -96,4 +96,4 @@ def levels_of(metrics: Mapping[str, Points], began: float) -> dict[str, Level]:
 def _level(points: Points, began: float) -> Level:
     spans = [after - before for before, after in pairwise((began, *points.times))]
     area = sum(value * span for value, span in zip(points.values, spans, strict=True))
-    return Level(peak=max(points.values), mean=area / sum(spans))
+    return Level(peak=round(max(points.values), 3), mean=round(area / sum(spans), 3))

@@ -23,7 +23,7 @@ create table run (
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
     source_commit text, rerun_of text, variation text, perturbed text, current_code integer,
     resume_of text, sweep text, trial integer, branch text,
-    params text, metrics text, tags text, error text, tree text, host text, user text,
+    params text, metrics text, tags text, error text, tree text, host text, user text, author text,
     environments text, summaries text, verdict text,
     notes text not null default '[]', archived_at text, deleted_at text
 ) strict;
@@ -45,7 +45,7 @@ _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
     "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "perturbed",
     "current_code", "resume_of", "sweep", "trial", "branch", "params", "metrics", "tags",
-    "error", "tree", "host", "user", "environments", "summaries", "verdict", "notes",
+    "error", "tree", "host", "user", "author", "environments", "summaries", "verdict", "notes",
     "archived_at", "deleted_at",
 )  # fmt: skip
 SAID = ("verdict", "notes", "archived_at", "deleted_at")
@@ -412,7 +412,7 @@ def row_of(run: Run) -> tuple[object, ...]:
         run.resume_of, run.sweep and run.sweep.sweep.id, run.sweep and run.sweep.number,
         run.source.branch,
         json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags), run.error,
-        run.source.tree, run.host.name, run.host.user,
+        run.source.tree, run.host.name, run.host.user, run.author,
         json.dumps({pin.name: (pin.kind, pin.key) for pin in run.plan.environments}),
         json.dumps({name: (o.min, o.max, o.points) for name, o in run.summaries.items()}),
     )  # fmt: skip

@@ -127,6 +127,25 @@ class TrackedDocument(Model):
     models: list[LoggedModelDocument]
 
 
+class LevelDocument(Model):
+    """The greatest value of a metric of the system, and its mean over time."""
+
+    peak: float
+    mean: float
+
+
+class UsageDocument(Model):
+    """What a step used over time; ``points`` is the digest of all points in the store.
+
+    ``system/cpu`` is in percent of one CPU, ``system/memory`` in bytes, ``system/read`` and
+    ``system/written`` in bytes a second; of a GPU ``system/gpu/N`` in percent and
+    ``system/gpu_memory/N`` in bytes.
+    """
+
+    points: str
+    levels: dict[str, LevelDocument]
+
+
 class StepDocument(Model):
     """A step run."""
 
@@ -154,6 +173,7 @@ class StepDocument(Model):
     failures: list[str]
     persisted: list[FileDocument]
     resumed_from: str | None
+    usage: UsageDocument | None
 
 
 class SourceDocument(Model):
@@ -293,6 +313,22 @@ class RunFacts(Model):
     deleted_at: str | None
 
 
+class HostDocument(Model):
+    """The machine; memory in bytes, that of GPUs in the order of their names."""
+
+    name: str
+    user: str
+    system: str
+    release: str
+    machine: str
+    cpu: str | None
+    cores: int | None
+    memory: int | None
+    gpus: list[str]
+    gpu_memory: list[int]
+    gpu_driver: str | None
+
+
 class PackagesDocument(Model):
     """The archives of a run's packages that are kept, and where; ``size`` in bytes.
 
@@ -308,6 +344,9 @@ class PackagesDocument(Model):
 class RunDocument(RunFacts):
     """A run; ``packages`` is null when its environments need none."""
 
+    command: list[str]
+    author: str | None
+    host: HostDocument
     source: SourceDocument
     stability: list[LabelDocument]
     audit: AuditDocument | None
@@ -932,6 +971,10 @@ def run_result(
         run=RunDocument.of(
             run,
             verdict=verdict,
+            command=list(run.command),
+            host=HostDocument.of(
+                run.host, gpus=list(run.host.gpus), gpu_memory=list(run.host.gpu_memory)
+            ),
             notes=_notes(said),
             archived_at=said.archived_at,
             deleted_at=said.deleted_at,
@@ -984,6 +1027,10 @@ def step_document(step: StepRun) -> StepDocument:
         audited=None if step.audited is None else AuditedDocument.of(
             step.audited, differences=list(step.audited.differences),
             likely=list(step.audited.likely),
+        ),
+        usage=None if step.usage is None else UsageDocument(
+            points=step.usage.points,
+            levels={name: LevelDocument.of(one) for name, one in step.usage.levels.items()},
         ),
     )  # fmt: skip
 

@@ -11,8 +11,9 @@ from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.organising import UNSAID, Organised
 from runproj.record.relation import changes, relation_of
-from runproj.record.run import Run, StepRun
+from runproj.record.run import Host, Run, StepRun
 from runproj.record.tracking import Summary, Tracked
+from runproj.record.usage import GPU_MEMORY, MEMORY, READ, WRITTEN
 from runproj.record.verdict import OutputLabel, Verdict
 from runproj.spec.matrix import group_of
 
@@ -323,6 +324,9 @@ def run_text(
         ("code", code),
         *([("packages", _packages(packages))] if packages else []),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
+        *_hardware(run.host),
+        *([("author", _quiet(run.author))] if run.author else []),
+        *([("started by", _quiet(_typed(run.command)))] if run.command else []),
         *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),
         *(
             ("parameter", f"{value.name} = {_value(value.value)}" + style.dim(f"  {value.origin}"))
@@ -360,6 +364,31 @@ def run_text(
     if said.notes:
         text += f"\nnotes\n{textwrap.indent(notes_text(said.notes, style), '  ')}"
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
+
+
+def _typed(command: Sequence[str]) -> str:
+    """Return a command line as it was typed, but for the place of the program.
+
+    >>> _typed(["/usr/bin/runproj", "run", "."])
+    'runproj run .'
+    """
+    program = command[0].rpartition("/")[2].replace("__main__.py", "runproj")
+    return shlex.join([program, *command[1:]])
+
+
+def _hardware(host: Host) -> Iterator[tuple[str, str]]:
+    """Yield a row about the machine's processors and memory, as far as they are known."""
+    gpus = [f"{host.gpus.count(name)} x {name}" for name in dict.fromkeys(host.gpus)]
+    if gpus and host.gpu_driver:
+        gpus[-1] += f" (driver {host.gpu_driver})"
+    known = [
+        host.cpu,
+        f"{host.cores} cores" if host.cores else None,
+        size(host.memory) if host.memory else None,
+        *gpus,
+    ]
+    if any(known):
+        yield "hardware", _quiet(", ".join(filter(None, known)))
 
 
 def _put_away(said: Organised, style: Style) -> Iterator[tuple[str, str]]:
@@ -450,6 +479,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         rows += [
             ("ended", f"{ended} after {duration(outcome.duration_s)}"),
             ("used", f"{duration(outcome.cpu_s)} of CPU, {size(outcome.peak_memory)} of memory"),
+            *_levels(step),
         ]
     told = step.tracked or Tracked()
     rows += [("parameter", f"{name} = {_value(value)}") for name, value in told.params.items()]
@@ -473,6 +503,24 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         (name, _quiet(shlex.quote(value))) for name, value in sorted(step.variables.items())
     )
     return text + (f"\nvariables\n{variables}" if variables else "")
+
+
+def _levels(step: StepRun) -> Iterator[tuple[str, str]]:
+    """Yield rows about what a step used over time."""
+    for name, one in step.usage.levels.items() if step.usage else ():
+        mean, peak = (_amount(name, value) for value in (one.mean, one.peak))
+        yield _quiet(name), f"{mean}, at most {peak}"
+
+
+def _amount(name: str, value: float) -> str:
+    """Return the value of a metric of the system.
+
+    >>> _amount("system/cpu", 250.4), _amount("system/read", 2_000_000)
+    ('250 %', '2.0 MB/s')
+    """
+    if name in (READ, WRITTEN):
+        return f"{size(round(value))}/s"
+    return size(round(value)) if name.startswith((MEMORY, GPU_MEMORY)) else f"{value:.0f} %"
 
 
 def _points(known: Summary | None) -> str:
