@@ -7,6 +7,7 @@ the verbs of the engine with everything they need.
 import contextlib
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     from runproj.adapters.source.git import GitSource
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
-    from runproj.engine.gc import Gc
+    from runproj.engine.gc import Gc, ProjectRules
+    from runproj.engine.organise import Organiser
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from runproj.lock.lock import Kind
     from runproj.ports import (
         Accesses,
+        Claim,
         Confinement,
         Container,
         EnvironmentBackend,
@@ -1149,6 +1152,68 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     return Fsck(CheckedObjects(store.objects), source, CheckedRecords(store.runs), progress)
 
 
+def claims(store: Store) -> "Sequence[Claim]":
+    """Return what is kept beside the runs of a store, and needs some of them."""
+    del store  # nothing is kept so, as yet
+    return ()
+
+
+def organiser(store: Store, caller: Mapping[str, str]) -> "Organiser":
+    """Return what says something of the runs of a store, on behalf of who is at the keyboard."""
+    from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
+    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
+    from runproj.engine.organise import Organiser  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+
+    return Organiser(
+        store.runs, store.runs, author_of(str(Path.cwd()), caller) or user(),
+        lambda: timestamp(time.time()), lambda: claims(store),
+    )  # fmt: skip
+
+
+def _project_folder(store: Store) -> Path | None:
+    """Return the folder of the project that a store belongs to: beside it, or where we are."""
+    here = Path.cwd().resolve()
+    places = (store.folder.parent,) if store.folder.name == STORE else (here, *here.parents)
+    known = (one for one in places if any((one / name).is_file() for name in PROJECT_FILES))
+    return next(known, None)
+
+
+def rules_of(store: Store) -> "tuple[ProjectRules | None, str | None]":
+    """Return which of its runs the project of a store wants to keep; or why nobody knows that."""
+    from runproj.engine.gc import ProjectRules  # noqa: PLC0415 -- lazy
+
+    folder = _project_folder(store)
+    if folder is None:
+        return None, None
+    try:
+        opened = open_project(str(folder), str(store.folder))
+    except ProjectError:
+        return None, (
+            "what 'retention' may say is not known: the project file has mistakes, see "
+            "'runproj check'"
+        )
+    found = opened.project.retention
+    return None if found is None else ProjectRules(opened.name, found), None
+
+
+def _lockfiles(store: Store) -> Iterator[str]:
+    """Yield the texts of all lockfiles beside the runs: those of the store and of its project.
+
+    Raises:
+        StoreError: one cannot be read.
+    """
+    folder = _project_folder(store)
+    places = [*(store.folder / "locks").glob("[0-9a-f]" * 64)]
+    for pattern in ("pylock.*.toml", "conda.*.json", "docker.*.json") if folder else ():
+        places += (folder or Path()).joinpath("locks").glob(pattern)
+    for place in sorted(places):
+        try:
+            yield place.read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"it cannot be read: {error}", where=str(place)) from error
+
+
 def gc(store: Store) -> "Gc":
     """Return what makes room in a store, and in the user's folders."""
     from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
@@ -1192,7 +1257,7 @@ def gc(store: Store) -> "Gc":
     )
     return Gc(
         FolderUse(store.folder), records, objects, objects.read, GitHoldings(git), places,
-        time.time(),
+        time.time(), lambda: claims(store), lambda: _lockfiles(store),
     )  # fmt: skip
 
 
@@ -1303,14 +1368,15 @@ def differ(store: Store) -> "Differ":
     """Return what compares runs of a store."""
     from runproj.engine.diff import Differ  # noqa: PLC0415 -- lazy
 
-    return Differ(store.source, store.objects)
+    return Differ(store.source, store.objects, store.runs)
 
 
 def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executor":
     """Return what runs processes on this machine; ``tick`` is called while it waits."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick)
+    gpus = shutil.which("nvidia-smi")
+    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick, gpus=gpus)
 
 
 def start_session(  # noqa: PLR0913 -- a run is made of so much
@@ -1357,6 +1423,7 @@ class _Silent:
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":
     from runproj.adapters.host import this_host  # noqa: PLC0415 -- lazy
+    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
     from runproj.record.run import Run  # noqa: PLC0415 -- lazy
 
@@ -1380,9 +1447,10 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),
         command=tuple(options.command),
+        author=author_of(os.curdir, os.environ),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),
-        host=this_host(),
+        host=this_host(RememberedValues(cache_folder() / "machine", (), 4)),
         source=source,
         project_file=prepared.project_file,
         plan=prepared.plan,

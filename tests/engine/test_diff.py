@@ -16,7 +16,7 @@ def w() -> World:
 
 
 def between(w: World, a: Run, b: Run) -> Difference:
-    return Differ(w.control, w.objects).difference(a, b)
+    return Differ(w.control, w.objects, w.runs).difference(a, b)
 
 
 def said(found: Difference) -> dict[str, list[str]]:
@@ -57,7 +57,7 @@ def test_files_of_the_code_are_named_and_shown_line_by_line(w: World) -> None:
         "image.bin": (False, False), "latin.txt": (False, False), "lib.py": (False, False),
         "new.py": (True, False),
     }  # fmt: skip
-    patch = "".join(Differ(w.control, w.objects).patch(a, b))
+    patch = "".join(Differ(w.control, w.objects, w.runs).patch(a, b))
     assert "Binary files a/image.bin and b/image.bin differ\n" in patch
     assert "Binary files a/latin.txt and b/latin.txt differ\n" in patch
     assert "-two\n\\ No newline at end of file\n+2\n" in patch
@@ -74,7 +74,7 @@ def test_files_above_the_project_folder_are_found(w: World) -> None:
     a, b = (run.replace(source=run.source.replace(project_path="p")) for run in (a, b))
     found = between(w, a, b)
     assert [one.name for one in found.source] == ["../y", "x"]
-    patch = "".join(Differ(w.control, w.objects).patch(a, b))
+    patch = "".join(Differ(w.control, w.objects, w.runs).patch(a, b))
     assert patch.count("-1\n+2\n") == 2
 
 
