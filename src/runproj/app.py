@@ -687,6 +687,7 @@ def _runner(
     options: Options, stage: _Stage,
 ) -> "Runner":  # fmt: skip
     from runproj.adapters.project_files import FolderFiles  # noqa: PLC0415 -- lazy
+    from runproj.adapters.tracking import TrackingFolders  # noqa: PLC0415 -- lazy
     from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
     from runproj.engine.run import Runner  # noqa: PLC0415 -- lazy
     from runproj.engine.stability import Known  # noqa: PLC0415 -- lazy
@@ -704,6 +705,7 @@ def _runner(
         caller=caller,
         clock=time.time,
         parse_metrics=read_metrics,
+        tracking=TrackingFolders(),
         keep_going=options.keep_going,
         keep_workspace=options.keep_workspace,
         trial=options.trial,
@@ -946,6 +948,7 @@ def _execute_again(
 def opener(store: Store, run: "Run", caller: Mapping[str, str]) -> "Opener":
     """Return what opens the workspaces of a past run, for a person."""
     from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
+    from runproj.adapters.tracking import TrackingFolders  # noqa: PLC0415 -- lazy
     from runproj.engine.shell import Opener  # noqa: PLC0415 -- lazy
 
     store.share()
@@ -956,6 +959,7 @@ def opener(store: Store, run: "Run", caller: Mapping[str, str]) -> "Opener":
         backends(caller, store, tuple(run.packages.values())),
         workspaces.revisited,
         caller,
+        TrackingFolders(),
     )
 
 

@@ -17,6 +17,7 @@ from runproj.record.artifact import Artifact, FolderMember
 from runproj.record.events import Event
 from runproj.record.health import Damage, Note
 from runproj.record.outcome import Outcome
+from runproj.record.points import Points
 from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
 from runproj.record.verdict import Annotation
@@ -462,6 +463,35 @@ class Workspace(Protocol):
 
     def close(self, *, keep: bool) -> None:
         """Remove it, or leave it for a person to look at."""
+
+
+class Told(NamedTuple):
+    """What a step told: lines of JSON, the points of each metric, and what it logged.
+
+    ``artifacts`` are names and places of files and folders; ``models`` have a flavor between these.
+    """
+
+    events: bytes = b""
+    points: Mapping[str, Points] = EMPTY
+    artifacts: tuple[tuple[str, str], ...] = ()
+    models: tuple[tuple[str, str, str], ...] = ()
+
+
+class Tracking(Protocol):
+    """Brings what steps tell of themselves, by way of a folder."""
+
+    def begin(self, folder: str, context: Mapping[str, object]) -> None:
+        """Make a folder by which a step can tell of itself.
+
+        It holds ``client``, from which Python imports runproj, ``bin`` with a program for shells,
+        and ``context.json``.
+        """
+
+    def end(self, folder: str) -> Told:
+        """Return what was told in a folder; nothing, where there is none any more."""
+
+    def write(self, folder: str, chunks: Iterable[bytes]) -> str:
+        """Write a file into such a folder; return its path."""
 
 
 class Workspaces(Protocol):

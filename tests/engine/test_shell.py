@@ -23,7 +23,7 @@ def entered(w: World, run: Run, name: str) -> Iterator[Entered]:
 
     step = w.lookup.step(run, name)
     w.workspaces = FakeWorkspaces(w.disk, w.control, w.objects)
-    opener = Opener(w.rerunner, w.workspaces, w.backends, revisit, w.caller)
+    opener = Opener(w.rerunner, w.workspaces, w.backends, revisit, w.caller, w.tracking)
     with opener.enter(run, step, lambda _: None) as found:
         yield found
 

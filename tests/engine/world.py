@@ -17,6 +17,7 @@ from tests.fakes.remembered import FakeRemembered
 from tests.fakes.reporter import FakeReporter
 from tests.fakes.runs import FakeJournal, FakeRuns
 from tests.fakes.source import FakeFile, FakeSource
+from tests.fakes.tracking import FakeTracking
 from tests.fakes.watcher import FakeWatcher
 from tests.fakes.workspaces import FakeWorkspaces
 
@@ -260,6 +261,7 @@ class World:
         self.executor = FakeExecutor()
         self.durations: dict[str, float] = {}
         self.watcher = FakeWatcher(self.disk)
+        self.tracking = FakeTracking(self.disk)
 
     @property
     def lookup(self) -> Lookup:
@@ -336,7 +338,7 @@ class World:
         self.workspaces = FakeWorkspaces(self.disk, self.control, self.objects)
         runner = Runner(
             self.objects, self.runs, self.workspaces, self.executor, self.watcher, self.backends,
-            self.files, self.reporter, self.caller, self._clock, parse_metrics, keep_going,
+            self.files, self.reporter, self.caller, self._clock, parse_metrics, self.tracking, keep_going,
             keep_workspace, capacity=capacity, durations=lambda *_: self.durations, keep_packages=keep_packages, trial=trial, unstable=Known(self.runs, self.rerun_of.get).unstable, programs=self.on_path,
         )  # fmt: skip
         return runner.execute(prepared, self._header(prepared, trial))
@@ -368,7 +370,7 @@ class World:
                 self.objects, self.runs, FakeWorkspaces(
                     self.disk, self.control, self.objects, f"/workspaces/{trial.number}"
                 ), self.executor, self.watcher,
-                self.backends, self.files, self.reporter, self.caller, self._clock, parse_metrics,
+                self.backends, self.files, self.reporter, self.caller, self._clock, parse_metrics, self.tracking,
                 capacity=capacity, together=together,
             )  # fmt: skip
             header = self._header(prepared, None).replace(sweep=trial)

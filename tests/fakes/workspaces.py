@@ -57,8 +57,9 @@ class FakeWorkspace:
 
     def close(self, *, keep: bool) -> None:
         self.kept = keep
-        if not keep and self.disk.exists(self.root):
-            self.disk.remove(self.root)
+        for folder in (self.temporary, *([] if keep else [self.root])):
+            if self.disk.exists(folder):
+                self.disk.remove(folder)
 
 
 class FakeWorkspaces:

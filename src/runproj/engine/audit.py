@@ -71,6 +71,12 @@ def changed_variables(
     [('LANG', 'C', 'de')]
     """
     for name in sorted({**old, **new}):
-        own = (name in new and new[name] == new.get("TMPDIR")) or name.startswith(_OURS)
-        if not own and old.get(name) != new.get(name):
-            yield name, old.get(name, "not set"), new.get(name, "not set")
+        before, after = _lasting(name, old), _lasting(name, new)
+        if before != after and not name.startswith(_OURS):
+            yield name, before or "not set", after or "not set"
+
+
+def _lasting(name: str, variables: Mapping[str, str]) -> str | None:
+    """Return the value of a variable without the places that were made for one step run."""
+    text, place = variables.get(name), variables.get("TMPDIR")
+    return text.replace(place, "TMPDIR") if text and place else text

@@ -21,6 +21,8 @@ _AGAIN: Mapping[Role, str] = {
     "declaration": "a run with the same environment keeps it again",
     "packages": "'runproj run --keep-packages' keeps them again",
     "persisted": "without it, 'runproj resume' begins the step anew",
+    "artifact": "without it, the run is what it was: no step needs it",
+    "metrics": "without it, only the last values of its metrics are known",
     "observation": "without it, the step is executed again when anything changed",
 }
 

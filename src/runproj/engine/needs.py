@@ -53,6 +53,9 @@ def _artifacts(run: Run, *, outputs: bool) -> Iterator[tuple[Artifact, Use]]:
         yield from (use(artifact, "input", step.name) for artifact in step.inputs)
         yield from (use(output, "output", step.name) for output in step.outputs)
         yield from (use(artifact, "persisted", step.name) for artifact in step.persisted)
+        if step.tracked is not None:
+            logged = (*step.tracked.artifacts, *step.tracked.models)
+            yield from (use(artifact, "artifact", step.name) for artifact in logged)
 
 
 def _of_run(run: Run) -> Iterator[tuple[str, Use]]:
@@ -69,3 +72,6 @@ def _of_step(run: Run, step: StepRun) -> Iterator[tuple[str, Use]]:
         yield step.environment.lock, Use(run=run.id, step=step.name, role="lock", path=name)
     if step.trace is not None:
         yield step.trace.observation, Use(run=run.id, step=step.name, role="observation")
+    if step.tracked is not None:
+        for sha256 in filter(None, {step.tracked.points, step.tracked.curves}):
+            yield sha256, Use(run=run.id, step=step.name, role="metrics")

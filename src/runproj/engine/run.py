@@ -37,6 +37,7 @@ from runproj.engine.schedule import Room as Shared
 from runproj.engine.schedule import Schedule
 from runproj.engine.secrets import Redactor
 from runproj.engine.together import Ended, Going, Together, alone
+from runproj.engine.track import Ear, Heard, begin
 from runproj.engine.undeclared import undeclared
 from runproj.errors import (
     EnvironmentFailed,
@@ -72,6 +73,7 @@ from runproj.ports import (
     RunStore,
     StepLog,
     Stream,
+    Tracking,
     Watcher,
     Workspace,
     Workspaces,
@@ -182,6 +184,7 @@ class Runner:
     caller: Mapping[str, str]
     clock: Callable[[], float]
     parse_metrics: Callable[[str, str], Mapping[str, float]]
+    tracking: Tracking
     keep_going: bool = False
     keep_workspace: bool = False
     keep_packages: bool = False
@@ -583,7 +586,9 @@ class Runner:
         workspace, left = self._opened(step, given, self._left_before(step, fingerprint, again))
         pin = self.prepared.pinned[step.environment].pin
         room = Room(workspace.root, workspace.project, workspace.temporary)
-        variables = self._variables(step, room)
+        variables = begin(
+            self.tracking, step, self.prepared.plan, room, self._variables(step, room)
+        )
         environment = self._environments[step.environment]
         container = furnish.container(self._containers.get(step.environment), room, step)
         devices = self._devices.take(step, self._execution(step.name))
@@ -765,6 +770,18 @@ class Runner:
             if planned.kind == "source"
         )
 
+    def _heard(self, running: _Running) -> Heard:
+        """Keep what a step told of itself, without secrets."""
+        workspace = running.workspace
+        room = Room(workspace.root, workspace.project, workspace.temporary)
+        ear = Ear(self.tracking, self.objects)
+        heard = ear.end(room, running.directory, self.clock(), running.redacted)
+        running.warnings += [Warned(text) for text in heard.warnings]
+        if heard.tracked is not None:
+            kept = (*heard.tracked.artifacts, *heard.tracked.models)
+            running.warnings += self._searched(running.step, kept, "its artifact")
+        return heard
+
     def _variables(self, step: PlannedStep, room: Room) -> dict[str, str]:
         contained = step.environment in self._containers
         variables = furnish.variables(
@@ -779,10 +796,16 @@ class Runner:
         """Judge what a process left behind, keep it, and write down how it ended."""
         step, record = running.step, running.record
         self._show_rest(running)
-        update: dict[str, object] = {"outcome": outcome, "finished_at": timestamp(self.clock())}
+        heard = self._heard(running)
+        update: dict[str, object] = {
+            "outcome": outcome, "finished_at": timestamp(self.clock()),
+            "metrics": heard.metrics, "tracked": heard.tracked,
+        }  # fmt: skip
         try:
             outputs, metrics = self._results(running, outcome)
-            update |= {"status": "succeeded", "outputs": outputs, "metrics": metrics}
+            update |= {
+                "status": "succeeded", "outputs": outputs, "metrics": {**heard.metrics, **metrics},
+            }  # fmt: skip
             update["persisted"] = ()
             warnings = [one._replace(text=running.redacted(one.text)) for one in running.warnings]
             update["warnings"] = tuple(warning.text for warning in warnings)
@@ -1106,7 +1129,10 @@ class Runner:
                 self._show_rest(running)
                 running.log.close()
                 own = status == "interrupted" or self._at in (None, name)
+                heard = self._heard(running)
                 ended = running.record.replace(
+                    metrics=heard.metrics,
+                    tracked=heard.tracked,
                     status=status if own else "interrupted",
                     error=why if own else "the run was ended while it executed",
                     finished_at=timestamp(self.clock()),
@@ -1135,6 +1161,9 @@ class Runner:
             duration_s=round(now - self.started, 3),
             steps=tuple(self._steps[s.name] for s in planned if s.name in self._steps),
         )
+        tags = [one.tracked.tags for one in run.steps if one.tracked is not None]
+        if any(tags):
+            run = run.replace(tags={**run.tags, **{k: v for one in tags for k, v in one.items()}})
         self.journal.close(run)
         return run
 

@@ -8,6 +8,7 @@ from runproj.engine import furnish, secrets
 from runproj.engine.furnish import Room, joined
 from runproj.engine.rerun import Rerunner
 from runproj.engine.resources import DEVICES
+from runproj.engine.track import begin
 from runproj.engine.variables import PASSED
 from runproj.errors import CannotRerun, Problem
 from runproj.lock.lock import Kind
@@ -17,6 +18,7 @@ from runproj.ports import (
     Container,
     EnvironmentBackend,
     Say,
+    Tracking,
     Workspaces,
 )
 from runproj.record.run import Run, StepRun
@@ -49,6 +51,7 @@ class Opener(NamedTuple):
     backends: Mapping[Kind, EnvironmentBackend]
     revisit: Callable[[str], AbstractContextManager[bool]]
     caller: Mapping[str, str]
+    tracking: Tracking
 
     @contextmanager
     def enter(self, run: Run, known: StepRun, say: Say) -> Iterator[Entered]:
@@ -77,6 +80,7 @@ class Opener(NamedTuple):
             )  # fmt: skip
             if DEVICES in known.variables:
                 variables.setdefault(DEVICES, known.variables[DEVICES])
+            variables = begin(self.tracking, step, run.plan, room, variables)
             if not contained:  # else the engine would show them to everybody
                 variables |= secrets.of(step, self.caller)
             made = environment.container if isinstance(environment, ContainedEnvironment) else None

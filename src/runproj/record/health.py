@@ -9,7 +9,7 @@ DamageKind: TypeAlias = Literal[
 ]
 Role: TypeAlias = Literal[
     "source", "declaration", "lock", "input", "output", "log", "record", "observation", "packages",
-    "persisted",
+    "persisted", "artifact", "metrics",
 ]  # fmt: skip
 
 
