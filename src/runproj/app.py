@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runproj.adapters.host import platform_tag
 from runproj.adapters.remembered import RememberedValues
@@ -33,6 +33,7 @@ from runproj.errors import (
 )
 from runproj.model import EMPTY, digest_of
 from runproj.spec.paths import is_own
+from runproj.spec.suggest import did_you_mean
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
@@ -247,6 +248,29 @@ def find_store(start: str, given: str | None) -> Store:
         where=str(here),
         hint="'runproj run' records one; -C DIR or --store DIR look elsewhere",
     )
+
+
+def runs_of_experiment(store: Store, name: str) -> "list[dict[str, Any]]":
+    """Return what the index says of the runs of an experiment, the earliest first.
+
+    Those that only repeat others to judge them are left out.
+
+    Raises:
+        NoSuchRun: it has none.
+    """
+    where = "experiment = ? and perturbed = '[]'"
+    found = store.runs.summaries(where, (name,), None)
+    if not found:
+        every = {row["experiment"] for row in store.runs.summaries("1", (), None)}
+        raise NoSuchRun(f"there is no experiment {name!r}", hint=did_you_mean(name, sorted(every)))
+    return found[::-1]
+
+
+def png(svg: str, fonts: str) -> bytes:
+    """Return a drawing as a PNG, see :func:`runproj.adapters.raster.png`."""
+    from runproj.adapters import raster  # noqa: PLC0415 -- lazy
+
+    return raster.png(svg, fonts)
 
 
 def check_destination(path: str) -> None:

@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("runproj.cli.runs:list_runs", "List past runs."),
     "show": ("runproj.cli.runs:show", "Show a run or a step of it."),
     "diff": ("runproj.cli.runs:diff", "Say what differs between two runs."),
+    "plot": ("runproj.cli.plot:plot", "Draw metrics of runs, or a sweep."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
     "get": ("runproj.cli.runs:get", "Copy outputs of a run out of the store."),
     "shell": ("runproj.cli.shell:shell", "Open a shell where a step executed."),

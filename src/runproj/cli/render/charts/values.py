@@ -48,10 +48,12 @@ class Dots(NamedTuple):
 class Axis(NamedTuple):
     """One of several axes: its scale, or, where not all values are numbers, their ``names``.
 
-    ``places`` has for each run a number from 0 to 1, None where it has no value.
+    ``values`` has what each run has, None for nothing; ``places`` where that stands, from 0 to 1,
+    None for nowhere.
     """
 
     name: str
+    values: Sequence[object]
     places: Sequence[float | None]
     scale: Scale | None
     names: Sequence[str] = ()
@@ -102,11 +104,11 @@ def axis_of(name: str, values: Sequence[object], *, log: bool | None = None) -> 
         places = [
             scale.place(one) if one is not None and scale.shows(one) else None for one in numbers
         ]
-        return Axis(name, places, scale)
-    texts = [None if one is None else as_text(one) for one in values]
-    names = sorted({one for one in texts if one is not None})
+        return Axis(name, values, places, scale)
+    names = sorted({as_text(one) for one in known})
     order = {one: _place(number, len(names)) for number, one in enumerate(names)}
-    return Axis(name, [None if one is None else order[one] for one in texts], None, names)
+    places = [None if one is None else order[as_text(one)] for one in values]
+    return Axis(name, values, places, None, names)
 
 
 def _place(number: int, count: int) -> float:
@@ -130,9 +132,13 @@ def _far_apart(values: Iterable[float]) -> bool:
 
 
 def as_text(value: object) -> str:
-    """Return a value of a parameter as text.
+    """Return a value of a parameter as text; None is nothing.
 
-    >>> as_text("a"), as_text([1, True]), as_text(0.1)
-    ('a', '[1, true]', '0.1')
+    >>> as_text("a"), as_text([1, True]), as_text(0.1 + 0.2)
+    ('a', '[1, true]', '0.3')
     """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
