@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         output_path,
         set_tag,
         set_tags,
+        start_run,
     )
 
     params: dict[str, Any]
@@ -43,6 +44,7 @@ __all__ = [
     "params",
     "set_tag",
     "set_tags",
+    "start_run",
 ]
 
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
     from runproj.engine.run import Runner
+    from runproj.engine.session import Session
     from runproj.engine.shell import Opener
     from runproj.engine.sweep import Trials
     from runproj.engine.together import Going, Together
@@ -1334,6 +1335,48 @@ def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executo
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
     return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick)
+
+
+def start_session(  # noqa: PLR0913 -- a run is made of so much
+    folder: str, text: str, caller: Mapping[str, str], options: Options, *,
+    temporary: str, store: str | None, variables: Mapping[str, str], interactive: bool,
+) -> "Session":  # fmt: skip
+    """Record a run that this process does itself, from here on.
+
+    Args:
+        folder: of its code.
+        text: the project file that it would have.
+        caller: this process's variables.
+        options: its name, experiment and tags.
+        temporary: a folder for what it tells.
+        store: the store that takes it; default: beside the code.
+        variables: those that are recorded.
+        interactive: whether it has no command line by which it can be done again.
+    """
+    from runproj.adapters.tracking import TrackingFolders  # noqa: PLC0415 -- lazy
+    from runproj.engine.furnish import Room  # noqa: PLC0415 -- lazy
+    from runproj.engine.prepare import Request  # noqa: PLC0415 -- lazy
+    from runproj.engine.session import start  # noqa: PLC0415 -- lazy
+
+    place = Path(folder)
+    project = OpenProject(
+        place, PROJECT_FILES[0], text, _parse(text, PROJECT_FILES[0]),
+        project_store(place, store), place.name,
+    )  # fmt: skip
+    prepared = project.preparer(caller, _Silent(), "auto").prepare(Request(), keep=True)
+    header = _header(prepared, options, _OF_ITS_OWN).replace(interactive=interactive)
+    return start(
+        prepared, header, Room(folder, folder, temporary),
+        objects=project.store.objects, runs=project.store.runs, tracking=TrackingFolders(),
+        variables=variables, now=time.time,
+    )  # fmt: skip
+
+
+class _Silent:
+    """Tells nobody what happens."""
+
+    def report(self, event: object) -> None:
+        """Do nothing."""
 
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":

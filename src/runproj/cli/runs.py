@@ -307,7 +307,8 @@ def get(
 ) -> int:  # fmt: skip
     """Copy OUTPUTS of a run (default: all of them) out of the store.
 
-    An output is named by its name, its path, or RUN/STEP:OUTPUT.
+    An output is named by its name, its path, or RUN/STEP:OUTPUT; so are artifacts and models that
+    its steps logged.
     """
     opened = _store(store)
     name, _, more = name.partition(":")
@@ -341,12 +342,12 @@ def get(
 def _wanted(run: Run, step: StepRun | None, names: tuple[str, ...]) -> list[Output]:
     if not names:
         steps = run.steps if step is None else (step,)
-        return [output for one in steps for output in one.outputs]
+        return [output for one in steps for output in one.kept]
     wanted = []
     for name in names:
         found = find_outputs(run, step, name)
         if not found:
-            known = [output.name or output.path for one in run.steps for output in one.outputs]
+            known = [output.name or output.path for one in run.steps for output in one.kept]
             raise NoSuchRun(
                 f"the run {run.id} has no output {name!r}", hint=did_you_mean(name, known)
             )

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("runproj.cli.runs:diff", "Say what differs between two runs."),
     "plot": ("runproj.cli.plot:plot", "Draw metrics of runs, or a sweep."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
+    "log": ("runproj.cli.log:log", "Tell of a step while it executes."),
     "get": ("runproj.cli.runs:get", "Copy outputs of a run out of the store."),
     "shell": ("runproj.cli.shell:shell", "Open a shell where a step executed."),
     "status": ("runproj.cli.run:status", "Say what would run and why."),

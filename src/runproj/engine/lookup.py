@@ -87,10 +87,10 @@ class Lookup(NamedTuple):
 
 
 def find_outputs(run: Run, step: StepRun | None, name: str) -> list[tuple[StepRun, Output]]:
-    """Return the outputs of a run, or of one of its steps, with this name or path."""
+    """Return what a run, or one of its steps, made or logged with this name or path."""
     return [
         (one, output)
         for one in (run.steps if step is None else (step,))
-        for output in one.outputs
+        for output in one.kept
         if name in (output.name, output.path)
     ]

@@ -130,6 +130,30 @@ class StepRun(Model):
         return self.status in ("succeeded", "cached")
 
     @property
+    def shown_metrics(self) -> dict[str, float | str]:
+        """Its metrics, those included of which the last value is no finite number."""
+        return {**self.metrics, **(self.tracked.not_finite if self.tracked else {})}
+
+    @property
+    def kept(self) -> tuple[Output, ...]:
+        """All that can be had of it: outputs, and what it logged as artifacts and models.
+
+        The paths of those begin with ``artifacts/STEP`` and ``models/STEP``.
+        """
+        if self.tracked is None:
+            return self.outputs
+        folder = self.name.replace("/", "_")
+        artifacts = (
+            Output.of(one, path=f"artifacts/{folder}/{one.path}", name=one.path)
+            for one in self.tracked.artifacts
+        )
+        models = (
+            Output.of(one, path=f"models/{folder}/{one.name}", name=one.name)
+            for one in self.tracked.models
+        )
+        return (*self.outputs, *artifacts, *models)
+
+    @property
     def duration_s(self) -> float:
         """Wall time of its process in seconds; 0 when none was started."""
         return self.outcome.duration_s if self.outcome else 0.0
@@ -145,6 +169,7 @@ class Run(Model):
     day instead. ``inputs`` are the files from outside of the source, as they were given.
     ``packages`` maps environments to the archives that they are installed from, as a folder that is
     kept in the store; only where that was wished. ``sweep`` is its place in the sweep that made it.
+    ``interactive`` tells that it was done in a notebook or shell, and cannot be done again.
     """
 
     format: Literal[0] = 0
@@ -167,6 +192,7 @@ class Run(Model):
     variation: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()
     current_code: bool = False
+    interactive: bool = False
     command: tuple[str, ...] = ()
     runproj_version: str
     python_version: str
@@ -180,8 +206,14 @@ class Run(Model):
 
     @property
     def params(self) -> dict[str, object]:
-        """Names and typed values of the parameters."""
-        return {value.name: value.value for value in self.plan.values}
+        """Names and typed values of the parameters, and full names of those that steps logged."""
+        logged = {
+            f"{step.name}.{name}": value
+            for step in self.steps
+            if step.tracked is not None
+            for name, value in step.tracked.params.items()
+        }
+        return {**{value.name: value.value for value in self.plan.values}, **logged}
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -190,6 +222,15 @@ class Run(Model):
             f"{step.name}.{name}": value
             for step in self.steps
             for name, value in step.metrics.items()
+        }
+
+    @property
+    def shown_metrics(self) -> dict[str, float | str]:
+        """Full names and values, those included that are no finite numbers."""
+        return {
+            f"{step.name}.{name}": value
+            for step in self.steps
+            for name, value in step.shown_metrics.items()
         }
 
     @property

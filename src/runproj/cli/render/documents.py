@@ -92,6 +92,38 @@ class TraceDocument(Model):
     gap: str | None
 
 
+class PointsDocument(Model):
+    """What is known of the points of a metric; null: none of them is a finite number."""
+
+    points: int
+    min: float | None
+    max: float | None
+
+
+class LoggedModelDocument(Model):
+    """A model that a step logged."""
+
+    name: str
+    flavor: str
+    sha256: str
+    size: int
+
+
+class TrackedDocument(Model):
+    """What a step told of itself.
+
+    ``not_finite`` are metrics whose last value JSON has no number for: ``NaN``, ``Infinity`` or
+    ``-Infinity``. ``points`` is about metrics of which points were logged.
+    """
+
+    params: dict[str, Any]
+    tags: dict[str, str]
+    not_finite: dict[str, str]
+    points: dict[str, PointsDocument]
+    artifacts: list[FileDocument]
+    models: list[LoggedModelDocument]
+
+
 class StepDocument(Model):
     """A step run."""
 
@@ -109,6 +141,7 @@ class StepDocument(Model):
     inputs: list[FileDocument]
     outputs: list[FileDocument]
     metrics: dict[str, float]
+    tracked: TrackedDocument | None
     warnings: list[str]
     workspace: str | None
     hermetic: bool
@@ -874,7 +907,8 @@ def step_document(step: StepRun) -> StepDocument:
         ),
         inputs=[FileDocument.of(one, name=None) for one in step.inputs],
         outputs=[FileDocument.of(one) for one in step.outputs],
-        metrics=step.metrics, warnings=list(step.warnings), workspace=step.workspace,
+        metrics=step.metrics, tracked=_tracked(step),
+        warnings=list(step.warnings), workspace=step.workspace,
         hermetic=step.hermetic, denied=list(step.denied), trace=_trace(step),
         failures=list(step.failures), resumed_from=step.resumed_from,
         persisted=[FileDocument.of(one, name=None) for one in step.persisted],
@@ -882,6 +916,18 @@ def step_document(step: StepRun) -> StepDocument:
             step.audited, differences=list(step.audited.differences),
             likely=list(step.audited.likely),
         ),
+    )  # fmt: skip
+
+
+def _tracked(step: StepRun) -> TrackedDocument | None:
+    told = step.tracked
+    if told is None:
+        return None
+    return TrackedDocument(
+        params=told.params, tags=told.tags, not_finite=dict(told.not_finite),
+        points={name: PointsDocument.of(one) for name, one in told.summaries.items()},
+        artifacts=[FileDocument.of(one, name=None) for one in told.artifacts],
+        models=[LoggedModelDocument.of(one) for one in told.models],
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.relation import changes, relation_of
 from runproj.record.run import Run, StepRun
+from runproj.record.tracking import Summary, Tracked
 from runproj.record.verdict import OutputLabel, Verdict
 from runproj.spec.matrix import group_of
 
@@ -92,13 +93,13 @@ def status_word(status: str, style: Style) -> str:
     return painted(style, status, _STATUS)
 
 
-def number(value: float) -> str:
-    """Return a metric in at most six digits.
+def number(value: float | str) -> str:
+    """Return a metric in at most six digits; a text is one that is no finite number.
 
     >>> number(0.9722222), number(3.0)
     ('0.972222', '3')
     """
-    return f"{value:.6g}"
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def duration(seconds: float | None) -> str:
@@ -169,7 +170,7 @@ def closing(run: Run, style: Style, place: str, parent: Run | None = None) -> st
 
 
 def _metric_rows(run: Run) -> list[tuple[str, str]]:
-    metrics = list(run.metrics.items())
+    metrics = list(run.shown_metrics.items())
     rows = [("metric", _quiet(f"{name} = {number(value)}")) for name, value in metrics[:_METRICS]]
     if len(metrics) > _METRICS:
         rows.append(("", f"and {len(metrics) - _METRICS} more: runproj show {run.id}"))
@@ -303,8 +304,17 @@ def run_text(
             ("parameter", f"{value.name} = {_value(value.value)}" + style.dim(f"  {value.origin}"))
             for value in run.plan.values
         ),
+        *(
+            ("parameter", _quiet(f"{step.name}.{name} = ") + _value(value) + style.dim("  logged"))
+            for step in run.steps
+            if step.tracked is not None
+            for name, value in step.tracked.params.items()
+        ),
         *_audit_rows(run),
-        *(("metric", _quiet(f"{name} = {number(value)}")) for name, value in run.metrics.items()),
+        *(
+            ("metric", _quiet(f"{name} = {number(value)}"))
+            for name, value in run.shown_metrics.items()
+        ),
     ]
     text = table([(style.dim(name), value) for name, value in rows], indent="")
     steps = table(
@@ -321,7 +331,7 @@ def run_text(
             words.get((step.name, output.path), ""),
         )
         for step in run.steps
-        for output in step.outputs
+        for output in step.kept
     )  # fmt: skip
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
 
@@ -407,11 +417,20 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
             ("ended", f"{ended} after {duration(outcome.duration_s)}"),
             ("used", f"{duration(outcome.cpu_s)} of CPU, {size(outcome.peak_memory)} of memory"),
         ]
+    told = step.tracked or Tracked()
+    rows += [("parameter", f"{name} = {_value(value)}") for name, value in told.params.items()]
     rows += [
-        ("metric", _quiet(f"{name} = {number(value)}")) for name, value in step.metrics.items()
+        (
+            "metric",
+            _quiet(f"{name} = {number(value)}") + style.dim(_points(told.summaries.get(name))),
+        )
+        for name, value in step.shown_metrics.items()
     ]
     text = table([(style.dim(name), value) for name, value in rows], indent="")
-    for title, artifacts in (("inputs", step.inputs), ("outputs", step.outputs)):
+    for title, artifacts in (
+        ("inputs", step.inputs), ("outputs", step.outputs),
+        ("artifacts", told.artifacts), ("models", told.models),
+    ):  # fmt: skip
         if artifacts:
             text += f"\n{title}\n" + table(
                 (_quiet(one.path), size(one.size), style.dim(one.sha256[:12])) for one in artifacts
@@ -420,6 +439,14 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         (name, _quiet(shlex.quote(value))) for name, value in sorted(step.variables.items())
     )
     return text + (f"\nvariables\n{variables}" if variables else "")
+
+
+def _points(known: Summary | None) -> str:
+    if known is None or known.points == 1:
+        return ""
+    if known.min is None or known.max is None:
+        return f"  {known.points:,} points"
+    return f"  {known.points:,} points, {number(known.min)} to {number(known.max)}"
 
 
 _GROUPS = {
