@@ -948,11 +948,11 @@ def plan_result(decisions: tuple[Decision, ...]) -> PlanResult:
 
 
 def graph_result(
-    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], list[str]]
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
 ) -> GraphResult:
     """Return a graph as a document: the steps before each, and what flows from one to another."""
     edges = [
-        EdgeDocument(before=other, after=name, files=flows.get((other, name), []))
+        EdgeDocument(before=other, after=name, files=list(flows.get((other, name), ())))
         for name, others in after.items()
         for other in others
     ]
