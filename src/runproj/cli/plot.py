@@ -13,9 +13,12 @@ from runproj.cli import complete
 from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.charts.of_runs import (
     Chosen,
-    Told,
+    Values,
+    by_step,
+    check_metric,
     goal_of,
     metric_charts,
+    no_metrics,
     parallel,
     scatter,
 )
@@ -24,7 +27,6 @@ from runproj.cli.render.style import stdout_style, visible
 from runproj.engine.curves import Curves, is_of_system, metrics_meant
 from runproj.errors import UsageError
 from runproj.record.run import Run
-from runproj.spec.suggest import did_you_mean
 
 _MOST_RUNS = 60  # whose curves are drawn
 _MOST_CHARTS = 12  # when no metric is named
@@ -122,26 +124,27 @@ def _of_sweep(store: app.Store, names: Sequence[str], options: Mapping[str, Any]
     return scatter(told, pair[0], pair[1], goal, log=options["log"])
 
 
-def _told(store: app.Store, names: Sequence[str], experiment: str | None) -> tuple[list[Told], Run]:
+def _told(
+    store: app.Store, names: Sequence[str], experiment: str | None
+) -> tuple[list[Values], Run]:
     """Return what is known of runs, the earliest first, and the record of one of them."""
     if experiment is None:
         runs = [store.lookup.run(name) for name in names or ("latest",)]
-        return [Told.of(run) for run in runs], runs[0]
+        return [Values.of(run) for run in runs], runs[0]
     rows = app.runs_of_experiment(store, experiment)
-    told = [Told(row["id"], row["name"], row["params"], row["metrics"]) for row in rows]
+    told = [Values.of_row(row) for row in rows]
     return told, store.runs.load(told[-1].id)
 
 
 def _of_metrics(store: app.Store, names: Sequence[str], options: Mapping[str, Any]) -> list[Chart]:
     """Return a chart for each metric, or for several that are named together."""
     chosen = _chosen(store, names, options["experiment"])
-    known = list(dict.fromkeys(name for one in chosen for name in one.known))
-    if not known:
-        raise UsageError(
-            "no metrics were logged", where=", ".join(one.run.id for one in chosen[:4]),
-            hint="a step logs them with runproj.log_metric, or has a file of 'metrics'",
-        )  # fmt: skip
-    groups = [_named(one, known, chosen) for one in options["metrics"]] or _all(known, chosen)
+    every = by_step(chosen)
+    if not every:
+        raise no_metrics()
+    known = [name for names in every.values() for name in names]
+    named = dict(_named(one, known, chosen) for one in options["metrics"])
+    groups = named or _most_telling(every, chosen)
     sweeps = [one.run.sweep.sweep for one in chosen if one.run.sweep]
     goal = goal_of(options["minimize"], options["maximize"], sweeps)
     read = Curves(store.objects).of
@@ -158,33 +161,32 @@ def _chosen(store: app.Store, names: Sequence[str], experiment: str | None) -> l
     return [Chosen(store.runs.load(row["id"])) for row in rows[-_MOST_RUNS:]]
 
 
-def _named(text: str, known: Sequence[str], chosen: Sequence[Chosen]) -> list[str]:
-    """Return the metrics of a chart.
+def _named(text: str, known: Sequence[str], chosen: Sequence[Chosen]) -> tuple[str, list[str]]:
+    """Return the title of a chart, and its metrics.
 
     Raises:
         UsageError: no run has one of them.
     """
     names = [text] if metrics_meant(text, known) else [one.strip() for one in text.split(",")]
     for name in names:
-        if not metrics_meant(name, known):
-            raise UsageError(f"there is no metric {name!r}", hint=did_you_mean(name, known))
+        check_metric(name, known)
         without = [one.run.id for one in chosen if not metrics_meant(name, one.known)]
         if without:
             more = ", …" if len(without) > 4 else ""  # noqa: PLR2004 -- a line's worth
             listed = ", ".join(without[:4]) + more
             _say(f"{len(without)} of {len(chosen)} runs have no metric {name} ({listed})")
-    return names
+    return ", ".join(name.removeprefix("metrics.") for name in names), names
 
 
-def _all(known: Sequence[str], chosen: Sequence[Chosen]) -> list[list[str]]:
+def _most_telling(every: Mapping[str, list[str]], chosen: Sequence[Chosen]) -> dict[str, list[str]]:
     """Return the metrics that are drawn when none is named: those with points, or else all."""
-    own = [name for name in known if not is_of_system(name)] or list(known)
+    own = [title for title in every if not is_of_system(title)] or list(every)
     pointed = {name for one in chosen for name in one.run.summaries}
-    found = [name for name in own if name in pointed] or own
+    found = [title for title in own if not pointed.isdisjoint(every[title])] or own
     if len(found) > _MOST_CHARTS:
         rest = ", ".join(found[_MOST_CHARTS : _MOST_CHARTS + 4])
         _say(f"{len(found) - _MOST_CHARTS} more metrics are drawn with --metric: {rest}, …")
-    return [[name] for name in found[:_MOST_CHARTS]]
+    return {title: every[title] for title in found[:_MOST_CHARTS]}
 
 
 def _say(text: str) -> None:

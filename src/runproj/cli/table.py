@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("runproj.cli.runs:show", "Show a run or a step of it."),
     "diff": ("runproj.cli.runs:diff", "Say what differs between two runs."),
     "plot": ("runproj.cli.plot:plot", "Draw metrics of runs, or a sweep."),
+    "report": ("runproj.cli.report:report", "Write a page about a run or an experiment."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
     "log": ("runproj.cli.log:log", "Tell of a step while it executes."),
     "get": ("runproj.cli.runs:get", "Copy outputs of a run out of the store."),

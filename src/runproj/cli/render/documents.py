@@ -744,12 +744,26 @@ class PlotResult(Model):
     plot: PlotDocument
 
 
+class ReportDocument(Model):
+    """The page that was written; ``size`` in bytes."""
+
+    path: str
+    size: int
+
+
+class ReportResult(Model):
+    """What ``report`` prints."""
+
+    report: ReportDocument
+
+
 Result: TypeAlias = (
     RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
     | PlotResult
+    | ReportResult
     | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""

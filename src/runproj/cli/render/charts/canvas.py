@@ -16,7 +16,7 @@ STYLE = """\
 @media (prefers-color-scheme: dark) {
 .chart .ink { fill: #e6edf3; } .chart .faint { fill: #9198a1; }
 .chart .grid { stroke: #333a42; } .chart .axis { stroke: #656c76; }
-.chart .paper { fill: #0d1117; } .chart .other { stroke: #656c76; }
+.chart .paper { fill: #0d1117; }
 .chart .halo { stroke: #0d1117; } }
 """
 """The style sheet of charts, for the document that they stand in."""
@@ -37,6 +37,9 @@ FONT = (
 """Families of fonts of which every usual system has one."""
 
 
+_NOT_XML = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
+
+
 def colour(number: int) -> str:
     """Return the colour of the nth line."""
     return COLOURS[number % len(COLOURS)]
@@ -51,12 +54,13 @@ def ramp(place: float) -> str:
     return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 
-def safe(value: str) -> str:
-    """Return any text so that it can stand in XML: what controls is written as an escape."""
-    told = visible(value, painted=False).encode("utf-8", "backslashreplace").decode()
-    return html.escape(
-        "".join(one if one not in "\ufffe\uffff" else ascii(one)[1:-1] for one in told)
-    )
+def safe(value: str, *, keep: str = "") -> str:
+    """Return any text so that it can stand in XML: what controls is written as an escape.
+
+    The characters in ``keep`` stay as they are.
+    """
+    told = visible(value, keep=keep, painted=False).translate(_NOT_XML)
+    return html.escape(told.encode("utf-8", "backslashreplace").decode())
 
 
 def shortened(value: str, most: int) -> str:
@@ -122,7 +126,7 @@ def circle(x: float, y: float, radius: float, fill: str, *, ring: bool = False) 
 
 def path(
     strokes: Iterable[Sequence[tuple[float, float]]], stroke: str, *, wide: float = 1.6,
-    dash: str = "", opacity: float = 1.0, kind: str = "",
+    dash: str = "", opacity: float = 1.0,
 ) -> str:  # fmt: skip
     """Return a line through points, in one piece or several."""
     data = "".join(
@@ -130,8 +134,7 @@ def path(
     )
     if not data:
         return ""
-    style = f' class="{kind}"' if kind else ""
-    style += f' stroke-dasharray="{dash}"' if dash else ""
+    style = f' stroke-dasharray="{dash}"' if dash else ""
     style += f' stroke-opacity="{opacity:g}"' if opacity < 1 else ""
     return (
         f'<path{style} d="{data}" fill="none" stroke="{stroke}" stroke-width="{wide:g}" '

@@ -19,7 +19,8 @@ from runproj.errors import UsageError
 from runproj.record.points import Points
 from runproj.record.run import Run
 from runproj.record.sweep import Goal, Sweep
-from runproj.spec.suggest import did_you_mean
+from runproj.spec.matrix import group_of
+from runproj.spec.suggest import did_you_mean, nearest
 
 X: TypeAlias = Literal["step", "time"]
 _DIFFERING = 3  # parameters in a label
@@ -27,7 +28,7 @@ _MOST_AXES = 12
 _UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
-class Told(NamedTuple):
+class Values(NamedTuple):
     """What a chart needs to know of a run."""
 
     id: str
@@ -36,9 +37,14 @@ class Told(NamedTuple):
     metrics: Mapping[str, float]
 
     @classmethod
-    def of(cls, run: Run) -> "Told":
+    def of(cls, run: Run) -> "Values":
         """Return what a record says."""
         return cls(run.id, run.name, run.params, run.metrics)
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Values":
+        """Return what the index says."""
+        return cls(row["id"], row["name"], row["params"], row["metrics"])
 
 
 class Chosen(NamedTuple):
@@ -55,6 +61,20 @@ class Chosen(NamedTuple):
         return [name for name in names if name.startswith(begin)]
 
 
+def by_step(chosen: Iterable[Chosen]) -> dict[str, list[str]]:
+    """Return the full names of metrics; those of instances of a step are together."""
+    groups: dict[str, dict[str, None]] = {}
+    for one in chosen:
+        known = set(one.known)
+        for step in one.run.steps:
+            told = {} if step.tracked is None else step.tracked.summaries
+            for name in {**step.metrics, **told}:
+                full = f"{step.name}.{name}"
+                if full in known:
+                    groups.setdefault(f"{group_of(step.name)}.{name}", {})[full] = None
+    return {title: list(names) for title, names in groups.items()}
+
+
 class Drawn(NamedTuple):
     """A metric of a run: its last value, if that is finite, and its points, if there are any."""
 
@@ -63,9 +83,9 @@ class Drawn(NamedTuple):
     points: Points | None
 
 
-def labels_of(runs: Sequence[Told]) -> list[str]:
+def labels_of(runs: Sequence[Values]) -> list[str]:
     """Return a label for each run: its name or id, and the parameters in which they differ."""
-    names = differing(runs)
+    names = [name for name in differing(runs) if "." not in name]  # a step logged the others
     names = names if len(names) <= _DIFFERING else []
     found = []
     for run in runs:
@@ -79,7 +99,7 @@ def labels_of(runs: Sequence[Told]) -> list[str]:
     return found
 
 
-def differing(runs: Iterable[Told]) -> list[str]:
+def differing(runs: Iterable[Values]) -> list[str]:
     """Return the names of the parameters that not all runs have alike."""
     seen: dict[str, set[str]] = {}
     runs = list(runs)
@@ -109,7 +129,7 @@ def metric_chart(
 
 def metric_charts(
     chosen: Sequence[Chosen],
-    groups: Sequence[Sequence[str]],
+    groups: Mapping[str, Sequence[str]],
     read: Callable[[Run, Collection[str]], Mapping[str, Points]],
     goal: Goal | None = None,
     *,
@@ -120,7 +140,7 @@ def metric_charts(
 
     Args:
         chosen: the runs.
-        groups: names of metrics, full or plain.
+        groups: names of metrics, full or plain, by the titles of charts.
         read: returns the points of metrics by their full names.
         goal: says which run stands out.
         x: what lies along the charts.
@@ -130,10 +150,10 @@ def metric_charts(
         UsageError: a plain name may be several metrics.
         StoreError: the points cannot be read.
     """
-    told = [Told.of(one.run) for one in chosen]
+    told = [Values.of(one.run) for one in chosen]
     best = best_of(told, goal) if len(chosen) > 1 else None
     labels, charts = labels_of(told), []
-    for group in groups:
+    for title, group in groups.items():
         drawn: list[Drawn] = []
         marked = None
         for number, (one, label) in enumerate(zip(chosen, labels, strict=True)):
@@ -145,7 +165,6 @@ def metric_charts(
                 several = label if len(full) == 1 else f"{label} {metric}"
                 said = metric if len(chosen) == 1 else several
                 drawn.append(Drawn(said, one.run.metrics.get(metric), points.get(metric)))
-        title = ", ".join(name.removeprefix("metrics.") for name in group)
         charts.append(metric_chart(title, drawn, x=x, log=log, best=marked))
     return charts
 
@@ -170,7 +189,7 @@ def _by_time(drawn: Drawn) -> Series:
     return Series(drawn.label, xs, [points.values[at] for at in order])
 
 
-def best_of(runs: Sequence[Told], goal: Goal | None) -> int | None:
+def best_of(runs: Sequence[Values], goal: Goal | None) -> int | None:
     """Return the index of the best run; None: there is no goal, or nothing that reaches it.
 
     Raises:
@@ -207,10 +226,18 @@ def goal_of(
     return goals.pop() if len(goals) == 1 else None
 
 
-def value_of(run: Told, metric: str) -> float | None:
+def value_of(run: Values, metric: str) -> float | None:
     """Return the last value of a metric by its full or plain name; None: it has none."""
     found = metrics_meant(metric, run.metrics)
     return run.metrics[found[0]] if found else None
+
+
+def no_metrics() -> UsageError:
+    """Return the error that there is nothing to draw."""
+    return UsageError(
+        "no metrics were logged",
+        hint="a step logs them with runproj.log_metric, or has a file of 'metrics'",
+    )
 
 
 def check_metric(name: str, known: Collection[str]) -> None:
@@ -219,13 +246,17 @@ def check_metric(name: str, known: Collection[str]) -> None:
     Raises:
         UsageError: none has.
     """
-    if not metrics_meant(name, known):
-        hint = did_you_mean(name, sorted(known)) if known else "steps log metrics, see the manual"
-        raise UsageError(f"there is no metric {name!r}", hint=hint)
+    if metrics_meant(name, known):
+        return
+    if not known:
+        raise no_metrics()
+    plain = nearest(name, [one.partition(".")[2] for one in known])
+    hint = f"did you mean {plain!r}?" if plain else did_you_mean(name, known)
+    raise UsageError(f"there is no metric {name!r}", hint=hint)
 
 
 def parallel(
-    runs: Sequence[Told], metric: str, goal: Goal | None, *, log: bool = False
+    runs: Sequence[Values], metric: str, goal: Goal | None, *, log: bool = False
 ) -> Parallel:
     """Return parallel coordinates: the parameters that differ, and a metric.
 
@@ -243,7 +274,7 @@ def parallel(
 
 
 def scatter(
-    runs: Sequence[Told], x: str, y: str, goal: Goal | None, *, log: bool = False
+    runs: Sequence[Values], x: str, y: str, goal: Goal | None, *, log: bool = False
 ) -> Scatter:
     """Return a mark for each run, at what it has of two parameters or metrics.
 
@@ -272,13 +303,13 @@ def _plain(name: str) -> str:
     return name.removeprefix("params.").removeprefix("metrics.")
 
 
-def _is_param(runs: Sequence[Told], name: str) -> bool:
+def _is_param(runs: Sequence[Values], name: str) -> bool:
     if name.startswith(("params.", "metrics.")):
         return name.startswith("params.")
     return any(name in run.params for run in runs)
 
 
-def _named(runs: Sequence[Told], name: str) -> Callable[[Told], object]:
+def _named(runs: Sequence[Values], name: str) -> Callable[[Values], object]:
     """Return what finds a value of a run.
 
     Raises:

@@ -18,11 +18,15 @@ class Tick(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """An axis from ``low`` to ``high``; where it is ``log``, both are greater than 0."""
+    """An axis from ``low`` to ``high``; where it is ``log``, both are greater than 0.
+
+    Only ``whole`` numbers are written beside it where that is so.
+    """
 
     low: float
     high: float
     log: bool = False
+    whole: bool = False
 
     def shows(self, value: float) -> bool:
         """Tell whether a number has a place on it."""
@@ -44,7 +48,7 @@ class Scale(NamedTuple):
         """Return round numbers, about so many."""
         values = _decades(self.low, self.high, about) if self.log else []
         if len(values) < 2:  # noqa: PLR2004 -- an axis needs two
-            values = _round(self.low, self.high, about)
+            values = _round(self.low, self.high, about, whole=self.whole)
         texts = labels(values)
         return [Tick(self.place(one), text) for one, text in zip(values, texts, strict=True)]
 
@@ -53,7 +57,7 @@ def scale_of(values: Iterable[float], *, log: bool = False) -> Scale:
     """Return an axis on which all finite numbers have a place; for ``log``, all above 0.
 
     >>> scale_of([]), scale_of([float("nan"), 3.0]).place(3.0)
-    (Scale(low=0.0, high=1.0, log=False), 0.5)
+    (Scale(low=0.0, high=1.0, log=False, whole=False), 0.5)
     """
     known = [one for one in values if math.isfinite(one) and (one > 0 or not log)]
     if not known:
@@ -75,9 +79,11 @@ def scale_of(values: Iterable[float], *, log: bool = False) -> Scale:
 _GREATEST = 1.7976931348623157e308
 
 
-def _round(low: float, high: float, about: int) -> list[float]:
+def _round(low: float, high: float, about: int, *, whole: bool = False) -> list[float]:
     """Return multiples of 1, 2 or 5 times a power of ten."""
     raw = (high / 2 - low / 2) / max(about, 1) * 2
+    if whole and raw < 1 < high - low:
+        raw = 1.0
     if not math.isfinite(raw) or raw <= max(abs(low), abs(high)) * 1e-13 or raw < 1e-300:  # noqa: PLR2004 -- what can still be told apart
         return [low, high]
     power = 10.0 ** math.floor(math.log10(raw))

@@ -12,7 +12,7 @@ WIDE = 720
 _HIGH = 320
 _HEAD = 34
 _FOOT = 48
-_LEGEND = 24  # entries
+_LEGEND = 12  # entries
 _ROW = 20
 _DOTTED = 40  # lines of so few points show each
 _ROWS = 200
@@ -82,12 +82,13 @@ def _lines(chart: Lines, wide: float) -> tuple[str, float]:
 def _line(chart: Lines, number: int, frame: Frame, axes: tuple[Scale, Scale], *, many: bool) -> str:
     series = chart.series[number]
     best = number == chart.best
-    paint, dash, muted = _look(chart, number, many=many)
+    paint, dash = _look(chart, number, many=many)
+    muted = many and not best
     strokes = [[(frame.x(x), frame.y(y)) for x, y in stroke] for stroke in pieces(series, *axes)]
     marks = [
         canvas.path(
             strokes, paint, dash=dash, wide=2.6 if best else 1.6,
-            opacity=0.45 if muted else 1.0, kind="other" if muted else "",
+            opacity=0.5 if muted else 1.0,
         )
     ]  # fmt: skip
     if not series.xs and strokes:  # a value of no place
@@ -101,13 +102,12 @@ def _line(chart: Lines, number: int, frame: Frame, axes: tuple[Scale, Scale], *,
     return canvas.group(series.label, marks)
 
 
-def _look(chart: Lines, number: int, *, many: bool) -> tuple[str, str, bool]:
-    """Return colour and dashes of a line, and whether it stays in the background."""
+def _look(chart: Lines, number: int, *, many: bool) -> tuple[str, str]:
+    """Return colour and dashes of a line."""
     if many:
-        best = number == chart.best
-        return (canvas.BEST, "", False) if best else (canvas.FAINT, "", True)
+        return (canvas.BEST if number == chart.best else canvas.colour(number)), ""
     dash = canvas.DASHES[number // len(canvas.COLOURS) % len(canvas.DASHES)]
-    return canvas.colour(number), dash, False
+    return canvas.colour(number), dash
 
 
 def pieces(series: Series, across: Scale, up: Scale) -> Iterator[list[tuple[float, float]]]:
@@ -138,7 +138,7 @@ def _legend(chart: Lines, wide: float, top: float) -> tuple[list[str], float]:
         room = canvas.wide(said) + 46
         if x > 14 and x + room > wide - 8:  # noqa: PLR2004 -- the left margin
             x, y = 14.0, y + _ROW
-        paint, dash, _ = _look(chart, number, many=many)
+        paint, dash = _look(chart, number, many=many)
         ends = [(x, y - 4), (x + 20, y - 4)]
         dash = dash if series.xs else "2 5"
         marks.append(canvas.path([ends], paint, dash=dash, wide=2.4))

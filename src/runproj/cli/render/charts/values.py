@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from runproj.cli.render.charts.scale import Scale, Tick, scale_of
 
-_FAR = 100  # from such a ratio on, parameters are compared by their powers
+_FAR = 25  # from such a ratio on, parameters are compared by their powers
 
 
 class Series(NamedTuple):
@@ -101,6 +101,8 @@ def axis_of(name: str, values: Sequence[object], *, log: bool | None = None) -> 
         there = [one for one in numbers if one is not None]
         chosen = _far_apart(there) if log is None else log
         scale = scale_of(there, log=chosen)
+        if all(isinstance(one, int) for one in known):
+            scale = scale._replace(whole=True)
         places = [
             scale.place(one) if one is not None and scale.shows(one) else None for one in numbers
         ]
