@@ -59,8 +59,17 @@ def safe(value: str, *, keep: str = "") -> str:
 
     The characters in ``keep`` stay as they are.
     """
-    told = visible(value, keep=keep, painted=False).translate(_NOT_XML)
-    return html.escape(told.encode("utf-8", "backslashreplace").decode())
+    return html.escape(plain(value, keep=keep).translate(_NOT_XML))
+
+
+def plain(value: str, *, keep: str = "") -> str:
+    r"""Return a text that can be written anywhere: what controls, or is no character, is escaped.
+
+    >>> plain("a\x1b[2J\ud800")
+    'a\\x1b[2J\\ud800'
+    """
+    told = visible(value, keep=keep, painted=False)
+    return told.encode("utf-8", "backslashreplace").decode()
 
 
 def shortened(value: str, most: int) -> str:
@@ -69,13 +78,13 @@ def shortened(value: str, most: int) -> str:
     >>> shortened("abcdefgh", 5)
     'ab…gh'
     """
-    value = visible(value[: most * 8], painted=False) + value[most * 8 :][-most:]
-    if width(value) <= most:
+    cut = len(value) > 4 * most  # what takes no room may be without end, too
+    value = plain(f"{value[: 2 * most]}{value[-2 * most :]}" if cut else value)
+    if width(value) <= most and not cut:
         return value
     end = (most - 1) // 2
-    begin = value[: most - 1 - end]
-    tail = value[-end:] if end else ""
-    while width(begin) + width(tail) > most - 1 and (begin or tail):
+    begin, tail = value[: most - 1 - end], value[-end:] if end else ""
+    while width(begin) + width(tail) > most - 1:
         begin, tail = (begin[:-1], tail) if width(begin) >= width(tail) else (begin, tail[1:])
     return f"{begin}…{tail}"
 

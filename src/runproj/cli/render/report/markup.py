@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from runproj.cli.render.charts.canvas import safe
 
 _MOST = 2000  # characters of a value
+_SHORT = 24  # characters that stand on one line
+_TAGS = re.compile("<[^>]*>")
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, movements (ECMA-48)
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links and other strings
@@ -90,7 +92,10 @@ class Best(Html):
 
 
 def _kind(cell: str) -> str:
-    return "number" if isinstance(cell, Number) else ""
+    if isinstance(cell, Number):
+        return "number"
+    told = _TAGS.sub("", cell) if isinstance(cell, Html) else cell
+    return "long" if len(told) > _SHORT else ""
 
 
 def _marked(row: Sequence[str]) -> str:

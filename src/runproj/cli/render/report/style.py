@@ -23,7 +23,8 @@ td .status { padding: 0 7px; font-size: .78rem; }
 .skipped, .interrupted, .cannot { color: var(--yellow); }
 .running { color: var(--blue); }
 .status.cached { border-style: dashed; }
-dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px 16px; margin: 12px 0; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px 16px;
+margin: 12px 0; }
 dt { color: var(--faint); }
 dd { margin: 0; }
 .scroll { overflow-x: auto; margin: 6px 0; }
@@ -31,13 +32,14 @@ dd { margin: 0; }
 table { border-collapse: collapse; font-size: .9em; overflow-wrap: normal; }
 th, td { text-align: left; vertical-align: top; padding: 4px 14px 4px 0; border-bottom: 1px solid
 var(--line); }
-td { overflow-wrap: anywhere; min-width: 4.5em; max-width: 34em; }
+td { white-space: nowrap; }
+td.long { white-space: normal; overflow-wrap: anywhere; min-width: 13em; max-width: 36em; }
 th { color: var(--faint); font-weight: 600; white-space: nowrap; }
-td.number, table.data td { font-variant-numeric: tabular-nums; min-width: 0; }
+td.number, table.data td { font-variant-numeric: tabular-nums; }
 table.data { font-size: .82em; }
 tr.best td { background: var(--best); }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr));
-gap: 14px; align-items: start; margin: 10px 0; }
+.charts { display: grid; gap: 14px; align-items: start; margin: 10px 0;
+grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)); }
 .charts > svg, .wide { border: 1px solid var(--line); border-radius: 8px; width: 100%; }
 article { border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px 8px;
 margin: 10px 0; }
