@@ -148,6 +148,8 @@ def _legend(chart: Lines, wide: float, top: float) -> tuple[list[str], float]:
         x += room
     if many:
         rest = len(chart.series) - len(numbers)
+        if x + 110 > wide:
+            x, y = 14.0, y + _ROW
         marks.append(
             canvas.text(x, y, f"and {rest} more" if numbers else f"{rest} lines", kind="faint")
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from runproj.cli.render.charts.canvas import safe
 
 _MOST = 2000  # characters of a value
+_NAME = 160
 _SHORT = 24  # characters that stand on one line
 _TAGS = re.compile("<[^>]*>")
 _ESCAPES = re.compile(
@@ -44,6 +45,11 @@ def text(value: str) -> Html:
     if len(value) > _MOST:
         return Html(f"{safe(value[:_MOST])}{note(f' … {len(value) - _MOST:,} more characters')}")
     return Html(safe(value))
+
+
+def named(value: str) -> Html:
+    """Return a name; one that is too long to be one is cut."""
+    return text(value) if len(value) <= _NAME else joined([Html(safe(value[:_NAME])), note(" …")])
 
 
 def note(value: str) -> Html:

@@ -11,6 +11,7 @@ from runproj.cli.render.report.markup import (
     folded,
     image,
     joined,
+    named,
     note,
     table,
 )
@@ -27,7 +28,7 @@ def artifact(shown: Shown) -> Html:
     """Return an artifact with what is shown of its files."""
     one = shown.artifact
     name = one.name or one.path
-    head = element("h3", name, " ", note(f"{shown.role} of {shown.step}, {size(one.size)}"))
+    head = element("h3", named(name), " ", note(f"{shown.role} of {shown.step}, {size(one.size)}"))
     parts = [_file(file) for file in shown.files]
     if one.kind == "folder":
         parts = [_member(file) for file in shown.files]
@@ -38,7 +39,7 @@ def artifact(shown: Shown) -> Html:
 
 
 def _member(file: File) -> Html:
-    head = joined([file.path, " ", note(size(file.size))])
+    head = joined([named(file.path), " ", note(size(file.size))])
     if file.missing is not None:
         return element("p", head, note(f", {file.missing}"))
     if picture(file.path, file.data) is not None:

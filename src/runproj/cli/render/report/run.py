@@ -21,6 +21,7 @@ from runproj.cli.render.report.markup import (
     facts,
     folded,
     joined,
+    named,
     note,
     printed,
     table,
@@ -155,7 +156,7 @@ def _steps(run: Run) -> Html:
         steps = tuple(sorted(steps, key=lambda one: one.done)[:_STEPS])
     rows = [
         [
-            step.name,
+            named(step.name),
             status(step.status),
             Number(text(duration(step.duration_s) if step.outcome else "")),
             _told(step),
@@ -212,9 +213,9 @@ def exact(value: object) -> str:
 
 
 def _parameters(run: Run) -> Html:
-    rows = [[one.name, code(exact(one.value)), one.origin] for one in run.plan.values]
+    rows = [[named(one.name), code(exact(one.value)), one.origin] for one in run.plan.values]
     rows += [
-        [f"{step.name}.{name}", code(exact(value)), "logged"]
+        [named(f"{step.name}.{name}"), code(exact(value)), "logged"]
         for step in run.steps
         if step.tracked is not None
         for name, value in step.tracked.params.items()
@@ -243,7 +244,7 @@ def _metrics(told: Collected) -> Html:
             ends = ["" if one is None else number(one) for one in (summary.min, summary.max)] + [
                 f"{summary.points:,}"
             ]
-        rows.append([name, *(Number(text(one)) for one in (number(value), *ends))])
+        rows.append([named(name), *(Number(text(one)) for one in (number(value), *ends))])
     charts = _charts(told, system=False)
     return joined([listed(["metric", "last", "min", "max", "points"], rows, _METRICS), charts])
 
@@ -297,14 +298,14 @@ def _log(step: StepRun, logs: Mapping[str, Tail]) -> Html:
     said = size(tail.size)
     if cut or len(lines) > _LINES:
         said += f", the last {len(shown)} lines"
-    head = joined([step.name, " ", note(said)])
+    head = joined([named(step.name), " ", note(said)])
     return folded(head, block("\n".join(shown)), opened=step.status == "failed")
 
 
 def _resources(told: Collected) -> Html:
     rows = [
         [
-            step.name,
+            named(step.name),
             *(
                 Number(text(one))
                 for one in (
