@@ -27,6 +27,7 @@ from runproj.cli.render.report.markup import (
     element,
     facts,
     joined,
+    named,
     note,
     table,
     text,
@@ -105,7 +106,7 @@ def experiment_page(told: Experiment, store: str, version: str) -> str:
         version: that of runproj.
     """
     head = [
-        element("h1", told.name),
+        element("h1", named(told.name)),
         element("div", f"experiment of {len(told.rows)} run{'s' * (len(told.rows) != 1)}"),
     ]
     return document(f"Experiment {told.name}", head, _sections(told, store), version)
@@ -197,8 +198,7 @@ def _runs(told: Experiment, values: Sequence[Values], best: int | None) -> Html:
     head = [
         "run",
         "status",
-        *params,
-        *metrics,
+        *map(named, [*params, *metrics]),
         *(["verdict"] if verdicts else []),
         "took",
         "started",

@@ -213,7 +213,9 @@ def exact(value: object) -> str:
 
 
 def _parameters(run: Run) -> Html:
-    rows = [[named(one.name), code(exact(one.value)), one.origin] for one in run.plan.values]
+    rows: list[list[str]] = [
+        [named(one.name), code(exact(one.value)), one.origin] for one in run.plan.values
+    ]
     rows += [
         [named(f"{step.name}.{name}"), code(exact(value)), "logged"]
         for step in run.steps
