@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runproj.adapters.host import platform_tag
 from runproj.adapters.remembered import RememberedValues
@@ -34,6 +34,7 @@ from runproj.errors import (
 )
 from runproj.model import EMPTY, digest_of
 from runproj.spec.paths import is_own
+from runproj.spec.suggest import did_you_mean
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
+    from runproj.engine.report import Collector
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
     from runproj.engine.run import Runner
@@ -213,12 +215,23 @@ class Store:
         A cached step has the log of the step run whose outputs it took.
         """
         from runproj.adapters.store.log import pieces  # noqa: PLC0415 -- lazy
+
+        return pieces(self._logged(run_id, step))
+
+    def end_of_log(self, run_id: str, step: "StepRun", limit: int) -> tuple[bytes, int]:
+        """Return the last bytes of a step's log, and how many it has, see :meth:`pieces`."""
+        from runproj.adapters.store.log import end_of  # noqa: PLC0415 -- lazy
+
+        return end_of(self._logged(run_id, step), limit)
+
+    def _logged(self, run_id: str, step: "StepRun") -> Path:
+        """Return the folder with the log of a step."""
         from runproj.adapters.store.runs import step_folder  # noqa: PLC0415 -- lazy
 
         name = step.name
         if step.cached_from:
             run_id, _, name = step.cached_from.partition("/")
-        return pieces(step_folder(self.runs.runs / run_id, name))
+        return step_folder(self.runs.runs / run_id, name)
 
     @property
     def lookup(self) -> Lookup:
@@ -251,6 +264,39 @@ def find_store(start: str, given: str | None) -> Store:
         where=str(here),
         hint="'runproj run' records one; -C DIR or --store DIR look elsewhere",
     )
+
+
+def runs_of_experiment(store: Store, name: str) -> "list[dict[str, Any]]":
+    """Return what the index says of the runs of an experiment, the earliest first.
+
+    Those that only repeat others to judge them are left out.
+
+    Raises:
+        NoSuchRun: it has none.
+    """
+    where = "experiment = ? and perturbed = '[]'"
+    found = store.runs.summaries(where, (name,), None)
+    if not found:
+        every = {row["experiment"] for row in store.runs.summaries("1", (), None)}
+        raise NoSuchRun(f"there is no experiment {name!r}", hint=did_you_mean(name, sorted(every)))
+    return found[::-1]
+
+
+def collector(store: Store) -> "Collector":
+    """Return what collects all that a report tells of runs."""
+    from runproj.engine.report import Collector, Tail  # noqa: PLC0415 -- lazy
+
+    def tail(run: "Run", step: "StepRun", limit: int) -> Tail:
+        return Tail(*store.end_of_log(run.id, step, limit))
+
+    return Collector(store.objects, store.runs, tail)
+
+
+def png(svg: str, fonts: str) -> bytes:
+    """Return a drawing as a PNG, see :func:`runproj.adapters.raster.png`."""
+    from runproj.adapters import raster  # noqa: PLC0415 -- lazy
+
+    return raster.png(svg, fonts)
 
 
 def check_destination(path: str) -> None:

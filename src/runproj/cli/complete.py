@@ -117,7 +117,13 @@ def _outputs(ctx: click.Context, _: str) -> Iterator[tuple[str, str]]:
             yield output.name or output.path, one.name
 
 
+def _runs_and_experiments(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    yield from _runs(ctx, incomplete)
+    yield from _experiments(ctx, incomplete)
+
+
 runs = _completer(_runs)
+runs_and_experiments = _completer(_runs_and_experiments)
 steps_of_runs = _completer(_steps_of_runs)
 steps = _completer(_steps)
 values = _completer(_values)

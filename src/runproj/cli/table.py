@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("runproj.cli.finding:compare", "Show runs beside each other."),
     "best": ("runproj.cli.finding:best", "Find the best run by a metric."),
     "diff": ("runproj.cli.runs:diff", "Say what differs between two runs."),
+    "plot": ("runproj.cli.plot:plot", "Draw metrics of runs, or a sweep."),
+    "report": ("runproj.cli.report:report", "Write a page about a run or an experiment."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
     "export": ("runproj.cli.export:export", "Write runs to CSV or Parquet."),
     "log": ("runproj.cli.log:log", "Tell of a step while it executes."),

@@ -2,7 +2,7 @@
 
 import shlex
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runproj.cli.render.notes import notes_text
@@ -571,7 +571,7 @@ def _side(value: object) -> str:
 
 
 def graph_text(
-    after: dict[str, list[str]], flows: dict[tuple[str, str], list[str]], style: Style
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]], style: Style
 ) -> str:
     """Return the steps in order, each with the steps before it and what it takes from them."""
     rows = []
