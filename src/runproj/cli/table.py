@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "best": ("runproj.cli.finding:best", "Find the best run by a metric."),
     "diff": ("runproj.cli.runs:diff", "Say what differs between two runs."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
+    "export": ("runproj.cli.export:export", "Write runs to CSV or Parquet."),
     "log": ("runproj.cli.log:log", "Tell of a step while it executes."),
     "note": ("runproj.cli.organise:note", "Add a note to a run, or show its notes."),
     "tag": ("runproj.cli.organise:tag", "Set or remove tags of a run."),
