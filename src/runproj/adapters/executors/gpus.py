@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 _QUERY = "index,utilization.gpu,memory.used"
 _MEGABYTE = 1024 * 1024  # its MiB
+_PATIENCE_S = 1.0
 _MOST = 20_000  # of what was told; then half of it goes
 
 
@@ -82,7 +83,8 @@ class GpuWatch:
         """End it; what was told is forgotten."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the driver may hold it back
+                self._process.wait(_PATIENCE_S)
             if self._process.stdout is not None:
                 self._process.stdout.close()
         self._process, self._rest = None, b""
