@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         set_tag,
         set_tags,
     )
+    from runproj._models import load_model
 
     params: dict[str, Any]
 
 __all__ = [
     "__version__",
     "input_path",
+    "load_model",
     "log_artifact",
     "log_artifacts",
     "log_dict",

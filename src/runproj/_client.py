@@ -56,8 +56,8 @@ _POINT_SIZE = 24
 _FIRST_ROOM, _ROOM = 16, 65536  # points in the first, and at most in any block of a metric
 _FIRST_SIZE, _SIZE = 1 << 16, 1 << 26  # bytes by which the file grows at first, and at most
 _LEAST_TIME = 5e-324
-_ELSEWHERE = {"runs": "runproj.frames"}
-"""What stands in other files, which are there where runproj is installed."""
+_ELSEWHERE = {"runs": "runproj.frames", "load_model": "runproj._models"}
+"""What stands in other files; those without an underscore are there where runproj is installed."""
 
 
 class _Points:
