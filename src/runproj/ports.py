@@ -18,6 +18,7 @@ from runproj.record.events import Event
 from runproj.record.health import Damage, Note
 from runproj.record.outcome import Outcome
 from runproj.record.points import Points
+from runproj.record.registry import Move
 from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
 from runproj.record.verdict import Annotation
@@ -534,6 +535,29 @@ class LockShelf(Protocol):
 
     def put(self, declaration: str, content: str) -> None:
         """Keep a lockfile's text."""
+
+
+class ModelShelf(Protocol):
+    """The histories of registered models; they only grow."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all models that have a history, sorted."""
+
+    def history(self, name: str) -> Sequence[Move]:
+        """Return the moves of a model, in their order; none, where there is no such model.
+
+        Raises:
+            StoreError: a line of it is damaged.
+        """
+
+    def add(self, name: str, decide: Callable[[Sequence[Move]], Sequence[Move]]) -> Sequence[Move]:
+        """Append to a history what ``decide`` makes of it; return that.
+
+        Nobody else appends meanwhile. A name that is not there yet is made.
+
+        Raises:
+            StoreError: it cannot be written, or a line of it is damaged.
+        """
 
 
 class CheckedObject(NamedTuple):

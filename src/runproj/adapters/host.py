@@ -19,7 +19,7 @@ def this_host() -> Host:
     model, flags = _cpu()
     return Host(
         name=uname.nodename,
-        user=_user(),
+        user=user(),
         system=uname.sysname,
         release=uname.release,
         machine=uname.machine,
@@ -32,7 +32,8 @@ def this_host() -> Host:
     )
 
 
-def _user() -> str:
+def user() -> str:
+    """Return who somebody is on this machine: a name, or a number where there is none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

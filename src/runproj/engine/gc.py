@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from runproj.engine.models import held_versions
 from runproj.engine.needs import Needs, needs_of
 from runproj.engine.run import timestamp
 from runproj.errors import RunprojError, StoreError
@@ -11,11 +12,13 @@ from runproj.ports import (
     Held,
     HeldSnapshots,
     Holdings,
+    ModelShelf,
     ObjectChecks,
     RecordChecks,
     SnapshotHoldings,
     StoreUse,
 )
+from runproj.record.registry import Version
 from runproj.record.retention import leaving
 from runproj.record.room import GoneRun, Holding, HoldingKind, Room
 from runproj.record.run import Run
@@ -23,7 +26,7 @@ from runproj.record.run import Run
 YOUNG_S = 3600.0
 """What was kept in the store so recently stays: a run that begins may be about to refer to it."""
 
-_SHARED = ("environments", "images", "workspaces", "archives")
+_SHARED = ("environments", "images", "workspaces", "models", "archives")
 _NO_PACKAGE = ".json"  # notes among kept packages, which say what was built from what
 
 
@@ -45,7 +48,7 @@ class Wish(NamedTuple):
 
 
 class Places(NamedTuple):
-    """What takes room, kind by kind; the last four are shared with other stores."""
+    """What takes room, kind by kind; the last five are shared with other stores."""
 
     runs: Holdings
     objects: Holdings
@@ -55,6 +58,7 @@ class Places(NamedTuple):
     environments: Holdings
     images: Holdings
     workspaces: Holdings
+    models: Holdings
     archives: Holdings
 
 
@@ -70,6 +74,7 @@ class Gc(NamedTuple):
     checks: ObjectChecks
     read: Callable[[str], bytes]
     snapshots: SnapshotHoldings
+    shelf: ModelShelf
     places: Places
     now: float
 
@@ -80,7 +85,8 @@ class Gc(NamedTuple):
         itself.
 
         Raises:
-            StoreError: a run goes on, or a record cannot be read; nothing was removed then.
+            StoreError: a run goes on, or a record or the history of a registered model cannot be
+                read; nothing was removed then.
         """
         if wish.dry_run:
             return _Visit(self, wish).room()
@@ -121,13 +127,15 @@ class _Visit:
         self.gc = gc
         self.wish = wish
         self.notes: list[str] = []
+        self.versions: Sequence[Version] = ()
 
     def room(self) -> Room:
         there = self.gc.runs()
+        self.versions = held_versions(self.gc.shelf)
         holding, gone = self._runs(there)  # first: what only they needed goes, too
         went = {run.id for run in gone}
         runs = [run for run in there if run.id not in went]
-        needs = needs_of(runs, outputs=True)
+        needs = needs_of(runs, outputs=True, versions=self.versions)
         if self.wish.dry_run:
             self.notes += [
                 f"the run {one} goes on: until it has ended, nothing can be removed"
@@ -151,6 +159,7 @@ class _Visit:
             self._aged("environments", places.environments),
             self._aged("images", places.images, _keys(runs)),
             self._aged("workspaces", places.workspaces),
+            self._aged("models", places.models),
             self._aged("archives", places.archives, wanted, goes=self.wish.archives),
         )
         return Room(
@@ -165,11 +174,21 @@ class _Visit:
         if self.wish.keep_last is not None:
             age = self.wish.runs_older_than_s
             before = None if age is None else timestamp(self.gc.now - age)
-            leave = leaving(runs, self.wish.keep_last, before=before)
+            held = {version.origin.run for version in self.versions}
+            leave = leaving(runs, self.wish.keep_last, before=before, held=held)
             going = {run.id: run for run in leave}
+            if held:
+                self._tell_held(leaving(runs, self.wish.keep_last, before=before), going)
         went: set[str] = set()
         holding = self._of("runs", self.gc.places.runs, lambda one: one.name in going, went=went)
         return holding, [run for run in going.values() if run.id in went]
+
+    def _tell_held(self, runs: Iterable[Run], going: Collection[str]) -> None:
+        """Say which runs stay for registered models only."""
+        stay = {run.id for run in runs if run.id not in going}
+        names = [one.reference for one in self.versions if one.origin.run in stay]
+        if names:
+            self.notes.append(f"{_count(len(stay), 'run')} stay for {', '.join(names)}")
 
     def _reindex(self, runs: Sequence[Run]) -> bool:
         """Make the index anew where that is wanted, or it knows runs that are gone."""
@@ -315,11 +334,9 @@ class _Visit:
     def _archives(self, runs: Iterable[Run]) -> set[str] | None:
         """Return the digests of all archives that runs need; None when that is not known."""
         pins = {(pin.kind, pin.lock) for run in runs for pin in run.plan.environments}
-        used = {
-            (step.environment.kind, step.environment.lock)
-            for run in runs for step in run.steps
-            if step.environment is not None
-        }  # fmt: skip
+        steps = (step.environment for run in runs for step in run.steps)
+        origins = (version.origin.environment for version in self.versions)
+        used = {(one.kind, one.lock) for one in (*steps, *origins) if one is not None}
         found: set[str] = set()
         for kind, lock in sorted(pins | used):
             form = format_of(kind)

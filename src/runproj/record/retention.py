@@ -1,23 +1,27 @@
 """Which runs go when only the last of them are to stay."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from runproj.record.run import Run
 
 
-def leaving(runs: Iterable[Run], last: int, *, before: str | None = None) -> list[Run]:
+def leaving(
+    runs: Iterable[Run], last: int, *, before: str | None = None, held: Collection[str] = ()
+) -> list[Run]:
     """Return the runs that go, the latest first.
 
     Of each entry point of a project, in each experiment, the ``last`` ones stay, and the last that
-    succeeded. So do runs that go on, that have a name, and what a run that stays was made from: the
-    run that it repeats, went on with, or took the outputs of a step from. A perturbed run goes and
-    stays with the run that it repeats, and the trials of a sweep count as one.
+    succeeded. So do runs that go on, that have a name or are held, and what a run that stays was
+    made from: the run that it repeats, went on with, or took the outputs of a step from. A
+    perturbed run goes and stays with the run that it repeats, and the trials of a sweep count as
+    one.
 
     Args:
         runs: all runs of a store.
         last: how many stay, 1 or more.
         before: ISO 8601 in UTC; what started then or later stays.
+        held: ids of runs that stay, such as those of registered models.
     """
     known = {run.id: run for run in runs}
     units = {run.id: _unit(run, known) for run in known.values()}
@@ -26,7 +30,7 @@ def leaving(runs: Iterable[Run], last: int, *, before: str | None = None) -> lis
         members[units[run.id]].append(run)
     staying = {
         units[run.id] for run in known.values()
-        if run.status == "running" or run.name is not None
+        if run.status == "running" or run.name is not None or run.id in held
         or (before is not None and run.started_at >= before)
     }  # fmt: skip
     for group in _groups(members, known):
