@@ -1336,14 +1336,14 @@ def registry(store: Store) -> "Registry":
     return Registry(store.share().models, lambda: timestamp(time.time()), user())
 
 
-def is_own(store: Store, run_id: str) -> bool:
+def is_trusted(store: Store, run_id: str) -> bool:
     """Tell whether this user made a store, and executed this run."""
-    from runproj.adapters.store.own import is_own as own  # noqa: PLC0415 -- lazy
+    from runproj.adapters.store import own  # noqa: PLC0415 -- lazy
 
-    return run_id.isalnum() and own(store.folder, state_folder(), run_id)
+    return run_id.isalnum() and own.is_own(store.folder, state_folder(), run_id)
 
 
-def is_own_model(store: Store, run_id: str, folder: str) -> bool:
+def is_trusted_model(store: Store, run_id: str, folder: str) -> bool:
     """Tell whether a folder holds a model as a run of this user's own store logged it.
 
     Args:
@@ -1351,7 +1351,7 @@ def is_own_model(store: Store, run_id: str, folder: str) -> bool:
         run_id: the run that the folder claims to be from.
         folder: the folder. Whatever else is in it does not matter.
     """
-    if not is_own(store, run_id):
+    if not is_trusted(store, run_id):
         return False
     digest = store.objects.digest
     try:

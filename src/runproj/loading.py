@@ -35,7 +35,7 @@ def _from_store(reference: str, store: str | None) -> tuple[Path, bool]:
     """Take a model out of a store; tell whether it is the user's own."""
     opened = _store(store)
     _, origin = opened.models.origin(reference)
-    return app.taken_model(opened, origin.model), app.is_own(opened, origin.run)
+    return app.taken_model(opened, origin.model), app.is_trusted(opened, origin.run)
 
 
 def _from_folder(folder: str, store: str | None) -> tuple[Path, bool]:
@@ -43,7 +43,7 @@ def _from_folder(folder: str, store: str | None) -> tuple[Path, bool]:
     run = _models.read(folder).get("run")
     own = False
     with contextlib.suppress(RunprojError):  # there is no store here
-        own = isinstance(run, str) and app.is_own_model(_store(store), run, folder)
+        own = isinstance(run, str) and app.is_trusted_model(_store(store), run, folder)
     return Path(folder), own
 
 
