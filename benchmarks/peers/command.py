@@ -13,12 +13,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.peers import data, environment, listing, report, source, start_up, steps
+from benchmarks.peers import (
+    data,
+    environment,
+    listing,
+    points,
+    report,
+    source,
+    start_up,
+    steps,
+)
 from benchmarks.peers.case import Bench, Case
 from benchmarks.peers.measure import adopt_orphans
 from benchmarks.peers.tools import PEERS, Tools, machine
 
-GROUPS = ("start-up", "steps", "data", "source", "listing", "environment")
+GROUPS = ("start-up", "steps", "data", "source", "listing", "environment", "points")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,6 +100,7 @@ def _cases(bench: Bench, peers: list[str], groups: Sequence[str], *, quick: bool
         "source": lambda: source.cases(bench, 100 if quick else 10_000),
         "listing": lambda: listing.cases(bench, peers, runs),
         "environment": lambda: environment.cases(bench, peers, small=quick),
+        "points": lambda: points.cases(bench, peers, 10_000 if quick else 10_000_000),
     }
     return [case for group in groups for case in makers[group]()]
 

@@ -85,7 +85,7 @@ def measured(
     if ended.is_set():
         raise TimedOut(f"> {limit:.0f} s")
     if process.returncode:
-        raise Failed(_why(log))
+        raise Failed(_why(log) or f"exit code {process.returncode}, and not a word")
     return Cost(cpu, wall, memory * (1024 if sys.platform == "linux" else 1) / 1e6)
 
 
@@ -121,8 +121,8 @@ def _end(pid: int) -> None:
 
 
 def _why(log: Path) -> str:
-    """Return the line of a log that tells best why something failed."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["?"]
+    """Return the line of a log that tells best why something failed; nothing, if it is empty."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
     raised = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     telling = [line for line in lines if "Error" in line or "error:" in line]
     return (raised or telling or lines)[-1].strip()[:80]

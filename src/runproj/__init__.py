@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         output_path,
         set_tag,
         set_tags,
+        start_run,
     )
     from runproj._models import load_model
 
@@ -45,6 +46,7 @@ __all__ = [
     "params",
     "set_tag",
     "set_tags",
+    "start_run",
 ]
 
 

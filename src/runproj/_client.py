@@ -27,7 +27,7 @@ import time
 TYPE_CHECKING = False  # importing typing would take half of the time that there is
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any, TypeVar
 
     V = TypeVar("V")
@@ -46,6 +46,7 @@ __all__ = (
     "output_path",
     "set_tag",
     "set_tags",
+    "start_run",
 )
 
 EVENTS = "RUNPROJ_EVENTS"
@@ -124,14 +125,14 @@ _points: _Points | None = None
 _context: dict[str, Any] | None = None
 
 
-def _forget() -> None:
-    """Begin anew in a process that was forked: a file of points belongs to one process."""
-    global _points  # noqa: PLW0603 -- the state of this process
-    _points = None
+def forget() -> None:
+    """Begin anew, in another run or in a process that was forked: points have a file for each."""
+    global _context, _points  # noqa: PLW0603 -- the state of this process
+    _points = _context = None
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=forget)
 
 
 def _folder() -> str | None:
@@ -388,6 +389,66 @@ def _known() -> dict[str, Any]:
     return _context
 
 
+class ActiveRun:
+    """The run under way; it has the functions of this module, and ends with its block."""
+
+    def __init__(
+        self, run_id: str | None, end: Callable[[BaseException | None], None] | None
+    ) -> None:
+        self.id = run_id
+        self._end = end
+
+    def __enter__(self) -> ActiveRun:  # noqa: PYI034 -- Python 3.8 has no Self
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.end(error)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the run, once; with an error, as failed. A step ends by itself."""
+        end, self._end = self._end, None
+        if end is not None:
+            end(error)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in __all__:
+            return globals()[name]
+        raise AttributeError(f"a run has no {name!r}")
+
+
+def start_run(
+    experiment: str | None = None,
+    name: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    store: str | None = None,
+) -> ActiveRun:
+    """Start a tracked run in a script or notebook: ``with runproj.start_run() as run: ...``.
+
+    Recorded are the code (the git repository around it, else the folder of the script), the command
+    line, the packages that are installed, this machine, and what is logged until it ends: with the
+    block, with :meth:`ActiveRun.end`, or with the program. In a step of a run, and while another
+    one is under way, it is that run that goes on, and ends by itself.
+
+    Args:
+        experiment: to which it belongs; without one, to ``default``.
+        name: by which it is found, besides its id.
+        tags: words about it.
+        params: values that it is done with.
+        store: the folder that takes the record; without one, the nearest ``.runproj`` upwards from
+            here; where there is none, one is made beside the code.
+
+    Raises:
+        ModuleNotFoundError: runproj is not installed in this environment.
+    """
+    if _folder() is None:
+        start: Callable[..., ActiveRun] = _of_the_whole("start_run", "runproj.starting")
+        return start(experiment or "default", name, tags or {}, params or {}, store)
+    set_tags(tags or {})
+    log_params(params or {})
+    return ActiveRun(os.environ.get("RUNPROJ_RUN_ID"), None)
+
+
 class Params(dict):  # type: ignore[type-arg] # Python 3.8 cannot say dict[str, Any]
     """The values of the parameters that a step refers to, by name; outside of a run there are none.
 
@@ -454,13 +515,18 @@ def __getattr__(name: str) -> Any:
     if name == "params":
         return Params(_known().get("params", {}), _known().get("others", ()))
     if name in _ELSEWHERE:
-        from importlib import import_module  # noqa: PLC0415 -- few programs ask
-
-        try:
-            return getattr(import_module(_ELSEWHERE[name]), name)
-        except ModuleNotFoundError as error:
-            if error.name != _ELSEWHERE[name]:
-                raise
-            text = f"runproj.{name} needs runproj in this environment: pip install runproj"
-            raise ModuleNotFoundError(text) from error
+        return _of_the_whole(name, _ELSEWHERE[name])
     raise AttributeError(f"module 'runproj' has no attribute {name!r}")
+
+
+def _of_the_whole(name: str, module: str) -> Any:
+    """Return what stands in another file of runproj."""
+    from importlib import import_module  # noqa: PLC0415 -- few programs ask
+
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        text = f"runproj.{name} needs runproj in this environment: pip install runproj"
+        raise ModuleNotFoundError(text) from error

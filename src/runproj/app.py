@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runproj.adapters.host import platform_tag
 from runproj.adapters.remembered import RememberedValues
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
     from runproj.engine.run import Runner
+    from runproj.engine.session import Session
     from runproj.engine.shell import Opener
     from runproj.engine.sweep import Trials
     from runproj.engine.together import Going, Together
@@ -1333,7 +1334,10 @@ def registry(store: Store) -> "Registry":
     from runproj.engine.registry import Registry  # noqa: PLC0415 -- lazy
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
 
-    return Registry(store.share().models, lambda: timestamp(time.time()), user())
+    def facts(run_id: str) -> dict[str, Any] | None:
+        return next(iter(store.runs.summaries("id = ?", (run_id,), 1)), None)
+
+    return Registry(store.share().models, facts, lambda: timestamp(time.time()), user())
 
 
 def is_trusted(store: Store, run_id: str) -> bool:
@@ -1365,6 +1369,38 @@ def is_trusted_model(store: Store, run_id: str, folder: str) -> bool:
     return False
 
 
+def members_of(store: Store, artifact: "Artifact") -> "list[Artifact]":
+    """Return the files of an artifact by their paths in it; a file has its name.
+
+    Raises:
+        StoreError: it is gone.
+    """
+    from runproj.record.artifact import Artifact  # noqa: PLC0415 -- lazy
+
+    if artifact.kind == "file":
+        return [artifact.replace(path=Path(artifact.path).name)]
+    members = store.objects.members(artifact.sha256)
+    return [
+        Artifact(path=one.path, sha256=one.sha256, size=one.size, executable=one.executable)
+        for one in members
+        if one.sha256 is not None
+    ]
+
+
+def give_model(store: Store, model: "Artifact", folder: str) -> None:
+    """Copy a model out of a store: the content of a folder, or a file, into a folder.
+
+    Raises:
+        StoreError: it is gone or damaged.
+    """
+    target = Path(folder).resolve()
+    name = Path(model.path).name
+    if model.kind == "file":
+        store.objects.give(model.replace(path=name), str(target))
+    else:
+        store.objects.give(model.replace(path=target.name), str(target.parent))
+
+
 def taken_model(store: Store, model: "Artifact") -> Path:
     """Take a model out of a store; return where it stands in the user's cache."""
     from runproj.adapters.taken_models import TakenModels  # noqa: PLC0415 -- lazy
@@ -1384,6 +1420,48 @@ def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executo
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
     return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick)
+
+
+def start_session(  # noqa: PLR0913 -- a run is made of so much
+    folder: str, text: str, caller: Mapping[str, str], options: Options, *,
+    temporary: str, store: str | None, variables: Mapping[str, str], interactive: bool,
+) -> "Session":  # fmt: skip
+    """Record a run that this process does itself, from here on.
+
+    Args:
+        folder: of its code.
+        text: the project file that it would have.
+        caller: this process's variables.
+        options: its name, experiment and tags.
+        temporary: a folder for what it tells.
+        store: the store that takes it; default: beside the code.
+        variables: those that are recorded.
+        interactive: whether it has no command line by which it can be done again.
+    """
+    from runproj.adapters.tracking import TrackingFolders  # noqa: PLC0415 -- lazy
+    from runproj.engine.furnish import Room  # noqa: PLC0415 -- lazy
+    from runproj.engine.prepare import Request  # noqa: PLC0415 -- lazy
+    from runproj.engine.session import start  # noqa: PLC0415 -- lazy
+
+    place = Path(folder)
+    project = OpenProject(
+        place, PROJECT_FILES[0], text, _parse(text, PROJECT_FILES[0]),
+        project_store(place, store), place.name,
+    )  # fmt: skip
+    prepared = project.preparer(caller, _Silent(), "auto").prepare(Request(), keep=True)
+    header = _header(prepared, options, _OF_ITS_OWN).replace(interactive=interactive)
+    return start(
+        prepared, header, Room(folder, folder, temporary),
+        objects=project.store.objects, runs=project.store.runs, tracking=TrackingFolders(),
+        variables=variables, now=time.time,
+    )  # fmt: skip
+
+
+class _Silent:
+    """Tells nobody what happens."""
+
+    def report(self, event: object) -> None:
+        """Do nothing."""
 
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":

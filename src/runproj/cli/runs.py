@@ -1,10 +1,9 @@
-"""The commands that look at past runs: list, show, logs, get."""
+"""The commands that look at past runs: show, diff, logs, get."""
 
 import json
 import os
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -20,64 +19,10 @@ from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
 
 _LOOK_AGAIN_S = 0.2
-_STATUSES = ("running", "succeeded", "failed", "interrupted")
 
 
 def _store(given: str | None) -> app.Store:
     return app.find_store(str(Path.cwd()), given)
-
-
-@click.command("list")
-@click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many."
-)
-@click.option("--all", "everything", is_flag=True, help="All of them.")
-@click.option("--repeats", is_flag=True, help="Those of 'verify --times' too.")
-@click.option(
-    "--experiment", shell_complete=complete.experiments, help="Only runs of this experiment."
-)
-@click.option(
-    "--status", type=click.Choice(_STATUSES), help="Only runs with this status.",
-)  # fmt: skip
-@click.option(
-    "--since", metavar="TIME", help="Only runs since then, 2026-01-31 or 2026-01-31T12:00."
-)
-@json_option
-@place_options
-def list_runs(
-    store: str | None, limit: int, *, everything: bool, repeats: bool, as_json: bool,
-    **filters: str | None,
-) -> int:  # fmt: skip
-    """List past runs, the latest first."""
-    where, values = ["1" if repeats else "perturbed = '[]'"], []
-    for column in ("experiment", "status"):
-        if filters[column]:
-            where.append(f"{column} = ?")
-            values.append(filters[column])
-    if filters["since"]:
-        where.append("started_at >= ?")
-        values.append(_time(filters["since"]))
-    found = _store(store).runs.summaries(" and ".join(where), values, None if everything else limit)
-    if as_json:
-        from runproj.cli.render.documents import as_text, list_result  # noqa: PLC0415 -- lazy
-
-        print(as_text(list_result(found)))
-    else:
-        from runproj.cli.render.text import list_text  # noqa: PLC0415 -- lazy
-
-        print(list_text(found, stdout_style()), end="")
-    return 0
-
-
-def _time(text: str) -> str:
-    """Return a time in UTC as the records have it; without a zone it is that of this machine."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"--since {text}: not a time", hint="examples: 2026-01-31, 2026-01-31T12:00"
-        ) from error
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @click.command("show")

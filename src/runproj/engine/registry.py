@@ -1,11 +1,12 @@
 """The registry of models: giving versions numbers, aliases and stages, and taking that back."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from runproj.engine.models import Models, chosen, parsed
-from runproj.errors import StoreError, UsageError
+from runproj.errors import NoSuchRun, StoreError, UsageError
 from runproj.model import EMPTY
+from runproj.record.query import Field, Query, Row, parse
 from runproj.record.registry import (
     LATEST,
     STAGES,
@@ -19,7 +20,6 @@ from runproj.record.registry import (
     next_version,
     state,
 )
-from runproj.record.requirement import Facts, unmet
 
 Decide: TypeAlias = Callable[[RegisteredModel | None, Sequence[Move]], Move | None]
 
@@ -35,10 +35,12 @@ class Promotion(NamedTuple):
 class Registry(NamedTuple):
     """Makes the moves of one store.
 
-    ``now`` returns ISO 8601 in UTC; ``by`` is who makes them.
+    ``facts`` returns what is known of a run, by its id; None where it is gone. ``now`` returns ISO
+    8601 in UTC; ``by`` is who makes the moves.
     """
 
     models: Models
+    facts: Callable[[str], Row | None]
     now: Callable[[], str]
     by: str
 
@@ -109,13 +111,14 @@ class Registry(NamedTuple):
         reason: str | None, *, keep: bool,
     ) -> Promotion:  # fmt: skip
         meant = parsed(text)
-        unmet_now: list[str] = []
+        required = [(one, parse(one)) for one in requirements]
+        unmet: list[str] = []
 
         def decide(there: RegisteredModel | None, _: Sequence[Move]) -> Move | None:
             version = chosen(self._known(there, meant.name), meant)
-            unmet_now.extend(self._unmet(version, requirements))
+            unmet.extend(self._unmet(version, required))
             placed = _placed(there, version.number, to, keep=keep)
-            if unmet_now or (placed["before"] == version.number and not placed["archived"]):
+            if unmet or (placed["before"] == version.number and not placed["archived"]):
                 return None
             return self._move(
                 kind, version.number, reason, requirements=tuple(requirements), **placed
@@ -126,7 +129,7 @@ class Registry(NamedTuple):
         model = self.models.model(meant.name)
         if move is not None:
             version = model.numbered(move.version or 0) or version
-        return Promotion(version, move, tuple(unmet_now))
+        return Promotion(version, move, tuple(unmet))
 
     def unalias(self, text: str, reason: str | None = None) -> Move:
         """Take an alias away, ``NAME@ALIAS``; from a stage, the version that came there last.
@@ -215,24 +218,17 @@ class Registry(NamedTuple):
         if not self.models.objects.has(version.origin.model):
             raise StoreError(f"{version.reference} is not in the store any more")
 
-    def _unmet(self, version: Version, requirements: Iterable[str]) -> list[str]:
-        if not requirements:
-            return []
-        run = self.models.lookup.runs.load(version.origin.run)
-        step = run.step(version.origin.step)
-        told = step.tracked.tags if step is not None and step.tracked is not None else {}
-        facts = Facts(
-            version.origin.step, run.shown_metrics, run.params,
-            {**run.tags, **told, **version.tags}, run.status, self.models.verdict(run.id),
-        )  # fmt: skip
-        try:
-            found = [unmet(text, facts) for text in requirements]
-        except ValueError as error:
-            raise UsageError(
-                f"--require: {error}",
-                hint="examples: metrics.rmse < 0.8, params.lr = 0.1, verdict = identical",
-            ) from error
-        return [one for one in found if one is not None]
+    def _unmet(self, version: Version, required: Sequence[tuple[str, Query]]) -> Iterator[str]:
+        """Yield what of all that is required does not hold, in words."""
+        if not required:
+            return
+        row = self.facts(version.origin.run)
+        if row is None:
+            raise NoSuchRun(f"the run {version.origin.run} that made {version.reference} is gone")
+        row = {**row, "tags": {**row["tags"], **version.tags}}
+        for text, query in required:
+            if not query.test(row):
+                yield f"{text}: {', '.join(_found(field, row) for field in query.fields)}"
 
     def _move(self, kind: MoveKind, version: int | None, reason: str | None, **fields: Any) -> Move:  # noqa: ANN401 -- of a move
         """Return a move; its number is given when it is added."""
@@ -262,6 +258,11 @@ class Registry(NamedTuple):
         if model is None:
             raise self.models.unknown(name)
         return model
+
+
+def _found(field: Field, row: Row) -> str:
+    value = field.of(row)
+    return f"{field.text} is {'not there' if value is None else value}"
 
 
 def _placed(

@@ -39,6 +39,11 @@ class Rerunner(NamedTuple):
             CannotRerun: with everything that is missing.
         """
         problems: list[Problem] = []
+        if run.interactive:
+            raise CannotRerun(
+                "it was done in a notebook or an interactive shell: no command does it again",
+                hint="a script that calls runproj.start_run can be done again",
+            )
         plan = run.plan if step is None else _up_to(run.plan, step)
         if plan.open:
             raise CannotRerun(

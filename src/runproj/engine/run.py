@@ -586,9 +586,8 @@ class Runner:
         workspace, left = self._opened(step, given, self._left_before(step, fingerprint, again))
         pin = self.prepared.pinned[step.environment].pin
         room = Room(workspace.root, workspace.project, workspace.temporary)
-        variables = begin(
-            self.tracking, step, self.prepared.plan, room, self._variables(step, room)
-        )
+        own = self._variables(step, room)
+        variables = begin(self.tracking, step, self.prepared.plan, room, own)
         environment = self._environments[step.environment]
         container = furnish.container(self._containers.get(step.environment), room, step)
         devices = self._devices.take(step, self._execution(step.name))
@@ -618,7 +617,7 @@ class Runner:
                 key=self._environments[step.environment].key,
                 lock=pin.lock,
                 facts=self._facts[step.environment],
-                programs=self.programs(programs(argv), variables.get("PATH", ""))
+                programs=self.programs(programs(argv), own.get("PATH", ""))
                 if pin.kind == "system"
                 else (),
             ),

@@ -29,10 +29,7 @@ def parse_metrics(path: str, text: str) -> dict[str, float]:
         document = read(text, path)
         if document.problems:
             problem = document.problems[0]
-            message = problem.message
-            if path.lower().endswith(".json"):
-                message = message.replace("not valid YAML", "not valid JSON")
-            raise ValueError(f"{problem.where}: {message}")
+            raise ValueError(f"{problem.where}: {problem.message}")
         found = dict(_numbers("", document.data))
     if not found:
         raise ValueError(f"{path} holds no number")

@@ -174,6 +174,7 @@ class Run(Model):
     day instead. ``inputs`` are the files from outside of the source, as they were given.
     ``packages`` maps environments to the archives that they are installed from, as a folder that is
     kept in the store; only where that was wished. ``sweep`` is its place in the sweep that made it.
+    ``interactive`` tells that it was done in a notebook or shell, and cannot be done again.
     """
 
     format: Literal[0] = 0
@@ -196,6 +197,7 @@ class Run(Model):
     variation: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()
     current_code: bool = False
+    interactive: bool = False
     command: tuple[str, ...] = ()
     runproj_version: str
     python_version: str

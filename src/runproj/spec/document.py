@@ -59,6 +59,11 @@ class Document:
         place = self.keys.get(path) if key else None
         return self.at(place or self.values.get(path, (1, 1)), message, hint=hint)
 
+    @property
+    def invalid(self) -> str:
+        """What is said of text that cannot be parsed: a file called ``….json`` is meant as JSON."""
+        return "not valid JSON" if self.name.lower().endswith(".json") else "not valid YAML"
+
     def at(self, place: Place, message: str, *, hint: str | None = None) -> Problem:
         """Return a problem at a place, with the line of text and a caret below it."""
         line, column = place
@@ -103,7 +108,9 @@ def read(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = error.problem or error.context or "not YAML"
-        document.problems.append(document.at(place, f"not valid YAML: {what}", hint=_hint(what)))
+        document.problems.append(
+            document.at(place, f"{document.invalid}: {what}", hint=_hint(what))
+        )
     except _Unreadable as error:
         document.problems.append(document.at(error.place, str(error)))
     return document
@@ -141,7 +148,7 @@ def _bad_character(document: Document, index: int) -> None:
     place = (len(before), len(before[-1]) + 1)
     what = f"U+{ord(document.text[index]):04X}"
     document.problems.append(
-        document.at(place, f"not valid YAML: the character {what} is not allowed")
+        document.at(place, f"{document.invalid}: the character {what} is not allowed")
     )
 
 

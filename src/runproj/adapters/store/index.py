@@ -5,21 +5,25 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runproj.errors import StoreError
 from runproj.model import compact, from_json
 from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 
-_VERSION = 8
+if TYPE_CHECKING:
+    from runproj.record.query import Order, Query
+
+_VERSION = 9
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
     source_commit text, rerun_of text, variation text, perturbed text, current_code integer,
     resume_of text, sweep text, trial integer, branch text,
-    params text, metrics text, tags text, error text, verdict text
+    params text, metrics text, tags text, error text, tree text, host text, user text,
+    environments text, summaries text, verdict text
 ) strict;
 create index run_started on run (started_at desc);
 create index run_name on run (name);
@@ -39,8 +43,12 @@ _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
     "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "perturbed",
     "current_code", "resume_of", "sweep", "trial", "branch", "params", "metrics", "tags",
-    "error", "verdict",
+    "error", "tree", "host", "user", "environments", "summaries", "verdict",
 )  # fmt: skip
+_JSON = frozenset(
+    ("variation", "perturbed", "params", "metrics", "tags", "environments", "summaries")
+)
+_BOOLEAN = frozenset(("current_code", "dirty"))
 # ids decide where times are equal, so that an index made anew gives the same order
 _LATEST_FIRST = "started_at desc, id desc"
 _CANDIDATES = 16
@@ -304,13 +312,42 @@ class Index:
         query += f"order by {_LATEST_FIRST}"
         if limit is not None:
             query += f" limit {int(limit)}"
-        found = [dict(zip(_COLUMNS, row, strict=True)) for row in self._read(query, values)]
-        for row in found:
-            for name in ("variation", "perturbed", "params", "metrics", "tags"):
-                row[name] = json.loads(row[name])
-            row["current_code"] = bool(row["current_code"])
-            row["dirty"] = None if row["dirty"] is None else bool(row["dirty"])
-        return found
+        return _parsed(_COLUMNS, self._read(query, values))
+
+    def search(
+        self, where: str, values: Sequence[object], query: "Query", orders: "Sequence[Order]",
+        limit: int | None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Return rows of the runs that a query asks for, in an order, else the latest first.
+
+        Only what the query looks at is read of all runs.
+        """
+        from runproj.record.query import ordered  # noqa: PLC0415 -- lazy: few commands search
+
+        wanted = {*query.columns, *(name for one in orders for name in one.field.columns), "id"}
+        columns = [name for name in _COLUMNS if name in wanted]
+        select = f"select {', '.join(columns)} from run where {where} order by {_LATEST_FIRST}"  # noqa: S608 -- our own names
+        found = filter(query.test, _parsed(columns, self._read(select, values)))
+        ids = [row["id"] for row in ordered(found, orders)][:limit]
+        rows = self.rows("id in (select value from json_each(?))", [json.dumps(ids)], None)
+        by_id = {row["id"]: row for row in rows}
+        return [by_id[one] for one in ids if one in by_id]  # another process may remove runs
+
+    def names(self, column: str) -> list[str]:
+        """Return the names that runs have in a column of many, such as ``metrics``."""
+        query = f"select distinct key from run, json_each(run.{column}) order by key"  # noqa: S608 -- our own name
+        return [row[0] for row in self._read(query)]
+
+
+def _parsed(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return rows as dictionaries; JSON of a column is parsed at once, which is quicker by far."""
+    by_column = list(zip(*rows, strict=True)) or [() for _ in columns]
+    for at, name in enumerate(columns):
+        if name in _JSON:
+            by_column[at] = tuple(json.loads(f"[{','.join(by_column[at])}]"))
+        elif name in _BOOLEAN:
+            by_column[at] = tuple(None if one is None else bool(one) for one in by_column[at])
+    return [dict(zip(columns, row, strict=True)) for row in zip(*by_column, strict=True)]
 
 
 def row_of(run: Run) -> tuple[object, ...]:
@@ -322,4 +359,7 @@ def row_of(run: Run) -> tuple[object, ...]:
         run.resume_of, run.sweep and run.sweep.sweep.id, run.sweep and run.sweep.number,
         run.source.branch,
         json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags), run.error,
+        run.source.tree, run.host.name, run.host.user,
+        json.dumps({pin.name: (pin.kind, pin.key) for pin in run.plan.environments}),
+        json.dumps({name: (o.min, o.max, o.points) for name, o in run.summaries.items()}),
     )  # fmt: skip

@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runproj.adapters.disk import (
     FolderLock,
@@ -36,6 +36,9 @@ from runproj.model import Model, WrongData, as_lines, compact, from_json, to_jso
 from runproj.plan.fingerprint import Fingerprint
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Annotation
+
+if TYPE_CHECKING:
+    from runproj.record.query import Order, Query
 
 _IGNORE = "# made by runproj; this folder ignores itself\n*\n"
 
@@ -170,6 +173,20 @@ class FolderRuns:
             return []
         self._notice_the_dead()
         return self.index.rows(where, values, limit)
+
+    def search(
+        self, where: str, values: Sequence[object], query: "Query", orders: "Sequence[Order]",
+        limit: int | None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Return rows of the runs that a query asks for; those that died read ``interrupted``."""
+        if not self._begun:
+            return []
+        self._notice_the_dead()
+        return self.index.search(where, values, query, orders, limit)
+
+    def names(self, column: str) -> list[str]:
+        """Return the names that runs have in a column of many, such as ``metrics``."""
+        return self.index.names(column) if self._begun else []
 
     def annotate(self, run_id: str, annotation: Annotation) -> None:
         """Add what is said of a run, see :class:`~runproj.ports.Annotations`."""

@@ -4,6 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+from runproj.cli.render.model_documents import (
+    HistoryResult,
+    ModelDiffResult,
+    ModelResult,
+    ModelsResult,
+    MovedResult,
+    VersionResult,
+)
 from runproj.model import Key, Model, field, plain
 from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
@@ -24,6 +32,8 @@ from runproj.record.verdict import (
 
 if TYPE_CHECKING:
     from runproj.app import KeptPackages
+    from runproj.record.comparison import Compared
+    from runproj.record.query import Field, Group, Row
 
 
 class ReasonDocument(Model):
@@ -322,6 +332,68 @@ class ListResult(Model):
     """What ``list`` prints."""
 
     runs: list[RunSummary]
+
+
+class AggregateDocument(Model):
+    """A metric over runs: how many have a number there, their mean, and the extremes."""
+
+    runs: int
+    mean: float
+    min: float
+    max: float
+
+
+class GroupDocument(Model):
+    """Runs that have the same values of some fields; a metric that none of them has is null."""
+
+    by: dict[str, Any]
+    runs: list[str]
+    metrics: dict[str, AggregateDocument | None]
+
+
+class GroupsResult(Model):
+    """What ``list --group-by`` prints."""
+
+    groups: list[GroupDocument]
+
+
+class ComparedDocument(Model):
+    """One thing in which runs may differ; ``values`` in the order of the runs, null for none.
+
+    ``best`` are the ids of the runs with the best value.
+    """
+
+    group: str
+    name: str
+    values: list[Any]
+    best: list[str]
+
+
+class CompareDocument(Model):
+    """Runs side by side."""
+
+    runs: list[RunSummary]
+    rows: list[ComparedDocument]
+
+
+class CompareResult(Model):
+    """What ``compare`` prints."""
+
+    compare: CompareDocument
+
+
+class BestDocument(Model):
+    """One of the best runs, and the value that makes it so."""
+
+    run: RunSummary
+    metric: str
+    value: float
+
+
+class BestResult(Model):
+    """What ``best`` prints, the best first."""
+
+    best: list[BestDocument]
 
 
 class PlannedStepDocument(Model):
@@ -706,7 +778,8 @@ Result: TypeAlias = (
     | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
-    | ErrorResult
+    | GroupsResult | CompareResult | BestResult | ModelsResult | ModelResult | VersionResult
+    | HistoryResult | MovedResult | ModelDiffResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -915,10 +988,55 @@ def graph_result(
     return GraphResult(graph=GraphDocument(steps=list(after), edges=edges))
 
 
-def list_result(rows: list[dict[str, Any]]) -> ListResult:
+def list_result(rows: "Sequence[Row]") -> ListResult:
     """Return rows of the index as a document."""
     names = RunSummary.model_defaults
     return ListResult(runs=[RunSummary(**{name: row[name] for name in names}) for row in rows])
+
+
+def groups_result(
+    groups: "Sequence[Group]", by: "Sequence[Field]", metrics: "Sequence[Field]"
+) -> GroupsResult:
+    """Return groups of runs as a document."""
+    return GroupsResult(
+        groups=[
+            GroupDocument(
+                by={field.text: value for field, value in zip(by, group.values, strict=True)},
+                runs=[row["id"] for row in group.rows],
+                metrics={
+                    field.text.removeprefix("metrics."): None
+                    if (found := group.aggregate(field)) is None
+                    else AggregateDocument(**found._asdict())
+                    for field in metrics
+                },
+            )
+            for group in groups
+        ]
+    )
+
+
+def compare_result(rows: "Sequence[Row]", found: "Sequence[Compared]") -> CompareResult:
+    """Return runs side by side as a document."""
+    compared = [
+        ComparedDocument(
+            group=one.group, name=one.name, values=list(one.values),
+            best=[rows[at]["id"] for at in sorted(one.best)],
+        )
+        for one in found
+    ]  # fmt: skip
+    return CompareResult(compare=CompareDocument(runs=list_result(rows).runs, rows=compared))
+
+
+def best_result(rows: "Sequence[Row]", field: "Field") -> BestResult:
+    """Return the best runs as a document."""
+    runs = list_result(rows).runs
+    metric = field.text.removeprefix("metrics.")
+    return BestResult(
+        best=[
+            BestDocument(run=run, metric=metric, value=float(field.of(row)))
+            for run, row in zip(runs, rows, strict=True)
+        ]
+    )
 
 
 def as_text(document: Result) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from runproj.cli.render.style import Style, visible
-from runproj.cli.render.text import change_rows, number, size, table
+from runproj.cli.render.text import groups_text, number, size, table
 from runproj.record.registry import STAGES, Move, RegisteredModel, Version
 from runproj.record.run import Run
 from runproj.record.saved_model import ModelDifference, SavedModel
@@ -139,7 +139,7 @@ def move_text(move: Move) -> str:
         return f"describes {which}: {move.description or 'nothing'}"
     if move.kind == "tag":
         tags = [f"{name} = {text}" for name, text in move.tags.items()]
-        return f"tags {which}: {', '.join([*tags, *(f'no {one}' for one in move.removed])])}"
+        return f"tags {which}: {', '.join([*tags, *(f'no {one}' for one in move.removed)])}"
     return f"withdraws {which}" if move.kind == "withdraw" else f"undoes {move.undoes}"
 
 
@@ -149,14 +149,12 @@ def _archived(move: Move) -> str:
 
 def model_difference_text(found: ModelDifference, style: Style) -> str:
     """Return what differs between two models, group by group."""
-    groups = {"model": found.model, "signature": found.signature}
+    own = {"model": found.model, "signature": found.signature}
+    groups = {name: group for name, group in own.items() if group}
     if found.runs is not None:
         groups |= found.runs.groups
-    parts = [f"{found.a} → {found.b}\n"]
-    for name, changes in groups.items():
-        if changes:
-            parts.append(f"\n{style.bold(name)}\n{change_rows(changes, style)}")
-    return "".join(parts) if len(parts) > 1 else f"{parts[0]}nothing differs\n"
+    title = f"{style.bold(found.a)} → {style.bold(found.b)}\n"
+    return title + (groups_text(groups, style) or "nothing differs\n")
 
 
 def _standing(version: Version, style: Style) -> str:
