@@ -6,6 +6,7 @@ import pytest
 from tests.fakes.checks import FakeObjectChecks, FakeRecordChecks
 from tests.fakes.holdings import FakeHoldings, FakeSnapshots, FakeUse
 from tests.fakes.records import a_run, a_step
+from tests.fakes.registry import FakeModels
 
 from runproj.engine.gc import Gc, Places, Wish
 from runproj.errors import StoreError
@@ -14,9 +15,11 @@ from runproj.plan.plan import EnvironmentPin, Plan
 from runproj.ports import Held
 from runproj.record.artifact import Artifact
 from runproj.record.health import Damage
+from runproj.record.registry import Move, Origin
 from runproj.record.room import Holding, HoldingKind, Room
 from runproj.record.run import EnvironmentUse, Output, Run, Trace
 from runproj.record.source import SourceSnapshot
+from runproj.record.tracking import LoggedModel
 
 NOW = 1_000_000_000.0
 HOUR = 3600.0
@@ -45,13 +48,14 @@ class World:
     records: FakeRecordChecks = field(default_factory=FakeRecordChecks)
     snapshots: FakeSnapshots = field(default_factory=lambda: FakeSnapshots(NOW))
     use: FakeUse = field(default_factory=FakeUse)
+    shelf: FakeModels = field(default_factory=FakeModels)
     there: dict[str, FakeHoldings] = field(default_factory=places)
 
     def gc(self) -> Gc:
         for sha256, data in self.checks.contents.items():
             self.there["objects"].things.setdefault(sha256, Held(sha256, len(data), NOW - 2 * HOUR))
         return Gc(
-            self.use, self.records, self.checks, self.read, self.snapshots,
+            self.use, self.records, self.checks, self.read, self.snapshots, self.shelf,
             Places(**self.there), NOW,
         )  # fmt: skip
 
@@ -386,3 +390,51 @@ def test_what_is_left_of_snapshots_goes_without_one(world: World) -> None:
     world.snapshots.loose = 7
     assert world.of("snapshots").removed_size == 7
     assert world.snapshots.removed == [()]
+
+
+def register(world: World, run: Run) -> Origin:
+    """Register a model that a run made; the record of the run does not know of it."""
+    kept = world.checks.folder("models/m", **{"model.json": b"{}", "data": b"data"})
+    lock = world.checks.keep((LOCK % WHEEL).encode())
+    origin = Origin(
+        run=run.id, step="train", model=LoggedModel.of(kept, name="m", flavor="generic"),
+        environment=EnvironmentUse(name="default", kind="venv", key="image", lock=lock),
+    )  # fmt: skip
+    move = Move(number=1, kind="register", at="", by="ann", version=1, origin=origin)
+    world.shelf.moves["wine"] = [move]
+    return origin
+
+
+def test_what_a_registered_version_needs_stays_even_when_its_run_is_gone(world: World) -> None:
+    origin = register(world, world.run().replace(id="gone"))
+    world.there["archives"].add(WHEEL, 5, NOW - 90 * DAY)
+    spare = world.checks.keep(b"spare")
+    needed = set(world.checks.contents) - {spare}
+    world.collect(Wish(30 * DAY, archives=True))
+    assert world.stay("objects") == needed
+    assert {origin.model.sha256, origin.environment.lock if origin.environment else ""} <= needed
+    assert world.stay("archives") == {WHEEL}
+
+
+def test_runs_of_registered_versions_stay_when_only_the_last_are_kept(world: World) -> None:
+    for minute, run_id in enumerate(("r2", "r3", "r4"), start=1):
+        world.records.runs[run_id] = a_run(run_id, minute=minute, status="succeeded")
+    for run_id, run in world.records.runs.items():
+        assert run is not None
+        world.there["runs"].add(run_id, 1, NOW)
+    register(world, a_run("r3"))
+    room = world.collect(Wish(30 * DAY, keep_last=1))
+    assert world.stay("runs") == {"r3", "r4"}
+    assert room.notes == ("1 run stays for wine/1",)
+    register(world, a_run("r4"))
+    assert world.collect(Wish(30 * DAY, keep_last=1)).notes == ()
+    assert world.stay("runs") == {"r4"}
+
+
+def test_nothing_goes_when_a_history_of_models_cannot_be_read(world: World) -> None:
+    register(world, a_run("r1"))
+    world.shelf.damaged.add("wine")
+    spare = world.checks.keep(b"spare")
+    with pytest.raises(StoreError, match="the history of wine cannot be read"):
+        world.collect(Wish(30 * DAY, keep_last=1))
+    assert spare in world.stay("objects")

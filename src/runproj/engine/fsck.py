@@ -31,7 +31,7 @@ _AGAIN: Mapping[Role, str] = {
     "packages": "'runproj run --keep-packages' keeps them again",
     "persisted": "without it, 'runproj resume' begins the step anew",
     "artifact": "without it, the run is what it was: no step needs it",
-    "model": "a rerun of the run that made it makes it again",
+    "model": "a rerun of its run makes one like it, which can be registered",
     "metrics": "without it, only the last values of its metrics are known",
     "observation": "without it, the step is executed again when anything changed",
 }

@@ -188,7 +188,8 @@ class _Visit:
         stay = {run.id for run in runs if run.id not in going}
         names = [one.reference for one in self.versions if one.origin.run in stay]
         if names:
-            self.notes.append(f"{_count(len(stay), 'run')} stay for {', '.join(names)}")
+            verb = "stays" if len(stay) == 1 else "stay"
+            self.notes.append(f"{_count(len(stay), 'run')} {verb} for {', '.join(names)}")
 
     def _reindex(self, runs: Sequence[Run]) -> bool:
         """Make the index anew where that is wanted, or it knows runs that are gone."""

@@ -57,7 +57,7 @@ class Registry(NamedTuple):
             StoreError: the model is gone.
             UsageError: a name cannot be used.
         """
-        _check_name(name, "model")
+        _check_name(name, "a model")
         _check_tags(tags)
         if to is not None and to not in STAGES:
             _check_alias(to)
@@ -281,13 +281,13 @@ def _placed(
 def _check_name(name: str, what: str) -> None:
     if not is_name(name):
         raise UsageError(
-            f"{name!r} is no name of a {what}",
+            f"{name!r} is no name of {what}",
             hint="it begins with a letter or digit; letters, digits and . _ - can be used",
         )
 
 
 def _check_alias(alias: str) -> None:
-    _check_name(alias, "alias")
+    _check_name(alias, "an alias")
     if alias in STAGES:
         raise UsageError(f"{alias!r} is a stage", hint=f"runproj model promote NAME/N --to {alias}")
     if alias == LATEST or alias.isdigit():
@@ -298,4 +298,4 @@ def _check_alias(alias: str) -> None:
 
 def _check_tags(tags: Iterable[str]) -> None:
     for name in tags:
-        _check_name(name, "tag")
+        _check_name(name, "a tag")

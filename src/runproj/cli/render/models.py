@@ -128,7 +128,7 @@ def move_text(move: Move) -> str:
     if move.kind == "register" and move.origin is not None:
         of = move.origin
         to = f", @{move.alias}" if move.alias else ""
-        return f"registers {which}: {of.run}/{of.step}:{of.model.name}{to}{_archived(move)}"
+        return f"registered {which}: {of.run}/{of.step}:{of.model.name}{to}{_archived(move)}"
     if move.kind in ("alias", "promote"):
         before = f", was {move.before}" if move.before not in (None, move.version) else ""
         held = "".join(f"; held: {one}" for one in move.requirements)
@@ -136,11 +136,11 @@ def move_text(move: Move) -> str:
     if move.kind == "unalias":
         return f"@{move.alias} is {which} no longer"
     if move.kind == "describe":
-        return f"describes {which}: {move.description or 'nothing'}"
+        return f"described {which}: {move.description or 'nothing'}"
     if move.kind == "tag":
         tags = [f"{name} = {text}" for name, text in move.tags.items()]
-        return f"tags {which}: {', '.join([*tags, *(f'no {one}' for one in move.removed)])}"
-    return f"withdraws {which}" if move.kind == "withdraw" else f"undoes {move.undoes}"
+        return f"tagged {which}: {', '.join([*tags, *(f'no {one}' for one in move.removed)])}"
+    return f"withdrew {which}" if move.kind == "withdraw" else f"undid {move.undoes}"
 
 
 def _archived(move: Move) -> str:
