@@ -65,12 +65,12 @@ def test_a_torn_line_was_never_said(shelf: FolderModels, file: Path) -> None:
 
 def test_a_damaged_line_is_told(shelf: FolderModels, file: Path) -> None:
     file.write_bytes(b"{}\n" + file.read_bytes())
-    for look in (lambda: shelf.history("wine"), lambda: shelf.add("wine", lambda _: [move(2)])):
-        with pytest.raises(
-            StoreError, match="line 1 is damaged: the key 'number' is missing"
-        ) as one:
-            look()
-        assert one.value.problems[0].where == str(file)
+    text = "line 1 is damaged: the key 'number' is missing"
+    with pytest.raises(StoreError, match=text) as raised:
+        shelf.history("wine")
+    assert raised.value.problems[0].where == str(file)
+    with pytest.raises(StoreError, match=text):
+        shelf.add("wine", lambda _: [move(2)])
 
 
 def test_names_that_differ_in_the_size_of_letters_only_are_refused(shelf: FolderModels) -> None:

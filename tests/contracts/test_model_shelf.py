@@ -16,10 +16,10 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> ModelShelf:
     return FakeModels() if request.param == "fake" else FolderModels(str(tmp_path), lambda: None)
 
 
-def move(history: Sequence[Move], **fields: str) -> Move:
+def move(history: Sequence[Move], description: str | None = None) -> Move:
     return Move(
         number=len(history) + 1, kind="describe", at="2026-01-01T00:00:00.000Z", by="Ånn\n",
-        **fields,
+        description=description,
     )  # fmt: skip
 
 

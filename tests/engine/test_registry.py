@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,8 +100,12 @@ def two(w: World) -> World:
 
 
 def fails(
-    error: type[RunprojError], text: str, do: Any, *arguments: Any, **more: Any
-) -> str | None:  # noqa: ANN401 -- of any type
+    error: type[RunprojError],
+    text: str,
+    do: Callable[..., object],
+    *arguments: object,
+    **more: object,
+) -> str | None:
     with pytest.raises(error) as raised:
         do(*arguments, **more)
     assert text in str(raised.value)
@@ -289,7 +293,7 @@ def test_a_model_that_vanishes_meanwhile_is_told(two: World) -> None:
 def test_a_verdict_is_the_latest(w: World) -> None:
     assert w.models.verdict("r1") is None
     for word in ("different", "identical"):
-        verdict = Verdict(word=word, at="", runproj_version="0")  # type: ignore[arg-type] # a literal
+        verdict = Verdict(word=word, at="", runproj_version="0")
         w.runs.annotate("r1", Annotation(kind="verdict", verdict=verdict))
     w.runs.annotate("r1", Annotation(kind="stability", stability=Stability(labels=())))
     assert w.models.verdict("r1") == "identical"

@@ -156,7 +156,7 @@ def test_a_reference_is_understood(
     ],
 )
 def test_what_is_no_reference_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no name of a registered model|no number of a version"):
+    with pytest.raises(ValueError, match=r"no name of a registered model|no number of a version"):
         reference(text)
 
 
