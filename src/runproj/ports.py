@@ -481,11 +481,11 @@ class Told(NamedTuple):
 class Tracking(Protocol):
     """Brings what steps tell of themselves, by way of a folder."""
 
-    def begin(self, folder: str, context: Mapping[str, object]) -> None:
-        """Make a folder by which a step can tell of itself.
+    def begin(self, folder: str, context: Mapping[str, object], client: str | None) -> None:
+        """Make a folder by which a step can tell of itself, with ``context.json``.
 
-        It holds ``client``, from which Python imports runproj, ``bin`` with a program for shells,
-        and ``context.json``.
+        In ``client``, which steps share, stand ``python``, from which Python imports runproj, and
+        ``bin`` with a program for shells; None: the step has them otherwise.
         """
 
     def end(self, folder: str) -> Told:

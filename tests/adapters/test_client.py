@@ -35,14 +35,16 @@ class Step:
         self.folder = folder
         self.tracking = TrackingFolders()
         out = str(folder.parent)
-        self.tracking.begin(str(folder), json.loads(json.dumps(CONTEXT).replace("OUT", out)))
+        context = json.loads(json.dumps(CONTEXT).replace("OUT", out))
+        self.client = folder.with_name("client")
+        self.tracking.begin(str(folder), context, str(self.client))
 
     @property
     def variables(self) -> dict[str, str]:
         return {
             "RUNPROJ_EVENTS": str(self.folder / "events.jsonl"),
-            "PYTHONPATH": str(self.folder / "client"),
-            "PATH": f"{os.environ['PATH']}:{self.folder / 'bin'}",
+            "PYTHONPATH": str(self.client / "python"),
+            "PATH": f"{os.environ['PATH']}:{self.client / 'bin'}",
         }
 
     def python(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +55,7 @@ class Step:
         )  # fmt: skip
 
     def shell(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        program = self.folder / "bin" / "runproj"
+        program = self.client / "bin" / "runproj"
         return subprocess.run(
             [program, *arguments], env=self.variables, cwd=cwd,
             capture_output=True, text=True, check=False,
@@ -206,7 +208,7 @@ def test_importing_it_imports_next_to_nothing(step: Step) -> None:
 
 
 def test_it_is_python_3_8(step: Step) -> None:
-    for place in sorted((step.folder / "client" / "runproj").glob("*.py")):
+    for place in sorted((step.client / "python" / "runproj").glob("*.py")):
         ast.parse(place.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
@@ -275,7 +277,7 @@ def test_figures_are_saved_by_what_they_are(step: Step, client: ModuleType) -> N
 def test_no_name_leads_out_of_the_artifacts(step: Step, client: ModuleType, name: str) -> None:
     with pytest.raises(ValueError, match=r"is no name"):
         client.log_text("x", name)
-    assert {one.name for one in step.folder.iterdir()} == {"bin", "client", "context.json"}
+    assert [one.name for one in step.folder.iterdir()] == ["context.json"]
 
 
 def test_what_was_not_written_to_its_end_is_no_artifact(step: Step, client: ModuleType) -> None:
@@ -425,4 +427,4 @@ def test_mistakes_in_shells_are_told(step: Step, arguments: list[str], why: str)
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"what a step logs cannot be kept"):
-        TrackingFolders().begin(str(tmp_path / "file" / "x"), {})
+        TrackingFolders().begin(str(tmp_path / "file" / "x"), {}, None)

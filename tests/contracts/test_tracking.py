@@ -38,7 +38,7 @@ def block(name: bytes, *values: float) -> bytes:
 
 
 def test_who_tells_nothing_told_nothing(w: World) -> None:
-    w.tracking.begin(w.folder, {"params": {}})
+    w.tracking.begin(w.folder, {"params": {}}, None)
     assert w.tracking.end(w.folder) == Told()
 
 
@@ -47,18 +47,18 @@ def test_a_folder_that_is_gone_told_nothing(w: World) -> None:
 
 
 def test_the_context_is_there(w: World) -> None:
-    w.tracking.begin(w.folder, {"params": {"lr": 0.1}})
+    w.tracking.begin(w.folder, {"params": {"lr": 0.1}}, None)
     assert json.loads(w.disk.show(w.folder)["context.json"].content) == {"params": {"lr": 0.1}}
 
 
 def test_events_are_what_was_written(w: World) -> None:
-    w.tracking.begin(w.folder, {})
+    w.tracking.begin(w.folder, {}, None)
     w.disk.write(f"{w.folder}/events.jsonl", b'{"tag": "a"}\n{"torn')
     assert w.tracking.end(w.folder).events == b'{"tag": "a"}\n{"torn'
 
 
 def test_points_of_all_processes_are_together(w: World) -> None:
-    w.tracking.begin(w.folder, {})
+    w.tracking.begin(w.folder, {}, None)
     w.disk.write(f"{w.folder}/points-1-0", block(b"a", 1, 2) + block(b"b", 3) + bytes(50))
     w.disk.write(f"{w.folder}/points-2-0", block(b"a", 4))
     w.disk.write(f"{w.folder}/points-3-0", b"")
@@ -69,7 +69,7 @@ def test_points_of_all_processes_are_together(w: World) -> None:
 
 
 def test_artifacts_and_models_are_what_stands_there(w: World) -> None:
-    w.tracking.begin(w.folder, {})
+    w.tracking.begin(w.folder, {}, None)
     w.disk.write(f"{w.folder}/artifacts/b/c.png", b"c")
     w.disk.write(f"{w.folder}/artifacts/a.txt", b"a")
     w.disk.write(f"{w.folder}/models/best/model.json", b'{"flavor": "onnx"}')
@@ -81,7 +81,17 @@ def test_artifacts_and_models_are_what_stands_there(w: World) -> None:
 
 
 def test_a_file_is_written_into_the_folder(w: World) -> None:
-    w.tracking.begin(w.folder, {})
+    w.tracking.begin(w.folder, {}, None)
     place = w.tracking.write(w.folder, [b"a", b"b"])
     assert place.startswith(f"{w.folder}/")
     assert w.disk.show(w.folder)[place.removeprefix(f"{w.folder}/")].content == b"ab"
+
+
+def test_what_steps_have_in_common_is_made_once_it_is_asked_for(w: World) -> None:
+    client = w.folder.replace(".tracking", "client")
+    w.tracking.begin(w.folder, {}, None)
+    assert not w.disk.exists(client)
+    for _ in range(2):
+        w.tracking.begin(w.folder, {}, client)
+    assert w.disk.exists(f"{client}/python")
+    assert w.disk.exists(f"{client}/bin")

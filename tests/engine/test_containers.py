@@ -79,7 +79,8 @@ def test_a_step_gets_a_container_with_its_workspace_and_a_home_in_it(w: World) -
     container, variables = execution.container, execution.variables
     assert container is not None
     root, temporary = container.folders
-    assert container == SHAPE._replace(folders=(root, temporary))
+    client = Volume("/workspaces/client", "/workspaces/client")
+    assert container == SHAPE._replace(folders=(root, temporary), volumes=(*SHAPE.volumes, client))
     assert execution.directory.startswith(root)
     assert variables["HOME"] == variables["TMPDIR"] == temporary
     assert (variables["LANG"], variables["TERM"]) == ("of the image", "xterm")

@@ -136,7 +136,7 @@ def test_a_process_gets_what_makes_it_repeatable_and_little_else() -> None:
     root = w.workspaces.opened[0].root
     assert variables == variables | {
         "A": "r1", "B": "b", "TZ": "Europe/Berlin", "HOME": "/home/user",
-        "PATH": f"/env/bin:{root}.tmp/.tracking/bin",
+        "PATH": "/env/bin:/workspaces/client/bin",
         "PYTHONHASHSEED": "0", "RUNPROJ_RUN_ID": "r1", "RUNPROJ_STEP": "main",
         "TMPDIR": f"{root}.tmp", "GIT_CEILING_DIRECTORIES": "/workspaces",
     }  # fmt: skip

@@ -10,6 +10,7 @@ from tests.fakes.workspaces import FakeWorkspaces
 
 from runproj.engine.shell import Entered, Opener
 from runproj.errors import CannotRerun
+from runproj.ports import Volume
 from runproj.record.run import Run
 
 
@@ -84,5 +85,7 @@ def test_a_step_in_a_container_has_its_workspace_in_it() -> None:
     w.backends["docker"] = Images("docker")
     run = w.run()
     with entered(w, run, "main") as found:
-        assert found.container == SHAPE._replace(folders=(found.root, f"{found.root}.tmp"))
+        client = Volume("/workspaces/client", "/workspaces/client")
+        folders = (found.root, f"{found.root}.tmp")
+        assert found.container == SHAPE._replace(folders=folders, volumes=(*SHAPE.volumes, client))
         assert found.variables["HOME"] == f"{found.root}.tmp"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 from tests.engine.world import Process, Program, World, both, writes
 
+from runproj.engine.lookup import find_outputs
 from runproj.engine.needs import needs_of
 from runproj.model import EMPTY
 from runproj.record.outcome import Outcome
@@ -113,6 +114,7 @@ def test_a_last_value_that_is_no_number_stands_apart() -> None:
     run = telling({"metrics": {"a": "NaN", "b": "-Infinity", "c": 1}}).run()
     assert run.metrics == {"train.c": 1}
     assert tracked(run).not_finite == {"a": "NaN", "b": "-Infinity"}
+    assert run.shown_metrics == {"train.a": "NaN", "train.b": "-Infinity", "train.c": 1}
 
 
 def test_parameters_and_tags_are_told() -> None:
@@ -139,6 +141,11 @@ def test_artifacts_and_models_are_kept_and_needed() -> None:
     [model] = found.models
     assert (model.name, model.flavor, model.path) == ("best", "generic", "models/best")
     assert w.objects.has(model)
+    assert [(one.name, one.path) for one in step(run).kept] == [
+        ("model", "out/model"), ("notes.txt", "artifacts/train/notes.txt"),
+        ("plots", "artifacts/train/plots"), ("best", "models/train/best"),
+    ]  # fmt: skip
+    assert [one.sha256 for _, one in find_outputs(run, None, "best")] == [model.sha256]
     needed = needs_of([run], outputs=True).objects
     assert {one.sha256 for one in (*found.artifacts, model)} <= set(needed)
 
@@ -172,7 +179,9 @@ def test_what_is_no_event_is_a_warning() -> None:
 
 
 def test_a_step_that_tells_nothing_has_nothing() -> None:
-    assert step(world().run()).tracked is None
+    only = step(world().run())
+    assert only.tracked is None
+    assert (only.kept, only.shown_metrics) == (only.outputs, {})
 
 
 def test_what_a_failed_step_told_is_kept() -> None:
@@ -264,10 +273,10 @@ def test_python_and_shells_find_where_to_tell_behind_what_is_there() -> None:
     w = world(more=", env: {PYTHONPATH: lib}")
     w.run()
     variables = w.executor.started[0].variables
-    folder = f"{w.workspaces.opened[0].root}.tmp/.tracking"
-    assert variables["RUNPROJ_EVENTS"] == f"{folder}/events.jsonl"
-    assert variables["PYTHONPATH"] == f"lib:{folder}/client"
-    assert variables["PATH"] == f"/env/bin:{folder}/bin"
+    root = w.workspaces.opened[0].root
+    assert variables["RUNPROJ_EVENTS"] == f"{root}.tmp/.tracking/events.jsonl"
+    assert variables["PYTHONPATH"] == "lib:/workspaces/client/python"
+    assert variables["PATH"] == "/env/bin:/workspaces/client/bin"
 
 
 def test_where_to_tell_makes_no_difference_between_runs() -> None:

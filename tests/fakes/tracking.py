@@ -19,10 +19,13 @@ class FakeTracking:
     broken: str | None = None
     contexts: list[Mapping[str, object]] = field(default_factory=list)
 
-    def begin(self, folder: str, context: Mapping[str, object]) -> None:
+    def begin(self, folder: str, context: Mapping[str, object], client: str | None) -> None:
         self.disk.mkdir(folder)
         self.disk.write(f"{folder}/context.json", json.dumps(context).encode())
         self.contexts.append(context)
+        if client is not None:
+            self.disk.mkdir(f"{client}/python")
+            self.disk.mkdir(f"{client}/bin")
 
     def end(self, folder: str) -> Told:
         if self.broken is not None:

@@ -29,6 +29,8 @@ def test_what_is_equal_is_left_out() -> None:
     every = by_name(compared([one, other], {}, every=True))
     assert set(every) > {"a.m", "depth", "default", "source.commit"}
     assert every["gpu"].values == ("docker k2",) * 2
+    unknown = [{**row, "verdict": None} for row in (one, other)]
+    assert "verdict" not in by_name(compared(unknown, {}, every=True))
 
 
 def test_the_best_values_are_known() -> None:

@@ -12,7 +12,7 @@ from runproj.errors import UsageError
 from runproj.record.query import (
     Aggregate,
     Field,
-    best,
+    eligible,
     field_of,
     grouped,
     order_of,
@@ -169,8 +169,9 @@ def test_numbers_come_before_text() -> None:
 def test_the_best_run_is_one_that_succeeded_and_has_a_number() -> None:
     found = rows(3, None, 1, 2, float("nan"))
     found[2]["status"] = "failed"
-    assert ids(best(found, field_of("metrics.m"), down=False)) == "30"
-    assert ids(best(found, field_of("metrics.m"), down=True)) == "03"
+    query = eligible(parse("id != 3"), field_of("metrics.m"))
+    assert ids(list(filter(query.test, found))) == "0"
+    assert query.columns == {"id", "status", "metrics", "summaries"}
 
 
 def test_groups_have_what_is_known_of_their_numbers() -> None:

@@ -1,10 +1,10 @@
 """What steps tell of themselves, by way of files in a folder beside their workspace."""
 
 import contextlib
-import functools
 import json
 import mmap
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -24,18 +24,14 @@ _UNFINISHED = ".~"
 class TrackingFolders:
     """Makes and reads these folders, see :class:`runproj.ports.Tracking`."""
 
-    def begin(self, folder: str, context: Mapping[str, object]) -> None:
-        """Make a folder with the client, a program for shells, and the context."""
+    def begin(self, folder: str, context: Mapping[str, object], client: str | None) -> None:
+        """Make a folder with the context, and the client unless it is there."""
         with _translated(folder):
             place = Path(folder)
-            for part in (place, place / "client", place / "client" / "runproj", place / "bin"):
-                part.mkdir(exist_ok=True)
-            for name, content in _client():
-                place.joinpath("client", "runproj", name).write_bytes(content)
-            program = place / "bin" / "runproj"
-            program.write_bytes(_program())
-            program.chmod(0o755)
+            place.mkdir(exist_ok=True)
             (place / "context.json").write_text(json.dumps(context), encoding="utf-8")
+            if client is not None and not Path(client).exists():
+                _write_client(Path(client))
 
     def end(self, folder: str) -> Told:
         """Return what was told."""
@@ -61,14 +57,14 @@ class TrackingFolders:
             return str(place)
 
 
-@functools.cache
-def _client() -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, (_PACKAGE / source).read_bytes()) for name, source in _CLIENT.items())
-
-
-@functools.cache
-def _program() -> bytes:
-    return (_PACKAGE / "adapters" / "telling.sh").read_bytes()
+def _write_client(place: Path) -> None:
+    (place / "python" / "runproj").mkdir(parents=True, exist_ok=True)
+    for name, source in _CLIENT.items():
+        shutil.copyfile(_PACKAGE / source, place / "python" / "runproj" / name)
+    (place / "bin").mkdir(exist_ok=True)
+    program = place / "bin" / "runproj"
+    shutil.copyfile(_PACKAGE / "adapters" / "telling.sh", program)
+    program.chmod(0o755)
 
 
 def _points(places: Iterable[Path]) -> dict[str, Points]:

@@ -79,16 +79,19 @@ def list_runs(  # noqa: PLR0913 -- options
     opened = _store(store)
     most = None if everything or group_by else limit
     chosen = " and ".join(conditions)
-    if where or orders:
+    if where or orders or group_by:
         from runproj.record.query import order_of  # noqa: PLC0415 -- lazy
 
-        query = _query(where)
-        found = opened.runs.search(chosen, values, query, [order_of(one) for one in orders], most)
+        query, by, shown = _query(where), _fields(group_by or ""), _fields(columns or "")
+        looked_at = {"metrics", *(name for one in (*by, *shown) for name in one.columns)}
+        found = opened.runs.search(
+            chosen, values, query, [order_of(one) for one in orders], most, looked_at if by else ()
+        )
         _say_unknown(opened, query, found)
+        if by:
+            return _groups(found, by, shown, as_json=as_json)
     else:
         found = opened.runs.summaries(chosen, values, most)
-    if group_by:
-        return _groups(found, _fields(group_by), _fields(columns or ""), as_json=as_json)
     if as_json:
         from runproj.cli.render.documents import as_text, list_result  # noqa: PLC0415 -- lazy
 
@@ -236,20 +239,19 @@ def best(
     where: str | None, experiment: str | None, *, as_json: bool,
 ) -> int:  # fmt: skip
     """Find the best run by a metric: runproj best --minimize rmse."""
-    from runproj.record.query import best as best_of  # noqa: PLC0415 -- lazy
-    from runproj.record.query import field_of  # noqa: PLC0415 -- lazy
+    from runproj.record.query import Order, eligible, field_of  # noqa: PLC0415 -- lazy
 
     goals = [*minimize, *maximize]
     if len(goals) != 1:
         raise UsageError("say one metric: --minimize METRIC or --maximize METRIC")
     opened = _store(store)
     field = field_of(f"metrics.{goals[0].removeprefix('metrics.')}")
-    query = _query(where)
+    query = eligible(_query(where), field)
     condition = "perturbed = '[]'" + (" and experiment = ?" if experiment else "")
-    rows = opened.runs.search(condition, [experiment] if experiment else [], query, (), None)
-    found = best_of(rows, field, down=bool(maximize))[:top]
+    values = [experiment] if experiment else []
+    found = opened.runs.search(condition, values, query, [Order(field, bool(maximize))], top)
     if not found:
-        names = list(dict.fromkeys(name for row in rows for name in row["metrics"]))
+        names = opened.runs.names("metrics")
         raise UsageError(
             f"no run that succeeded has a number for {field.text}",
             hint=did_you_mean(goals[0], [*names, *(one.rpartition(".")[2] for one in names)]),

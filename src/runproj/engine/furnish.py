@@ -9,7 +9,7 @@ from runproj.engine.variables import elsewhere, process_variables
 from runproj.model import EMPTY
 from runproj.plan.fingerprint import visible
 from runproj.plan.plan import PlannedStep
-from runproj.ports import Container, Furnishing, PreparedEnvironment
+from runproj.ports import Container, Furnishing, PreparedEnvironment, Volume
 from runproj.record.artifact import Artifact
 from runproj.record.source import SourceSnapshot
 
@@ -20,6 +20,11 @@ class Room(NamedTuple):
     root: str
     project: str
     temporary: str
+
+    @property
+    def client(self) -> str:
+        """What steps have in common to tell of themselves, beside their workspaces."""
+        return f"{posixpath.dirname(self.root)}/client"
 
 
 def furnishing(
@@ -92,6 +97,7 @@ def container(made: Container | None, room: Room, step: PlannedStep) -> Containe
     sizes = [size for size in (made.memory, memory and int(memory)) if size]
     made = made._replace(
         folders=(room.root, room.temporary),
+        volumes=(*made.volumes, Volume(room.client, room.client)),
         memory=min(sizes, default=None),
         cores=step.resources.get("cpus"),
     )

@@ -600,7 +600,7 @@ class Runner:
             watch, unwatched = self._watch(step, workspace, audited=judged.known is not None)
         surroundings = Surroundings(
             workspace.root, workspace.project, workspace.temporary,
-            () if watch is None else tuple(environment.folders), self.files.absolute("."),
+            () if watch is None else (*environment.folders, room.client), self.files.absolute("."),
         )  # fmt: skip
         directory = joined(workspace.project, step.working_directory)
         argv = tuple(resolve_symbols(text, self.header.id, workspace.root) for text in step.argv)

@@ -6,12 +6,10 @@ from typing import NamedTuple
 from runproj.engine.furnish import Room
 from runproj.engine.prepare import Prepared
 from runproj.engine.run import timestamp
-from runproj.engine.track import Ear, begin
+from runproj.engine.track import Ear, listen
 from runproj.ports import Journal, ObjectStore, RunStore, Tracking
 from runproj.record.outcome import Outcome
 from runproj.record.run import EnvironmentUse, Run, Status, StepRun
-
-_TOLD = ("RUNPROJ_EVENTS", "RUNPROJ_RUN_ID", "RUNPROJ_STEP")
 
 
 class Session(NamedTuple):
@@ -77,8 +75,7 @@ def start(  # noqa: PLR0913 -- a run is made of so much
     (planned,) = prepared.plan.steps
     pin = prepared.pinned[planned.environment].pin
     journal = runs.create(header)
-    told = begin(tracking, planned, prepared.plan, room, {})
-    told |= {"RUNPROJ_RUN_ID": header.id, "RUNPROJ_STEP": planned.name}
+    events = listen(tracking, planned, prepared.plan, room, None)
     step = StepRun(
         name=planned.name,
         status="running",
@@ -92,5 +89,5 @@ def start(  # noqa: PLR0913 -- a run is made of so much
         reusable=False,  # nobody saw what it was made from
     )
     journal.started(step)
-    given = {name: told[name] for name in _TOLD}
-    return Session(Ear(tracking, objects), header, step, journal, room, given)
+    told = {"RUNPROJ_EVENTS": events, "RUNPROJ_RUN_ID": header.id, "RUNPROJ_STEP": planned.name}
+    return Session(Ear(tracking, objects), header, step, journal, room, told)

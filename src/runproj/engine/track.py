@@ -23,7 +23,6 @@ from runproj.record.telling import events
 from runproj.record.tracking import LoggedModel, Tracked
 
 _FOLDER = ".tracking"
-_EVENTS = "RUNPROJ_EVENTS"
 
 
 class Heard(NamedTuple):
@@ -41,13 +40,21 @@ def begin(
 
     What stands in its environment comes first, should something there have the same name.
     """
-    folder = joined(room.temporary, _FOLDER)
-    tracking.begin(folder, _context(step, plan, room))
-    told = {**variables, _EVENTS: f"{folder}/events.jsonl"}
-    for name, place in (("PYTHONPATH", f"{folder}/client"), ("PATH", f"{folder}/bin")):
+    client = room.client
+    told = {**variables, "RUNPROJ_EVENTS": listen(tracking, step, plan, room, client)}
+    for name, place in (("PYTHONPATH", f"{client}/python"), ("PATH", f"{client}/bin")):
         before = variables.get(name)
         told[name] = f"{before}:{place}" if before else place
     return told
+
+
+def listen(
+    tracking: Tracking, step: PlannedStep, plan: Plan, room: Room, client: str | None
+) -> str:
+    """Get ready to hear a step; return the path of the file that takes its events."""
+    folder = joined(room.temporary, _FOLDER)
+    tracking.begin(folder, _context(step, plan, room), client)
+    return f"{folder}/events.jsonl"
 
 
 class Ear(NamedTuple):

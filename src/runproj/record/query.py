@@ -444,19 +444,13 @@ def grouped(rows: Iterable[Row], fields: Sequence[Field]) -> list[Group]:
     )
 
 
-def best(rows: Iterable[Row], field: Field, *, down: bool) -> list[Row]:
-    """Return the runs that succeeded and have a number there, the best first.
+def eligible(query: Query, field: Field) -> Query:
+    """Return a query for those runs that fit, succeeded, and have a finite number in a field."""
 
-    Args:
-        rows: the runs.
-        field: the number that decides.
-        down: whether the greatest is the best.
-    """
-    there = [
-        row
-        for row in rows
-        if row["status"] == "succeeded"
-        and (number := _number(field.of(row))) is not None
-        and math.isfinite(number)
-    ]
-    return ordered(there, [Order(field, down)])
+    def test(row: Row) -> bool:
+        if row["status"] != "succeeded" or not query.test(row):
+            return False
+        number = _number(field.of(row))
+        return number is not None and math.isfinite(number)
+
+    return Query(test, (*query.fields, field, field_of("status")))

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,19 +316,23 @@ class Index:
 
     def search(
         self, where: str, values: Sequence[object], query: "Query", orders: "Sequence[Order]",
-        limit: int | None,
+        limit: int | None, only: Collection[str] = (),
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Return rows of the runs that a query asks for, in an order, else the latest first.
 
-        Only what the query looks at is read of all runs.
+        Only what the query looks at is read of all runs. ``only`` are columns that are enough.
         """
         from runproj.record.query import ordered  # noqa: PLC0415 -- lazy: few commands search
 
-        wanted = {*query.columns, *(name for one in orders for name in one.field.columns), "id"}
+        wanted = {*query.columns, *(name for one in orders for name in one.field.columns), *only}
+        wanted.add("id")
         columns = [name for name in _COLUMNS if name in wanted]
         select = f"select {', '.join(columns)} from run where {where} order by {_LATEST_FIRST}"  # noqa: S608 -- our own names
         found = filter(query.test, _parsed(columns, self._read(select, values)))
-        ids = [row["id"] for row in ordered(found, orders)][:limit]
+        chosen: list[Any] = ordered(found, orders)[:limit]
+        if only:
+            return chosen
+        ids = [row["id"] for row in chosen]
         rows = self.rows("id in (select value from json_each(?))", [json.dumps(ids)], None)
         by_id = {row["id"]: row for row in rows}
         return [by_id[one] for one in ids if one in by_id]  # another process may remove runs

@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -176,13 +176,16 @@ class FolderRuns:
 
     def search(
         self, where: str, values: Sequence[object], query: "Query", orders: "Sequence[Order]",
-        limit: int | None,
+        limit: int | None, only: Collection[str] = (),
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """Return rows of the runs that a query asks for; those that died read ``interrupted``."""
+        """Return rows of the runs that a query asks for; those that died read ``interrupted``.
+
+        ``only`` are columns that are enough.
+        """
         if not self._begun:
             return []
         self._notice_the_dead()
-        return self.index.search(where, values, query, orders, limit)
+        return self.index.search(where, values, query, orders, limit, only)
 
     def names(self, column: str) -> list[str]:
         """Return the names that runs have in a column of many, such as ``metrics``."""
