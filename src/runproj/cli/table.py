@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "shell": ("runproj.cli.shell:shell", "Open a shell where a step executed."),
     "status": ("runproj.cli.run:status", "Say what would run and why."),
     "graph": ("runproj.cli.run:graph", "Draw the steps and what flows between them."),
+    "model": ("runproj.cli.models:model", "Register models, promote versions, look at them."),
     "lock": ("runproj.cli.environments:lock", "Write the lockfiles of the environments."),
     "env": ("runproj.cli.environments:env", "List, build, enter, export and remove environments."),
     "fsck": ("runproj.cli.store:fsck", "Check the store: what is damaged, and what it touches."),

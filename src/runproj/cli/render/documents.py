@@ -4,6 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+from runproj.cli.render.model_documents import (
+    HistoryResult,
+    ModelDiffResult,
+    ModelResult,
+    ModelsResult,
+    MovedResult,
+    VersionResult,
+)
 from runproj.model import Key, Model, field, plain
 from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
@@ -896,7 +904,8 @@ Result: TypeAlias = (
     | GraphResult | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
-    | GroupsResult | CompareResult | BestResult | PlotResult | ReportResult | ErrorResult
+    | GroupsResult | CompareResult | BestResult | PlotResult | ReportResult | ModelsResult
+    | ModelResult | VersionResult | HistoryResult | MovedResult | ModelDiffResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
