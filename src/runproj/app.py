@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -1239,15 +1239,22 @@ def claims(store: Store) -> "Sequence[Claim]":
     ]
 
 
-def organiser(store: Store, caller: Mapping[str, str]) -> "Organiser":
+@cache
+def _author(folder: str) -> str | None:
+    """Return who is at the keyboard, as git knows them; the trials of a sweep ask once."""
+    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
+
+    return author_of(folder, os.environ)
+
+
+def organiser(store: Store) -> "Organiser":
     """Return what says something of the runs of a store, on behalf of who is at the keyboard."""
     from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
-    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
     from runproj.engine.organise import Organiser  # noqa: PLC0415 -- lazy
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
 
     return Organiser(
-        store.runs, store.runs, author_of(str(Path.cwd()), caller) or user(),
+        store.runs, store.runs, _author(str(Path.cwd())) or user(),
         lambda: timestamp(time.time()), lambda: claims(store),
     )  # fmt: skip
 
@@ -1587,7 +1594,6 @@ class _Silent:
 
 def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run":
     from runproj.adapters.host import this_host  # noqa: PLC0415 -- lazy
-    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
     from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
     from runproj.record.run import Run  # noqa: PLC0415 -- lazy
 
@@ -1611,7 +1617,7 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),
         command=tuple(options.command),
-        author=author_of(os.curdir, os.environ),
+        author=_author(str(Path.cwd())),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),
         host=this_host(RememberedValues(cache_folder() / "machine", (), 4)),

@@ -8,6 +8,7 @@ from runproj.errors import StoreError
 from runproj.ports import Accesses
 from runproj.record.difference import Difference
 from runproj.record.run import Run
+from runproj.record.verdict import Annotation
 
 
 @pytest.fixture
@@ -39,6 +40,15 @@ def test_a_value_is_named_with_what_came_of_it(w: World) -> None:
     assert next(one.partition(":")[0] for one in found["outputs"]).startswith("train/")
     assert "source" not in found
     assert "machine" not in found
+
+
+def test_what_is_said_of_runs_is_named_as_far_as_it_can_be_read(w: World) -> None:
+    a, b = w.run(), w.run()
+    w.runs.annotate(a.id, Annotation(kind="note", at="t", note="slow"))
+    w.runs.annotate(b.id, Annotation(kind="tags", at="t", tags={"q": "1"}))
+    assert said(between(w, a, b))["annotations"] == ["tag/q: None → 1", "/note: slow → None"]
+    w.runs.damaged.add(a.id)
+    assert said(between(w, a, b))["annotations"] == ["tag/q: None → 1"]
 
 
 def test_files_of_the_code_are_named_and_shown_line_by_line(w: World) -> None:

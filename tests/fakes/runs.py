@@ -68,10 +68,14 @@ class FakeJournal:
 
 
 class FakeRuns:
-    """Keeps runs as their journals, in ``journals`` by id."""
+    """Keeps runs as their journals, in ``journals`` by id.
+
+    What is said of those that are ``damaged`` cannot be read.
+    """
 
     def __init__(self) -> None:
         self.journals: dict[str, FakeJournal] = {}
+        self.damaged: set[str] = set()
         self.make_journal = FakeJournal
         self._said: dict[str, list[Annotation]] = {}
         self._found: dict[tuple[str, str], StepRun] = {}
@@ -132,6 +136,8 @@ class FakeRuns:
             self.note(journal.run, [step for step in steps if step.done])
 
     def annotations(self, run_id: str) -> Sequence[Annotation]:
+        if run_id in self.damaged:
+            raise StoreError(f"what was said of the run {run_id} cannot be read")
         return self._said.get(run_id, [])
 
     def find(self, fingerprint: Fingerprint) -> Iterator[tuple[str, StepRun]]:

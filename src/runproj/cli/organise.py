@@ -1,6 +1,5 @@
 """The commands that say something of past runs: note, tag, name, archive, delete."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ class _Desk:
     def __init__(self, given: str | None) -> None:
         # what is said of a run that gc is about to remove would be lost with it
         self.store = app.find_store(str(Path.cwd()), given).share()
-        self.organiser: Organiser = app.organiser(self.store, os.environ)
+        self.organiser: Organiser = app.organiser(self.store)
 
     def run(self, name: str) -> Run:
         return self.store.lookup.run(name)

@@ -204,7 +204,12 @@ class FolderRuns:
     def annotate(self, run_id: str, annotation: Annotation) -> None:
         """Add what is said of a run, see :class:`~runproj.ports.Annotations`."""
         place = self.runs / run_id / "annotations.jsonl"
-        with _translated("the record cannot be written", place), place.open("ab", 0) as file:
+        with (
+            _translated("the record cannot be written", place),
+            taking_turns(place),
+            place.open("r+b", 0) as file,
+        ):
+            file.truncate(file.seek(file.read().rfind(b"\n") + 1))  # torn by who is gone
             append(file, f"{to_json(annotation)}\n".encode())
         if annotation.verdict is not None:
             self.index.put_verdict(run_id, annotation.verdict.word)
