@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         set_tags,
         start_run,
     )
+    from runproj.frames import runs
 
     params: dict[str, Any]
 
@@ -42,6 +43,7 @@ __all__ = [
     "log_text",
     "output_path",
     "params",
+    "runs",
     "set_tag",
     "set_tags",
     "start_run",

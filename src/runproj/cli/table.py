@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plot": ("runproj.cli.plot:plot", "Draw metrics of runs, or a sweep."),
     "report": ("runproj.cli.report:report", "Write a page about a run or an experiment."),
     "logs": ("runproj.cli.runs:logs", "Print what the steps printed."),
+    "export": ("runproj.cli.export:export", "Write runs to CSV or Parquet."),
     "log": ("runproj.cli.log:log", "Tell of a step while it executes."),
     "get": ("runproj.cli.runs:get", "Copy outputs of a run out of the store."),
     "shell": ("runproj.cli.shell:shell", "Open a shell where a step executed."),
