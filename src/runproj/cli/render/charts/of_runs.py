@@ -307,13 +307,12 @@ def _axis(rows: Sequence[Row], name: str, *, log: bool) -> Axis:
     values = [field.of(row) for row in rows]
     plain = name.removeprefix("params.").removeprefix("metrics.")
     if all(one is None for one in values):
-        if field.column not in ("params", "metrics"):
-            raise UsageError(f"no run has {name}")
-        known = {one for row in rows for one in row[field.column]}
-        what = field.column.removesuffix("s").replace("param", "parameter")
-        raise UsageError(
-            f"there is no {what} {plain!r}", hint=did_you_mean(field.name_and_what, known)
-        )
+        known = {one for row in rows for one in row["params"]}
+        if field.column == "metrics":
+            check_metric(field.name_and_what, {one for row in rows for one in row["metrics"]})
+        if field.column == "params":
+            raise UsageError(f"there is no parameter {plain!r}", hint=did_you_mean(plain, known))
+        raise UsageError(f"no run has {name}")
     return axis_of(plain, values, log=None if field.column == "params" else log)
 
 
