@@ -291,19 +291,31 @@ def find_store(start: str, given: str | None) -> Store:
     )
 
 
-def runs_of_experiment(store: Store, name: str) -> "list[dict[str, Any]]":
-    """Return what the index says of the runs of an experiment, the earliest first.
+def found_runs(
+    store: Store, experiment: str | None, where: str | None = None
+) -> "list[dict[str, Any]]":
+    """Return what the index says of the runs that are asked for, the earliest first.
 
     Those that only repeat others to judge them are left out.
 
     Raises:
-        NoSuchRun: it has none.
+        NoSuchRun: there are none.
+        UsageError: ``where`` is no query.
     """
-    where = "experiment = ? and perturbed = '[]'"
-    found = store.runs.summaries(where, (name,), None)
+    from runproj.record.query import ALL, parse  # noqa: PLC0415 -- lazy
+
+    condition, values = "perturbed = '[]'", []
+    if experiment is not None:
+        condition, values = f"{condition} and experiment = ?", [experiment]
+    found = store.runs.search(condition, values, parse(where) if where else ALL, (), None)
     if not found:
-        every = {row["experiment"] for row in store.runs.summaries("1", (), None)}
-        raise NoSuchRun(f"there is no experiment {name!r}", hint=did_you_mean(name, sorted(every)))
+        rows = store.runs.summaries("1", (), None)
+        known = sorted({row["experiment"] for row in rows})
+        if experiment is not None and experiment not in known:
+            raise NoSuchRun(
+                f"there is no experiment {experiment!r}", hint=did_you_mean(experiment, known)
+            )
+        raise NoSuchRun("there are no such runs", hint="'runproj list' shows all runs")
     return found[::-1]
 
 

@@ -13,7 +13,6 @@ from runproj.cli import complete
 from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.charts.of_runs import (
     Chosen,
-    Values,
     by_step,
     check_metric,
     goal_of,
@@ -26,7 +25,6 @@ from runproj.cli.render.charts.values import Chart
 from runproj.cli.render.style import stdout_style, visible
 from runproj.engine.curves import Curves, is_of_system, metrics_meant
 from runproj.errors import UsageError
-from runproj.record.run import Run
 
 _MOST_RUNS = 60  # whose curves are drawn
 _MOST_CHARTS = 12  # when no metric is named
@@ -43,6 +41,7 @@ _HIGH, _LOW = 16, 9  # rows of a chart alone, and of one of several
 @click.option(
     "--experiment", shell_complete=complete.experiments, help="All runs of this experiment."
 )
+@click.option("--where", metavar="QUERY", help="All such runs: 'metrics.rmse < 0.8'.")
 @click.option(
     "--x", "x", type=click.Choice(["step", "time"]), default="step", show_default=True,
     help="What lies along the chart.",
@@ -68,8 +67,8 @@ def plot(names: tuple[str, ...], store: str | None, **options: Any) -> int:  # n
     """
     output: str | None = options["output"]
     ending = _ending(output)
-    if names and options["experiment"]:
-        raise UsageError("runs are named, and an experiment", hint="name one of both")
+    if names and (options["experiment"] or options["where"]):
+        raise UsageError("either runs are named, or an experiment or a query says which")
     opened = app.find_store(str(Path.cwd()), store)
     if options["is_parallel"] or options["pair"]:
         charts = [_of_sweep(opened, names, options)]
@@ -105,14 +104,15 @@ def _of_sweep(store: app.Store, names: Sequence[str], options: Mapping[str, Any]
     """Return a chart of what runs have, for which no points are needed."""
     if options["is_parallel"] and options["pair"]:
         raise UsageError("--parallel and --scatter exclude each other")
-    told, one = _told(store, names, options["experiment"])
-    sweeps = [] if one.sweep is None else [one.sweep.sweep]
+    rows = _rows(store, names, options)
+    first = store.runs.load(rows[0]["id"])
+    sweeps = [] if first.sweep is None else [first.sweep.sweep]
     goal = goal_of(options["minimize"], options["maximize"], sweeps)
     if options["is_parallel"]:
         named = options["metrics"] or ([goal.metric] if goal else [])
         if len(named) != 1:
             raise UsageError("--parallel needs one metric", hint="--metric NAME")
-        return parallel(told, named[0], goal, log=options["log"])
+        return parallel(rows, named[0], goal, log=options["log"])
     if options["metrics"]:
         raise UsageError("--scatter X,Y says all that is drawn", hint="leave out --metric")
     pair = [name.strip() for name in options["pair"].split(",")]
@@ -121,24 +121,25 @@ def _of_sweep(store: app.Store, names: Sequence[str], options: Mapping[str, Any]
             f"--scatter {options['pair']}: it takes two names",
             hint="--scatter params.lr,metrics.rmse",
         )
-    return scatter(told, pair[0], pair[1], goal, log=options["log"])
+    return scatter(rows, pair[0], pair[1], goal, log=options["log"])
 
 
-def _told(
-    store: app.Store, names: Sequence[str], experiment: str | None
-) -> tuple[list[Values], Run]:
-    """Return what is known of runs, the earliest first, and the record of one of them."""
-    if experiment is None:
-        runs = [store.lookup.run(name) for name in names or ("latest",)]
-        return [Values.of(run) for run in runs], runs[0]
-    rows = app.runs_of_experiment(store, experiment)
-    told = [Values.of_row(row) for row in rows]
-    return told, store.runs.load(told[-1].id)
+def _rows(
+    store: app.Store, names: Sequence[str], options: Mapping[str, Any]
+) -> "list[dict[str, Any]]":
+    """Return what the index says of runs, in the order of their names, or the earliest first."""
+    if options["experiment"] or options["where"]:
+        return app.found_runs(store, options["experiment"], options["where"])
+    ids = list(dict.fromkeys(store.lookup.run(name).id for name in names or ("latest",)))
+    marks = ", ".join("?" * len(ids))
+    return sorted(
+        store.runs.summaries(f"id in ({marks})", ids, None), key=lambda row: ids.index(row["id"])
+    )
 
 
 def _of_metrics(store: app.Store, names: Sequence[str], options: Mapping[str, Any]) -> list[Chart]:
     """Return a chart for each metric, or for several that are named together."""
-    chosen = _chosen(store, names, options["experiment"])
+    chosen = _chosen(store, names, options)
     every = by_step(chosen)
     if not every:
         raise no_metrics()
@@ -151,11 +152,11 @@ def _of_metrics(store: app.Store, names: Sequence[str], options: Mapping[str, An
     return metric_charts(chosen, groups, read, goal, x=options["x"], log=options["log"])
 
 
-def _chosen(store: app.Store, names: Sequence[str], experiment: str | None) -> list[Chosen]:
-    if experiment is None:
+def _chosen(store: app.Store, names: Sequence[str], options: Mapping[str, Any]) -> list[Chosen]:
+    if not options["experiment"] and not options["where"]:
         found = [store.lookup.split(name) for name in names or ("latest",)]
         return [Chosen(run, None if step is None else step.name) for run, step in found]
-    rows = app.runs_of_experiment(store, experiment)
+    rows = app.found_runs(store, options["experiment"], options["where"])
     if len(rows) > _MOST_RUNS:
         _say(f"only the latest {_MOST_RUNS} of {len(rows)} runs are drawn")
     return [Chosen(store.runs.load(row["id"])) for row in rows[-_MOST_RUNS:]]

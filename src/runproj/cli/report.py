@@ -96,7 +96,7 @@ def _experiment(store: app.Store, name: str, minimize: str | None, maximize: str
     )
     from runproj.engine.curves import Curves  # noqa: PLC0415 -- lazy
 
-    rows = app.runs_of_experiment(store, name)
+    rows = app.found_runs(store, name)
     latest = store.runs.load(rows[-1]["id"])
     sweeps = [] if latest.sweep is None else [latest.sweep.sweep]
     goal = goal_of(minimize, maximize, sweeps)

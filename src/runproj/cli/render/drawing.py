@@ -3,12 +3,12 @@
 A name may be anything that YAML can say: each form writes it so that it stays a name.
 """
 
-import html
 import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from runproj.cli.render.escaping import safe
 from runproj.cli.render.layout import Node, layout
 from runproj.cli.render.style import visible
 from runproj.model import EMPTY
@@ -175,7 +175,7 @@ def svg(drawing: Drawing, statuses: Mapping[str, str] = EMPTY, *, alone: bool = 
         lines.append(
             f'<g class="{kind}"><rect x="{x:.1f}" y="{y - _BOX / 2:.1f}" width="{box:.1f}" '
             f'height="{_BOX}" rx="6"/><text x="{x + box / 2:.1f}" y="{y:.1f}">'
-            f"{html.escape(drawing.label(name))}</text></g>"
+            f"{safe(name)}</text></g>"
         )
     return "\n".join([*lines, "</svg>"]) + "\n"
 
@@ -225,10 +225,10 @@ def _edge(
     taken = drawing.taken(edge) if labelled else ""
     text = ""
     if taken:
-        text = f'<text x="{middle[0]:.1f}" y="{middle[1]:.1f}">{html.escape(taken)}</text>'
-    said = html.escape(whole or f"{edge[0]} → {edge[1]}")
+        text = f'<text x="{middle[0]:.1f}" y="{middle[1]:.1f}">{safe(taken)}</text>'
+    said = safe(whole or f"{edge[0]} → {edge[1]}")
     kind = "edge" if whole else "edge only"
     return (
-        f'<g class="{kind}"><title>{visible(said, painted=False)}</title>'
+        f'<g class="{kind}"><title>{said}</title>'
         f'<path d="{path}" marker-end="url(#head)"/>{text}</g>'
     )

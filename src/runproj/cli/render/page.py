@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from runproj.cli.render.charts.canvas import safe
+from runproj.cli.render.escaping import safe
 
 STYLE = """\
 :root { color-scheme: light dark; --ink: #1f2328; --faint: #59636e; --line: #d8dee4;

@@ -4,12 +4,11 @@ Every colour is an attribute, so that programs without style sheets draw them to
 changes those of the ground where it is dark.
 """
 
-import html
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 from runproj.cli.render.charts.scale import Tick
-from runproj.cli.render.style import visible
+from runproj.cli.render.escaping import plain, safe
 
 INK, FAINT, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
 STYLE = """\
@@ -37,9 +36,6 @@ FONT = (
 """Families of fonts of which every usual system has one."""
 
 
-_NOT_XML = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
-
-
 def colour(number: int) -> str:
     """Return the colour of the nth line."""
     return COLOURS[number % len(COLOURS)]
@@ -52,24 +48,6 @@ def ramp(place: float) -> str:
     rest = at - left
     mixed = (round(a + (b - a) * rest) for a, b in zip(_RAMP[left], _RAMP[left + 1], strict=True))
     return "#{:02x}{:02x}{:02x}".format(*mixed)
-
-
-def safe(value: str, *, keep: str = "") -> str:
-    """Return any text so that it can stand in XML: what controls is written as an escape.
-
-    The characters in ``keep`` stay as they are.
-    """
-    return html.escape(plain(value, keep=keep).translate(_NOT_XML))
-
-
-def plain(value: str, *, keep: str = "") -> str:
-    r"""Return a text that can be written anywhere: what controls, or is no character, is escaped.
-
-    >>> plain("a\x1b[2J\ud800")
-    'a\\x1b[2J\\ud800'
-    """
-    told = visible(value, keep=keep, painted=False)
-    return told.encode("utf-8", "backslashreplace").decode()
 
 
 def shortened(value: str, most: int) -> str:

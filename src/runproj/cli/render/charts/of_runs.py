@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from runproj.cli.render.charts.values import (
+    Axis,
     Chart,
     Dots,
     Lines,
@@ -17,6 +18,7 @@ from runproj.cli.render.charts.values import (
 from runproj.engine.curves import metrics_meant
 from runproj.errors import UsageError
 from runproj.record.points import Points
+from runproj.record.query import GROUPS, PLAIN, Field, Row, field_of
 from runproj.record.run import Run
 from runproj.record.sweep import Goal, Sweep
 from runproj.spec.matrix import group_of
@@ -35,16 +37,19 @@ class Values(NamedTuple):
     name: str | None
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
+    succeeded: bool = True
 
     @classmethod
     def of(cls, run: Run) -> "Values":
         """Return what a record says."""
-        return cls(run.id, run.name, run.params, run.metrics)
+        return cls(run.id, run.name, run.params, run.metrics, run.status == "succeeded")
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> "Values":
+    def of_row(cls, row: Row) -> "Values":
         """Return what the index says."""
-        return cls(row["id"], row["name"], row["params"], row["metrics"])
+        return cls(
+            row["id"], row["name"], row["params"], row["metrics"], row["status"] == "succeeded"
+        )
 
 
 class Chosen(NamedTuple):
@@ -190,7 +195,9 @@ def _by_time(drawn: Drawn) -> Series:
 
 
 def best_of(runs: Sequence[Values], goal: Goal | None) -> int | None:
-    """Return the index of the best run; None: there is no goal, or nothing that reaches it.
+    """Return the index of the best run that succeeded; of equal ones, the first.
+
+    None: there is no goal, or no run has a number there.
 
     Raises:
         UsageError: the goal's metric may be several.
@@ -199,6 +206,8 @@ def best_of(runs: Sequence[Values], goal: Goal | None) -> int | None:
         return None
     scores = {}
     for number, run in enumerate(runs):
+        if not run.succeeded:
+            continue
         try:
             score = goal.score(run.metrics)
         except ValueError as error:
@@ -226,12 +235,6 @@ def goal_of(
     return goals.pop() if len(goals) == 1 else None
 
 
-def value_of(run: Values, metric: str) -> float | None:
-    """Return the last value of a metric by its full or plain name; None: it has none."""
-    found = metrics_meant(metric, run.metrics)
-    return run.metrics[found[0]] if found else None
-
-
 def no_metrics() -> UsageError:
     """Return the error that there is nothing to draw."""
     return UsageError(
@@ -255,73 +258,68 @@ def check_metric(name: str, known: Collection[str]) -> None:
     raise UsageError(f"there is no metric {name!r}", hint=hint)
 
 
-def parallel(
-    runs: Sequence[Values], metric: str, goal: Goal | None, *, log: bool = False
-) -> Parallel:
+def parallel(rows: Sequence[Row], metric: str, goal: Goal | None, *, log: bool = False) -> Parallel:
     """Return parallel coordinates: the parameters that differ, and a metric.
+
+    Args:
+        rows: what the index says of runs.
+        metric: its full or plain name.
+        goal: says which run stands out.
+        log: whether the metric's scale is logarithmic.
 
     Raises:
         UsageError: no run has the metric.
     """
+    runs = [Values.of_row(row) for row in rows]
     check_metric(metric, {name for run in runs for name in run.metrics})
     axes = [
         axis_of(name, [run.params.get(name) for run in runs])
         for name in differing(runs)[:_MOST_AXES]
     ]
-    values = [value_of(run, metric) for run in runs]
-    axes.append(axis_of(metric.removeprefix("metrics."), values, log=log))
+    plain = metric.removeprefix("metrics.")
+    field = Field(f"metrics.{plain}", "metrics", plain)
+    axes.append(axis_of(plain, [field.of(row) for row in rows], log=log))
     return Parallel(axes, labels_of(runs), best_of(runs, goal))
 
 
 def scatter(
-    runs: Sequence[Values], x: str, y: str, goal: Goal | None, *, log: bool = False
+    rows: Sequence[Row], x: str, y: str, goal: Goal | None, *, log: bool = False
 ) -> Scatter:
-    """Return a mark for each run, at what it has of two parameters or metrics.
+    """Return a mark for each run, at what it has of two fields.
 
     Args:
-        runs: those that may have a mark.
-        x: ``params.NAME`` or ``metrics.NAME``; the first word may be left out.
+        rows: what the index says of runs.
+        x: a field, such as ``params.lr``; the first word may be left out.
         y: the same.
         goal: says which of them stands out.
-        log: whether ``y`` is logarithmic where it is a metric.
+        log: whether ``y`` is logarithmic where it is no parameter.
 
     Raises:
         UsageError: no run has one of them.
     """
-    across, up = _named(runs, x), _named(runs, y)
-    return Scatter(
-        axis_of(
-            _plain(x), [across(run) for run in runs], log=None if _is_param(runs, x) else False
-        ),
-        axis_of(_plain(y), [up(run) for run in runs], log=None if _is_param(runs, y) else log),
-        labels_of(runs),
-        best_of(runs, goal),
-    )
+    runs = [Values.of_row(row) for row in rows]
+    across, up = _axis(rows, x, log=False), _axis(rows, y, log=log)
+    return Scatter(across, up, labels_of(runs), best_of(runs, goal))
 
 
-def _plain(name: str) -> str:
-    return name.removeprefix("params.").removeprefix("metrics.")
+def _axis(rows: Sequence[Row], name: str, *, log: bool) -> Axis:
+    field = _field(rows, name)
+    values = [field.of(row) for row in rows]
+    plain = name.removeprefix("params.").removeprefix("metrics.")
+    if all(one is None for one in values):
+        known = {one for row in rows for one in row["params"]}
+        if field.column == "metrics":
+            check_metric(field.name_and_what, {one for row in rows for one in row["metrics"]})
+        if field.column == "params":
+            raise UsageError(f"there is no parameter {plain!r}", hint=did_you_mean(plain, known))
+        raise UsageError(f"no run has {name}")
+    return axis_of(plain, values, log=None if field.column == "params" else log)
 
 
-def _is_param(runs: Sequence[Values], name: str) -> bool:
-    if name.startswith(("params.", "metrics.")):
-        return name.startswith("params.")
-    return any(name in run.params for run in runs)
-
-
-def _named(runs: Sequence[Values], name: str) -> Callable[[Values], object]:
-    """Return what finds a value of a run.
-
-    Raises:
-        UsageError: no run has it.
-    """
-    plain = _plain(name)
-    if _is_param(runs, name):
-        known = {one for run in runs for one in run.params}
-        if plain not in known:
-            raise UsageError(
-                f"there is no parameter {plain!r}", hint=did_you_mean(plain, sorted(known))
-            )
-        return lambda run: run.params.get(plain)
-    check_metric(plain, {one for run in runs for one in run.metrics})
-    return lambda run: value_of(run, plain)
+def _field(rows: Sequence[Row], name: str) -> Field:
+    """Return the field that is meant: the name in full, or that of a parameter or metric."""
+    if name in PLAIN or name.partition(".")[0] in GROUPS:
+        return field_of(name)
+    if any(name in row["params"] for row in rows):
+        return Field(f"params.{name}", "params", name)
+    return field_of(f"metrics.{name}")

@@ -8,6 +8,8 @@ _NICE = (1, 2, 5, 10)
 _ROOM = 0.04  # left at both ends, so that nothing lies on the frame
 _MOST = 60  # ticks; more are a mistake of rounding
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SHORT = 5  # characters before a unit
+_DIGITS = 3  # that a person writes down
 
 
 class Tick(NamedTuple):
@@ -114,17 +116,23 @@ def labels(values: Sequence[float]) -> list[str]:
     (['0', '0.25', '0.5'], ['0', '20k'], ['1e-5', '0.0001'])
     """
     most = max(map(abs, values), default=0.0)
-    divisor, unit = next(
-        ((size, unit) for size, unit in _UNITS if 10 * size <= most < 1e15),  # noqa: PLR2004 -- then powers are shorter
-        (1.0, ""),
-    )
+    for size, unit in _UNITS:
+        if 10 * size <= most < 1e15:  # noqa: PLR2004 -- then powers are shorter
+            texts = _alike([one / size for one in values])
+            if max(map(len, texts)) <= _SHORT:
+                return [text + unit * (one != 0) for text, one in zip(texts, values, strict=True)]
+    return _alike(values)
+
+
+def _alike(values: Sequence[float]) -> list[str]:
+    """Return numbers in so few digits that they are what they are, and differ."""
     for digits in range(1, 17):
-        texts = [_text(one / divisor, digits) + (unit if one else "") for one in values]
+        texts = [_text(one, digits) for one in values]
         exact = all(
-            math.isclose(float(_text(one / divisor, digits)), one / divisor, rel_tol=1e-9)
-            for one in values
+            math.isclose(float(text), one, rel_tol=1e-9)
+            for text, one in zip(texts, values, strict=True)
         )
-        if exact or (digits > 3 and len(set(texts)) == len(set(values))):  # noqa: PLR2004 -- as a person writes it
+        if (exact or digits > _DIGITS) and len(set(texts)) == len(set(values)):
             return texts
     return [repr(one) for one in values]
 

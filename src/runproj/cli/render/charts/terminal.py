@@ -228,13 +228,15 @@ class _Marked(_Plane):
 def _parallel(chart: Parallel, screen: Screen) -> list[str]:
     """Return a table of what the lines go through, sorted by the metric."""
     metric = chart.axes[-1]
+    places = [math.inf if one is None else one for one in metric.places]
+    down = chart.best is not None and places[chart.best] > min(places)
     order = sorted(
-        range(len(chart.labels)),
-        key=lambda number: (metric.places[number] is None, metric.places[number] or 0),
-    )
-    if chart.best is not None and order and order[0] != chart.best:
-        order.reverse()
-        order.sort(key=lambda number: metric.places[number] is None)
+        range(len(places)),
+        key=lambda number: (
+            math.isinf(places[number]), -places[number] if down else places[number],
+            number != chart.best,
+        ),
+    )  # fmt: skip
     head = ["run", *(shortened(axis.name, _LABEL) for axis in chart.axes), ""]
     rows = [[screen.style.bold(one) for one in head]]
     for number in order[:_RUNS]:

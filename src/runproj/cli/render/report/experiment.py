@@ -4,7 +4,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runproj.cli.render.charts.of_runs import (
     Chosen,
@@ -44,6 +44,7 @@ from runproj.cli.render.report.run import (
 from runproj.cli.render.text import duration, number
 from runproj.engine.curves import is_of_system, metrics_meant
 from runproj.record.points import Points
+from runproj.record.query import Field, Row
 from runproj.record.run import Run
 from runproj.record.sweep import Goal
 
@@ -63,13 +64,13 @@ class Experiment(NamedTuple):
     """
 
     name: str
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
     goal: Goal | None
     curves: Sequence[tuple[Run, Mapping[str, Points]]]
     gaps: Sequence[str]
 
 
-def most_telling(rows: Sequence[Mapping[str, Any]], goal: Goal | None) -> list[str]:
+def most_telling(rows: Sequence[Row], goal: Goal | None) -> list[str]:
     """Return the ids of the runs whose curves are drawn: the best, without a goal the latest.
 
     They come in the order of the rows.
@@ -81,7 +82,7 @@ def most_telling(rows: Sequence[Mapping[str, Any]], goal: Goal | None) -> list[s
     return [row["id"] for number, row in enumerate(rows) if number in chosen]
 
 
-def _order(rows: Sequence[Mapping[str, Any]], goal: Goal | None) -> list[int]:
+def _order(rows: Sequence[Row], goal: Goal | None) -> list[int]:
     """Return the indices of rows, the best first, or the latest."""
     if goal is None:
         return list(range(len(rows)))[::-1]
@@ -92,9 +93,9 @@ def _order(rows: Sequence[Mapping[str, Any]], goal: Goal | None) -> list[int]:
     )
 
 
-def _score(row: Mapping[str, Any], goal: Goal) -> float:
-    found = metrics_meant(goal.metric, row["metrics"])
-    return float(row["metrics"][found[0]]) if found else math.nan
+def _score(row: Row, goal: Goal) -> float:
+    value = Field(f"metrics.{goal.metric}", "metrics", goal.metric).of(row)
+    return math.nan if value is None or row["status"] != "succeeded" else float(value)
 
 
 def experiment_page(told: Experiment, store: str, version: str) -> str:
@@ -156,7 +157,7 @@ def _parallel(told: Experiment, values: Sequence[Values]) -> Html:
         math.isnan(_score(row, told.goal)) for row in told.rows
     ):  # fmt: skip
         return NOTHING
-    chart = parallel(values, told.goal.metric, told.goal)
+    chart = parallel(told.rows, told.goal.metric, told.goal)
     if len(chart.axes) < 2:  # noqa: PLR2004 -- no parameter differs
         return NOTHING
     drawn = Html(picture([chart], wide=max(420, min(_WIDE, 190 * len(chart.axes))), alone=False))

@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Sequence
 
-from runproj.cli.render.charts.canvas import safe
+from runproj.cli.render.escaping import safe
 
 _MOST = 2000  # characters of a value
 _NAME = 160
