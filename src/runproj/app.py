@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runproj.adapters.host import platform_tag
 from runproj.adapters.remembered import RememberedValues
 from runproj.adapters.store.objects import FolderObjects
-from runproj.adapters.store.runs import FolderRuns
+from runproj.adapters.store.runs import FolderRuns, make_store
 from runproj.engine.lookup import Lookup
 from runproj.errors import (
     CannotRerun,
@@ -34,6 +34,7 @@ from runproj.errors import (
 )
 from runproj.model import EMPTY, digest_of
 from runproj.spec.paths import is_own
+from runproj.spec.suggest import did_you_mean
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
@@ -42,13 +43,17 @@ if TYPE_CHECKING:
     from runproj.adapters.environments.images import DockerBackend
     from runproj.adapters.perturbing import Arrange
     from runproj.adapters.source.git import GitSource
+    from runproj.adapters.store.registry import FolderModels
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
     from runproj.engine.gc import Gc, ProjectRules
+    from runproj.engine.models import Models
     from runproj.engine.organise import Organiser
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
+    from runproj.engine.registry import Registry
+    from runproj.engine.report import Collector
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
     from runproj.engine.run import Runner
@@ -90,6 +95,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILES = ("runproj.yaml", "runproj.yml")
 STORE = ".runproj"
+_MODELS = "models"
 _WORKSPACES = "workspaces"
 _REPEATS = "workspaces of repeats/in a longer path"
 _CLOSED = frozenset({STORE, ".git"})
@@ -163,7 +169,7 @@ class Store:
     @cached_property
     def runs(self) -> FolderRuns:
         """The memory of runs."""
-        return FolderRuns(str(self.folder))
+        return FolderRuns(str(self.folder), _make_store)
 
     @cached_property
     def objects(self) -> FolderObjects:
@@ -186,10 +192,9 @@ class Store:
     def source(self) -> "GitSource":
         """The source snapshots."""
         from runproj.adapters.source.git import GitSource  # noqa: PLC0415 -- lazy
-        from runproj.adapters.store.runs import make_store  # noqa: PLC0415 -- lazy
 
         return GitSource(
-            str(self.folder / "source.git"), make_parent=lambda: make_store(self.folder)
+            str(self.folder / "source.git"), make_parent=lambda: _make_store(self.folder)
         )
 
     @cached_property
@@ -207,23 +212,56 @@ class Store:
         artifact = self.objects.digest(path, path)
         return "" if artifact is None else artifact.sha256
 
+    @cached_property
+    def shelf(self) -> "FolderModels":
+        """The histories of registered models."""
+        from runproj.adapters.store.registry import FolderModels  # noqa: PLC0415 -- lazy
+
+        return FolderModels(str(self.folder / "models"), lambda: _make_store(self.folder))
+
+    @property
+    def models(self) -> "Models":
+        """Finds models of runs, and registered ones."""
+        from runproj.engine.models import Models  # noqa: PLC0415 -- lazy
+
+        return Models(self.shelf, self.lookup, self.runs, self.objects)
+
     def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, Stream, bytes]]":
         """Yield seconds since the start, stream and bytes of a step's log.
 
         A cached step has the log of the step run whose outputs it took.
         """
         from runproj.adapters.store.log import pieces  # noqa: PLC0415 -- lazy
+
+        return pieces(self._logged(run_id, step))
+
+    def end_of_log(self, run_id: str, step: "StepRun", limit: int) -> tuple[bytes, int]:
+        """Return the last bytes of a step's log, and how many it has, see :meth:`pieces`."""
+        from runproj.adapters.store.log import end_of  # noqa: PLC0415 -- lazy
+
+        return end_of(self._logged(run_id, step), limit)
+
+    def _logged(self, run_id: str, step: "StepRun") -> Path:
+        """Return the folder with the log of a step."""
         from runproj.adapters.store.runs import step_folder  # noqa: PLC0415 -- lazy
 
         name = step.name
         if step.cached_from:
             run_id, _, name = step.cached_from.partition("/")
-        return pieces(step_folder(self.runs.runs / run_id, name))
+        return step_folder(self.runs.runs / run_id, name)
 
     @property
     def lookup(self) -> Lookup:
         """Finds past runs by name."""
         return Lookup(self.runs)
+
+
+def _make_store(folder: Path) -> None:
+    """Make a store's folder, and remember it as one of this user's own."""
+    if make_store(folder):
+        from runproj.adapters.store.own import claim  # noqa: PLC0415 -- once for each store
+
+        claim(folder, state_folder())
 
 
 def find_store(start: str, given: str | None) -> Store:
@@ -251,6 +289,51 @@ def find_store(start: str, given: str | None) -> Store:
         where=str(here),
         hint="'runproj run' records one; -C DIR or --store DIR look elsewhere",
     )
+
+
+def found_runs(
+    store: Store, experiment: str | None, where: str | None = None
+) -> "list[dict[str, Any]]":
+    """Return what the index says of the runs that are asked for, the earliest first.
+
+    Those that only repeat others to judge them are left out.
+
+    Raises:
+        NoSuchRun: there are none.
+        UsageError: ``where`` is no query.
+    """
+    from runproj.record.query import ALL, parse  # noqa: PLC0415 -- lazy
+
+    condition, values = "perturbed = '[]'", []
+    if experiment is not None:
+        condition, values = f"{condition} and experiment = ?", [experiment]
+    found = store.runs.search(condition, values, parse(where) if where else ALL, (), None)
+    if not found:
+        rows = store.runs.summaries("1", (), None)
+        known = sorted({row["experiment"] for row in rows})
+        if experiment is not None and experiment not in known:
+            raise NoSuchRun(
+                f"there is no experiment {experiment!r}", hint=did_you_mean(experiment, known)
+            )
+        raise NoSuchRun("there are no such runs", hint="'runproj list' shows all runs")
+    return found[::-1]
+
+
+def collector(store: Store) -> "Collector":
+    """Return what collects all that a report tells of runs."""
+    from runproj.engine.report import Collector, Tail  # noqa: PLC0415 -- lazy
+
+    def tail(run: "Run", step: "StepRun", limit: int) -> Tail:
+        return Tail(*store.end_of_log(run.id, step, limit))
+
+    return Collector(store.objects, store.runs, tail)
+
+
+def png(svg: str, fonts: str) -> bytes:
+    """Return a drawing as a PNG, see :func:`runproj.adapters.raster.png`."""
+    from runproj.adapters import raster  # noqa: PLC0415 -- lazy
+
+    return raster.png(svg, fonts)
 
 
 def check_destination(path: str) -> None:
@@ -1149,13 +1232,23 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     from runproj.engine.fsck import Fsck  # noqa: PLC0415 -- lazy
 
     source = GitChecks(str(store.folder / "source.git"))
-    return Fsck(CheckedObjects(store.objects), source, CheckedRecords(store.runs), progress)
+    checks, records = CheckedObjects(store.objects), CheckedRecords(store.runs)
+    return Fsck(checks, source, records, store.shelf, progress)
 
 
 def claims(store: Store) -> "Sequence[Claim]":
-    """Return what is kept beside the runs of a store, and needs some of them."""
-    del store  # nothing is kept so, as yet
-    return ()
+    """Return what is kept beside the runs of a store, and needs some of them: registered models.
+
+    Raises:
+        StoreError: the history of one cannot be read.
+    """
+    from runproj.engine.models import held_versions  # noqa: PLC0415 -- lazy
+    from runproj.ports import Claim  # noqa: PLC0415 -- lazy
+
+    return [
+        Claim(f"the registered model {one.reference}", (one.origin.run,), (one.origin.model,))
+        for one in held_versions(store.shelf)
+    ]
 
 
 @cache
@@ -1259,6 +1352,9 @@ def gc(store: Store) -> "Gc":
         images=HeldImages(used_images(os.environ)),
         workspaces=PathHoldings(
             cache, lambda: [one for folder in working for one in workspaces.kept(folder)]
+        ),
+        models=PathHoldings(
+            str(cache_folder() / _MODELS), lambda: sorted((cache_folder() / _MODELS).glob("*"))
         ),
         archives=HeldArchives(str(archive_folder())),
     )
@@ -1369,6 +1465,86 @@ def _room(store: Store, past: "Run") -> int:
     source *= len({step.sources for step in past.plan.steps})
     files = sum(one.size for step in past.steps for one in (*step.inputs, *step.outputs))
     return source + files + sum(step.outcome.written for step in past.steps if step.outcome)
+
+
+def registry(store: Store) -> "Registry":
+    """Return what registers models, and moves them."""
+    from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
+    from runproj.engine.registry import Registry  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+
+    def facts(run_id: str) -> dict[str, Any] | None:
+        return next(iter(store.runs.summaries("id = ?", (run_id,), 1)), None)
+
+    return Registry(store.share().models, facts, lambda: timestamp(time.time()), user())
+
+
+def is_trusted(store: Store, run_id: str) -> bool:
+    """Tell whether this user made a store, and executed this run."""
+    from runproj.adapters.store import own  # noqa: PLC0415 -- lazy
+
+    return run_id.isalnum() and own.is_own(store.folder, state_folder(), run_id)
+
+
+def is_trusted_model(store: Store, run_id: str, folder: str) -> bool:
+    """Tell whether a folder holds a model as a run of this user's own store logged it.
+
+    Args:
+        store: the store.
+        run_id: the run that the folder claims to be from.
+        folder: the folder. Whatever else is in it does not matter.
+    """
+    if not is_trusted(store, run_id):
+        return False
+    digest = store.objects.digest
+    try:
+        for model in (one for step in store.runs.load(run_id).steps for one in step.models):
+            wanted = {one.path: one.sha256 for one in store.objects.members(model.sha256)}
+            found = {path: digest(str(Path(folder, path)), path) for path in wanted}
+            if wanted == {path: one and one.sha256 for path, one in found.items()}:
+                return True
+    except (NoSuchRun, StoreError, UsageError):
+        pass  # nobody can tell
+    return False
+
+
+def members_of(store: Store, artifact: "Artifact") -> "list[Artifact]":
+    """Return the files of an artifact by their paths in it; a file has its name.
+
+    Raises:
+        StoreError: it is gone.
+    """
+    from runproj.record.artifact import Artifact  # noqa: PLC0415 -- lazy
+
+    if artifact.kind == "file":
+        return [artifact.replace(path=Path(artifact.path).name)]
+    members = store.objects.members(artifact.sha256)
+    return [
+        Artifact(path=one.path, sha256=one.sha256, size=one.size, executable=one.executable)
+        for one in members
+        if one.sha256 is not None
+    ]
+
+
+def give_model(store: Store, model: "Artifact", folder: str) -> None:
+    """Copy a model out of a store: the content of a folder, or a file, into a folder.
+
+    Raises:
+        StoreError: it is gone or damaged.
+    """
+    target = Path(folder).resolve()
+    name = Path(model.path).name
+    if model.kind == "file":
+        store.objects.give(model.replace(path=name), str(target))
+    else:
+        store.objects.give(model.replace(path=target.name), str(target.parent))
+
+
+def taken_model(store: Store, model: "Artifact") -> Path:
+    """Take a model out of a store; return where it stands in the user's cache."""
+    from runproj.adapters.taken_models import TakenModels  # noqa: PLC0415 -- lazy
+
+    return TakenModels(cache_folder() / _MODELS, store.objects, store.objects).take(model)
 
 
 def differ(store: Store) -> "Differ":

@@ -7,7 +7,7 @@ through.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import EMPTY
@@ -22,6 +22,9 @@ from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
 from runproj.record.usage import GpuSample, Sample
 from runproj.record.verdict import Annotation
+
+if TYPE_CHECKING:
+    from runproj.record.registry import Move
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 Say: TypeAlias = Callable[[str], None]
@@ -549,6 +552,31 @@ class LockShelf(Protocol):
 
     def put(self, declaration: str, content: str) -> None:
         """Keep a lockfile's text."""
+
+
+class ModelShelf(Protocol):
+    """The histories of registered models; they only grow."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all models that have a history, sorted."""
+
+    def history(self, name: str) -> Sequence["Move"]:
+        """Return the moves of a model, in their order; none, where there is no such model.
+
+        Raises:
+            StoreError: a line of it is damaged.
+        """
+
+    def add(
+        self, name: str, decide: Callable[[Sequence["Move"]], Sequence["Move"]]
+    ) -> Sequence["Move"]:
+        """Append to a history what ``decide`` makes of it; return that.
+
+        Nobody else appends meanwhile. A name that is not there yet is made.
+
+        Raises:
+            StoreError: it cannot be written, or a line of it is damaged.
+        """
 
 
 class CheckedObject(NamedTuple):

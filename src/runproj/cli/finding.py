@@ -259,7 +259,8 @@ def best(
     query = eligible(_query(where), field)
     condition = _LISTED + (" and experiment = ?" if experiment else "")
     values = [experiment] if experiment else []
-    found = opened.runs.search(condition, values, query, [Order(field, bool(maximize))], top)
+    orders = [Order(field, bool(maximize)), Order(field_of("started_at"), down=False)]
+    found = opened.runs.search(condition, values, query, orders, top)
     if not found:
         names = opened.runs.names("metrics")
         raise UsageError(

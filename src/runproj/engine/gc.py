@@ -30,7 +30,7 @@ DELETED_S = 30 * 86400.0
 YOUNG_S = 3600.0
 """What was kept in the store so recently stays: a run that begins may be about to refer to it."""
 
-_SHARED = ("environments", "images", "workspaces", "archives")
+_SHARED = ("environments", "images", "workspaces", "models", "archives")
 _NO_PACKAGE = ".json"  # notes among kept packages, which say what was built from what
 
 
@@ -63,7 +63,7 @@ class Wish(NamedTuple):
 
 
 class Places(NamedTuple):
-    """What takes room, kind by kind; the last four are shared with other stores."""
+    """What takes room, kind by kind; the last five are shared with other stores."""
 
     runs: Holdings
     objects: Holdings
@@ -73,6 +73,7 @@ class Places(NamedTuple):
     environments: Holdings
     images: Holdings
     workspaces: Holdings
+    models: Holdings
     archives: Holdings
 
 
@@ -178,6 +179,7 @@ class _Visit:
             self._aged("environments", places.environments),
             self._aged("images", places.images, _keys(runs)),
             self._aged("workspaces", places.workspaces),
+            self._aged("models", places.models),
             self._aged("archives", places.archives, wanted, goes=self.wish.archives),
         )
         return Room(

@@ -7,10 +7,10 @@ from runproj.record.run import Status
 
 HoldingKind: TypeAlias = Literal[
     "runs", "logs", "objects", "packages", "snapshots", "damaged", "leftovers",
-    "environments", "images", "workspaces", "archives",
+    "environments", "images", "workspaces", "models", "archives",
 ]  # fmt: skip
 """What takes room; ``logs`` are among the ``runs``, ``packages`` among the ``objects``, and the
-last four beside the store."""
+last five beside the store."""
 
 
 class Holding(Model):

@@ -12,7 +12,7 @@ from runproj.record.outcome import Outcome
 from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
 from runproj.record.sweep import SweepTrial
-from runproj.record.tracking import Summary, Tracked
+from runproj.record.tracking import LoggedModel, Summary, Tracked
 from runproj.record.usage import Usage
 
 Status: TypeAlias = Literal[
@@ -138,6 +138,11 @@ class StepRun(Model):
     def shown_metrics(self) -> dict[str, float | str]:
         """Its metrics, those included of which the last value is no finite number."""
         return {**self.metrics, **(self.tracked.not_finite if self.tracked else {})}
+
+    @property
+    def models(self) -> tuple[LoggedModel, ...]:
+        """The models that it logged."""
+        return self.tracked.models if self.tracked is not None else ()
 
     @property
     def kept(self) -> tuple[Output, ...]:

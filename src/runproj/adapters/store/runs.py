@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,9 +47,13 @@ _IGNORE = "# made by runproj; this folder ignores itself\n*\n"
 class FolderRuns:
     """A run store in a folder; many processes may use it at once."""
 
-    def __init__(self, folder: str) -> None:
-        """Use the store ``folder`` (the one that is called ``.runproj``)."""
+    def __init__(self, folder: str, make: Callable[[Path], object] | None = None) -> None:
+        """Use the store ``folder`` (the one that is called ``.runproj``).
+
+        ``make`` makes that folder where it is not there.
+        """
         self.folder = Path(folder)
+        self._make = make or make_store
         self.runs = self.folder / "runs"
         self._index = Index(self.folder / "index.db")
         self._ready = False
@@ -90,7 +94,7 @@ class FolderRuns:
         """Write a run before anything of it happens, see :class:`~runproj.ports.RunStore`."""
         folder = self.runs / run.id
         with _translated("the store cannot be written", self.folder):
-            make_store(self.folder)
+            self._make(self.folder)
             self.runs.mkdir(exist_ok=True)
             try:
                 folder.mkdir()
@@ -321,12 +325,14 @@ class FolderRuns:
                 yield self.load(folder.name)
 
 
-def make_store(folder: Path) -> None:
-    """Make the store's folder, which ignores itself in git."""
+def make_store(folder: Path) -> bool:
+    """Make the store's folder, which ignores itself in git; tell whether it was not there."""
     ignore = folder / ".gitignore"
-    if not ignore.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(ignore, _IGNORE.encode())
+    if ignore.exists():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(ignore, _IGNORE.encode())
+    return True
 
 
 def write_run(folder: Path, run: Run, **known: str | Sequence[str]) -> None:

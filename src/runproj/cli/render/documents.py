@@ -4,6 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+from runproj.cli.render.model_documents import (
+    HistoryResult,
+    ModelDiffResult,
+    ModelResult,
+    ModelsResult,
+    MovedResult,
+    VersionResult,
+)
 from runproj.model import Key, Model, field, plain
 from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
@@ -835,12 +843,69 @@ class ConfigResult(Model):
     user_file: str
 
 
+class SeriesDocument(Model):
+    """A line; null is no finite number. One without ``x`` has a single value of no place."""
+
+    label: str
+    x: list[float | None]
+    y: list[float | None]
+
+
+class MarkDocument(Model):
+    """What is drawn of a run; null is nothing, or no finite number."""
+
+    label: str
+    values: dict[str, Any]
+
+
+class ChartDocument(Model):
+    """A chart: ``series`` of one that has lines along ``x``, else what it has of each of ``runs``.
+
+    ``best`` is the index of what stands out.
+    """
+
+    kind: Literal["lines", "dots", "scatter", "parallel"]
+    title: str
+    x: str | None = None
+    log: bool = False
+    best: int | None = None
+    series: list[SeriesDocument] = field(default_factory=list)
+    runs: list[MarkDocument] = field(default_factory=list)
+
+
+class PlotDocument(Model):
+    """What was drawn; ``wrote`` is the file, if there is one."""
+
+    charts: list[ChartDocument]
+    wrote: str | None
+
+
+class PlotResult(Model):
+    """What ``plot`` prints."""
+
+    plot: PlotDocument
+
+
+class ReportDocument(Model):
+    """The page that was written; ``size`` in bytes."""
+
+    path: str
+    size: int
+
+
+class ReportResult(Model):
+    """What ``report`` prints."""
+
+    report: ReportDocument
+
+
 Result: TypeAlias = (
     RunResult | StepResult | ListResult | OrganisedResult | PlanResult | VerifyResult | DiffResult
     | GraphResult | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
-    | GroupsResult | CompareResult | BestResult | ErrorResult
+    | GroupsResult | CompareResult | BestResult | PlotResult | ReportResult | ModelsResult
+    | ModelResult | VersionResult | HistoryResult | MovedResult | ModelDiffResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -1064,11 +1129,11 @@ def plan_result(decisions: tuple[Decision, ...]) -> PlanResult:
 
 
 def graph_result(
-    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], list[str]]
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
 ) -> GraphResult:
     """Return a graph as a document: the steps before each, and what flows from one to another."""
     edges = [
-        EdgeDocument(before=other, after=name, files=flows.get((other, name), []))
+        EdgeDocument(before=other, after=name, files=list(flows.get((other, name), ())))
         for name, others in after.items()
         for other in others
     ]

@@ -19,6 +19,7 @@ _SHARED = {
     "environments": "built environments",
     "images": "images built here",
     "workspaces": "kept workspaces",
+    "models": "models that were loaded",
     "archives": "archives of packages",
 }
 _DAY_S = 86400

@@ -2,7 +2,7 @@
 
 import shlex
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runproj.cli.render.notes import notes_text
@@ -541,9 +541,13 @@ def difference_text(found: Difference, style: Style) -> str:
     text = f"{style.bold(found.a)} → {style.bold(found.b)}\n"
     if found.relation is not None:
         text += f"{visible(found.relation, painted=False)}\n"
-    if not found.groups:
-        return f"{text}nothing differs\n"
-    for name, group in found.groups.items():
+    return text + (groups_text(found.groups, style) or "nothing differs\n")
+
+
+def groups_text(groups: Mapping[str, Sequence[Change]], style: Style) -> str:
+    """Return what differs, a line for each thing, below the names of the groups."""
+    text = ""
+    for name, group in groups.items():
         text += f"\n{_GROUPS.get(name, name)}\n"
         text += table((_mark(one, style), _owned(one), *_sides(name, one, style)) for one in group)
     return text
@@ -571,7 +575,7 @@ def _side(value: object) -> str:
 
 
 def graph_text(
-    after: dict[str, list[str]], flows: dict[tuple[str, str], list[str]], style: Style
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]], style: Style
 ) -> str:
     """Return the steps in order, each with the steps before it and what it takes from them."""
     rows = []
