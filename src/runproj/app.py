@@ -7,18 +7,19 @@ the verbs of the engine with everything they need.
 import contextlib
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from runproj.adapters.host import platform_tag
 from runproj.adapters.remembered import RememberedValues
 from runproj.adapters.store.objects import FolderObjects
-from runproj.adapters.store.runs import FolderRuns
+from runproj.adapters.store.runs import FolderRuns, make_store
 from runproj.engine.lookup import Lookup
 from runproj.errors import (
     CannotRerun,
@@ -42,12 +43,16 @@ if TYPE_CHECKING:
     from runproj.adapters.environments.images import DockerBackend
     from runproj.adapters.perturbing import Arrange
     from runproj.adapters.source.git import GitSource
+    from runproj.adapters.store.registry import FolderModels
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
-    from runproj.engine.gc import Gc
+    from runproj.engine.gc import Gc, ProjectRules
+    from runproj.engine.models import Models
+    from runproj.engine.organise import Organiser
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
+    from runproj.engine.registry import Registry
     from runproj.engine.report import Collector
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
@@ -60,6 +65,7 @@ if TYPE_CHECKING:
     from runproj.lock.lock import Kind
     from runproj.ports import (
         Accesses,
+        Claim,
         Confinement,
         Container,
         EnvironmentBackend,
@@ -89,6 +95,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILES = ("runproj.yaml", "runproj.yml")
 STORE = ".runproj"
+_MODELS = "models"
 _WORKSPACES = "workspaces"
 _REPEATS = "workspaces of repeats/in a longer path"
 _CLOSED = frozenset({STORE, ".git"})
@@ -162,7 +169,7 @@ class Store:
     @cached_property
     def runs(self) -> FolderRuns:
         """The memory of runs."""
-        return FolderRuns(str(self.folder))
+        return FolderRuns(str(self.folder), _make_store)
 
     @cached_property
     def objects(self) -> FolderObjects:
@@ -185,10 +192,9 @@ class Store:
     def source(self) -> "GitSource":
         """The source snapshots."""
         from runproj.adapters.source.git import GitSource  # noqa: PLC0415 -- lazy
-        from runproj.adapters.store.runs import make_store  # noqa: PLC0415 -- lazy
 
         return GitSource(
-            str(self.folder / "source.git"), make_parent=lambda: make_store(self.folder)
+            str(self.folder / "source.git"), make_parent=lambda: _make_store(self.folder)
         )
 
     @cached_property
@@ -205,6 +211,20 @@ class Store:
     def _digest_of(self, path: str) -> str:
         artifact = self.objects.digest(path, path)
         return "" if artifact is None else artifact.sha256
+
+    @cached_property
+    def shelf(self) -> "FolderModels":
+        """The histories of registered models."""
+        from runproj.adapters.store.registry import FolderModels  # noqa: PLC0415 -- lazy
+
+        return FolderModels(str(self.folder / "models"), lambda: _make_store(self.folder))
+
+    @property
+    def models(self) -> "Models":
+        """Finds models of runs, and registered ones."""
+        from runproj.engine.models import Models  # noqa: PLC0415 -- lazy
+
+        return Models(self.shelf, self.lookup, self.runs, self.objects)
 
     def pieces(self, run_id: str, step: "StepRun") -> "Iterator[tuple[float, Stream, bytes]]":
         """Yield seconds since the start, stream and bytes of a step's log.
@@ -234,6 +254,14 @@ class Store:
     def lookup(self) -> Lookup:
         """Finds past runs by name."""
         return Lookup(self.runs)
+
+
+def _make_store(folder: Path) -> None:
+    """Make a store's folder, and remember it as one of this user's own."""
+    if make_store(folder):
+        from runproj.adapters.store.own import claim  # noqa: PLC0415 -- once for each store
+
+        claim(folder, state_folder())
 
 
 def find_store(start: str, given: str | None) -> Store:
@@ -1204,7 +1232,86 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     from runproj.engine.fsck import Fsck  # noqa: PLC0415 -- lazy
 
     source = GitChecks(str(store.folder / "source.git"))
-    return Fsck(CheckedObjects(store.objects), source, CheckedRecords(store.runs), progress)
+    checks, records = CheckedObjects(store.objects), CheckedRecords(store.runs)
+    return Fsck(checks, source, records, store.shelf, progress)
+
+
+def claims(store: Store) -> "Sequence[Claim]":
+    """Return what is kept beside the runs of a store, and needs some of them: registered models.
+
+    Raises:
+        StoreError: the history of one cannot be read.
+    """
+    from runproj.engine.models import held_versions  # noqa: PLC0415 -- lazy
+    from runproj.ports import Claim  # noqa: PLC0415 -- lazy
+
+    return [
+        Claim(f"the registered model {one.reference}", (one.origin.run,), (one.origin.model,))
+        for one in held_versions(store.shelf)
+    ]
+
+
+@cache
+def _author(folder: str) -> str | None:
+    """Return who is at the keyboard, as git knows them; the trials of a sweep ask once."""
+    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
+
+    return author_of(folder, os.environ)
+
+
+def organiser(store: Store) -> "Organiser":
+    """Return what says something of the runs of a store, on behalf of who is at the keyboard."""
+    from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
+    from runproj.engine.organise import Organiser  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+
+    return Organiser(
+        store.runs, store.runs, _author(str(Path.cwd())) or user(),
+        lambda: timestamp(time.time()), lambda: claims(store),
+    )  # fmt: skip
+
+
+def _project_folder(store: Store) -> Path | None:
+    """Return the folder of the project that a store belongs to: beside it, or where we are."""
+    here = Path.cwd().resolve()
+    places = (store.folder.parent,) if store.folder.name == STORE else (here, *here.parents)
+    known = (one for one in places if any((one / name).is_file() for name in PROJECT_FILES))
+    return next(known, None)
+
+
+def rules_of(store: Store) -> "tuple[ProjectRules | None, str | None]":
+    """Return which of its runs the project of a store wants to keep; or why nobody knows that."""
+    from runproj.engine.gc import ProjectRules  # noqa: PLC0415 -- lazy
+
+    folder = _project_folder(store)
+    if folder is None:
+        return None, None
+    try:
+        opened = open_project(str(folder), str(store.folder))
+    except ProjectError:
+        return None, (
+            "what 'retention' may say is not known: the project file has mistakes, see "
+            "'runproj check'"
+        )
+    found = opened.project.retention
+    return None if found is None else ProjectRules(opened.name, found), None
+
+
+def _lockfiles(store: Store) -> Iterator[str]:
+    """Yield the texts of all lockfiles beside the runs: those of the store and of its project.
+
+    Raises:
+        StoreError: one cannot be read.
+    """
+    folder = _project_folder(store)
+    places = [*(store.folder / "locks").glob("[0-9a-f]" * 64)]
+    for pattern in ("pylock.*.toml", "conda.*.json", "docker.*.json") if folder else ():
+        places += (folder or Path()).joinpath("locks").glob(pattern)
+    for place in sorted(places):
+        try:
+            yield place.read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"it cannot be read: {error}", where=str(place)) from error
 
 
 def gc(store: Store) -> "Gc":
@@ -1246,11 +1353,14 @@ def gc(store: Store) -> "Gc":
         workspaces=PathHoldings(
             cache, lambda: [one for folder in working for one in workspaces.kept(folder)]
         ),
+        models=PathHoldings(
+            str(cache_folder() / _MODELS), lambda: sorted((cache_folder() / _MODELS).glob("*"))
+        ),
         archives=HeldArchives(str(archive_folder())),
     )
     return Gc(
         FolderUse(store.folder), records, objects, objects.read, GitHoldings(git), places,
-        time.time(),
+        time.time(), lambda: claims(store), lambda: _lockfiles(store),
     )  # fmt: skip
 
 
@@ -1357,18 +1467,99 @@ def _room(store: Store, past: "Run") -> int:
     return source + files + sum(step.outcome.written for step in past.steps if step.outcome)
 
 
+def registry(store: Store) -> "Registry":
+    """Return what registers models, and moves them."""
+    from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
+    from runproj.engine.registry import Registry  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+
+    def facts(run_id: str) -> dict[str, Any] | None:
+        return next(iter(store.runs.summaries("id = ?", (run_id,), 1)), None)
+
+    return Registry(store.share().models, facts, lambda: timestamp(time.time()), user())
+
+
+def is_trusted(store: Store, run_id: str) -> bool:
+    """Tell whether this user made a store, and executed this run."""
+    from runproj.adapters.store import own  # noqa: PLC0415 -- lazy
+
+    return run_id.isalnum() and own.is_own(store.folder, state_folder(), run_id)
+
+
+def is_trusted_model(store: Store, run_id: str, folder: str) -> bool:
+    """Tell whether a folder holds a model as a run of this user's own store logged it.
+
+    Args:
+        store: the store.
+        run_id: the run that the folder claims to be from.
+        folder: the folder. Whatever else is in it does not matter.
+    """
+    if not is_trusted(store, run_id):
+        return False
+    digest = store.objects.digest
+    try:
+        for model in (one for step in store.runs.load(run_id).steps for one in step.models):
+            wanted = {one.path: one.sha256 for one in store.objects.members(model.sha256)}
+            found = {path: digest(str(Path(folder, path)), path) for path in wanted}
+            if wanted == {path: one and one.sha256 for path, one in found.items()}:
+                return True
+    except (NoSuchRun, StoreError, UsageError):
+        pass  # nobody can tell
+    return False
+
+
+def members_of(store: Store, artifact: "Artifact") -> "list[Artifact]":
+    """Return the files of an artifact by their paths in it; a file has its name.
+
+    Raises:
+        StoreError: it is gone.
+    """
+    from runproj.record.artifact import Artifact  # noqa: PLC0415 -- lazy
+
+    if artifact.kind == "file":
+        return [artifact.replace(path=Path(artifact.path).name)]
+    members = store.objects.members(artifact.sha256)
+    return [
+        Artifact(path=one.path, sha256=one.sha256, size=one.size, executable=one.executable)
+        for one in members
+        if one.sha256 is not None
+    ]
+
+
+def give_model(store: Store, model: "Artifact", folder: str) -> None:
+    """Copy a model out of a store: the content of a folder, or a file, into a folder.
+
+    Raises:
+        StoreError: it is gone or damaged.
+    """
+    target = Path(folder).resolve()
+    name = Path(model.path).name
+    if model.kind == "file":
+        store.objects.give(model.replace(path=name), str(target))
+    else:
+        store.objects.give(model.replace(path=target.name), str(target.parent))
+
+
+def taken_model(store: Store, model: "Artifact") -> Path:
+    """Take a model out of a store; return where it stands in the user's cache."""
+    from runproj.adapters.taken_models import TakenModels  # noqa: PLC0415 -- lazy
+
+    return TakenModels(cache_folder() / _MODELS, store.objects, store.objects).take(model)
+
+
 def differ(store: Store) -> "Differ":
     """Return what compares runs of a store."""
     from runproj.engine.diff import Differ  # noqa: PLC0415 -- lazy
 
-    return Differ(store.source, store.objects)
+    return Differ(store.source, store.objects, store.runs)
 
 
 def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executor":
     """Return what runs processes on this machine; ``tick`` is called while it waits."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick)
+    gpus = shutil.which("nvidia-smi")
+    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick, gpus=gpus)
 
 
 def start_session(  # noqa: PLR0913 -- a run is made of so much
@@ -1438,9 +1629,10 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),
         command=tuple(options.command),
+        author=_author(str(Path.cwd())),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),
-        host=this_host(),
+        host=this_host(RememberedValues(cache_folder() / "machine", (), 4)),
         source=source,
         project_file=prepared.project_file,
         plan=prepared.plan,

@@ -6,7 +6,8 @@
     ├── UsageError                   2  the command line asks for what makes no sense
     │   ├── ParameterError           2  values that do not fit the parameters (all at once)
     │   ├── MissingSecret            2  the caller has no such variable (all at once)
-    │   └── NoSuchRun                2  no run, step or output has that name
+    │   ├── NoSuchRun                2  no run, step or output has that name
+    │   └── NoSuchModel              2  no registered model, version or alias has that name
     ├── ProjectError                 3  the project file is wrong (all at once)
     │   └── NotSupported             3  declared correctly, but this version cannot execute it
     ├── EnvironmentFailed            4  an environment cannot be locked or built
@@ -71,6 +72,10 @@ class MissingSecret(UsageError):
 
 class NoSuchRun(UsageError):
     """No run, step or output answers to the given name."""
+
+
+class NoSuchModel(UsageError):
+    """No registered model, or version of it, answers to the given name."""
 
 
 class ProjectError(RunprojError):

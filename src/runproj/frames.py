@@ -56,7 +56,8 @@ def found_columns(
     store: app.Store, where: str | None, experiment: str | None
 ) -> "Sequence[Column]":
     """Return the runs that are asked for as columns."""
-    condition = "perturbed = '[]'" + (" and experiment = ?" if experiment else "")
+    condition = "perturbed = '[]' and archived_at is null"
+    condition += " and experiment = ?" if experiment else ""
     values = [experiment] if experiment else []
     return columns(store.runs.search(condition, values, parse(where) if where else ALL, (), None))
 

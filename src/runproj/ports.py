@@ -7,7 +7,7 @@ through.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import EMPTY
@@ -20,7 +20,11 @@ from runproj.record.outcome import Outcome
 from runproj.record.points import Points
 from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
+from runproj.record.usage import GpuSample, Sample
 from runproj.record.verdict import Annotation
+
+if TYPE_CHECKING:
+    from runproj.record.registry import Move
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 Say: TypeAlias = Callable[[str], None]
@@ -188,7 +192,8 @@ class Execution(NamedTuple):
     ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
     (None: all), where the system can tell it so. ``trace`` is a file that takes what a tracer sees
     of the process, for :meth:`Watcher.accesses`. A process with a ``container`` runs in it; it is
-    neither traced nor confined otherwise.
+    neither traced nor confined otherwise. ``on_sample`` is called with what it used over time, at
+    its end at the latest, if it takes longer than a few seconds and the system tells.
     """
 
     name: str
@@ -204,6 +209,7 @@ class Execution(NamedTuple):
     confinement: Confinement = Confinement()
     container: Container | None = None
     secrets: Mapping[str, str] = EMPTY
+    on_sample: Callable[[Sample | GpuSample], None] = lambda _: None
 
 
 class Executor(Protocol):
@@ -374,7 +380,7 @@ class RunStore(Protocol):
         """
 
     def load(self, run_id: str) -> Run:
-        """Return a run; one that died reads ``interrupted``.
+        """Return a run with the name and tags that it has by now; a dead one reads ``interrupted``.
 
         Raises:
             NoSuchRun: there is no run with this id.
@@ -393,12 +399,13 @@ class RunStore(Protocol):
     def ids(self, name: str) -> Sequence[str]:
         """Return the ids that a name may mean: an id, a prefix, a run's name; latest first.
 
-        ``latest`` and ``latest~1`` are names too; they mean no run that was perturbed.
+        ``latest`` and ``latest~1`` are names too; they mean no run that was perturbed, archived or
+        deleted. A deleted run answers to its whole id only, and none of its step runs is found.
         """
 
 
 class Annotations(Protocol):
-    """What is said of runs after they ended; their records never change."""
+    """What is said of runs besides; their records never change once they have ended."""
 
     def annotate(self, run_id: str, annotation: Annotation) -> None:
         """Add something.
@@ -409,6 +416,17 @@ class Annotations(Protocol):
 
     def annotations(self, run_id: str) -> Sequence[Annotation]:
         """Return all that was said, in order."""
+
+
+class Claim(NamedTuple):
+    """Something that is kept beside the runs and needs them, such as a registered model.
+
+    ``by`` says what it is, in words. The ``runs`` stay, and ``artifacts`` with all that is in them.
+    """
+
+    by: str
+    runs: tuple[str, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
 
 
 class Furnishing(NamedTuple):
@@ -536,6 +554,31 @@ class LockShelf(Protocol):
         """Keep a lockfile's text."""
 
 
+class ModelShelf(Protocol):
+    """The histories of registered models; they only grow."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all models that have a history, sorted."""
+
+    def history(self, name: str) -> Sequence["Move"]:
+        """Return the moves of a model, in their order; none, where there is no such model.
+
+        Raises:
+            StoreError: a line of it is damaged.
+        """
+
+    def add(
+        self, name: str, decide: Callable[[Sequence["Move"]], Sequence["Move"]]
+    ) -> Sequence["Move"]:
+        """Append to a history what ``decide`` makes of it; return that.
+
+        Nobody else appends meanwhile. A name that is not there yet is made.
+
+        Raises:
+            StoreError: it cannot be written, or a line of it is damaged.
+        """
+
+
 class CheckedObject(NamedTuple):
     """An object of the store as it was found; ``size`` in bytes, 0 when it is not there."""
 
@@ -603,11 +646,15 @@ class SourceChecks(Protocol):
 
 
 class SeenRun(NamedTuple):
-    """The record of a run as it was found; ``run`` is None when it cannot be read, or is none."""
+    """The record of a run as it was found; ``run`` is None when it cannot be read, or is none.
+
+    ``said`` is what was said of it besides; None: that cannot be read.
+    """
 
     run: Run | None
     damages: Sequence[Damage] = ()
     notes: Sequence[Note] = ()
+    said: Sequence[Annotation] | None = ()
 
 
 class RecordChecks(Protocol):

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 import pytest
 from tests.fakes.checks import FakeObjectChecks, FakeRecordChecks, FakeSourceChecks
 from tests.fakes.records import a_run, a_step
+from tests.fakes.registry import FakeModels
 
 from runproj.engine.fsck import Fsck
 from runproj.plan.plan import EnvironmentPin, Plan
 from runproj.record.artifact import Artifact
 from runproj.record.health import Damage, Health, Note, Use
+from runproj.record.registry import Move, Origin
 from runproj.record.run import EnvironmentUse, Output, Run, Trace
 from runproj.record.source import SourceSnapshot
+from runproj.record.tracking import LoggedModel
 
 TREE = "0" * 40
 
@@ -23,10 +26,14 @@ class Store:
     objects: FakeObjectChecks = field(default_factory=FakeObjectChecks)
     source: FakeSourceChecks = field(default_factory=FakeSourceChecks)
     records: FakeRecordChecks = field(default_factory=FakeRecordChecks)
+    shelf: FakeModels = field(default_factory=FakeModels)
     told: list[tuple[int, int]] = field(default_factory=list)
 
     def fsck(self) -> Fsck:
-        return Fsck(self.objects, self.source, self.records, lambda *one: self.told.append(one))
+        return Fsck(
+            self.objects, self.source, self.records, self.shelf,
+            lambda *one: self.told.append(one),
+        )  # fmt: skip
 
     def check(self, *, repair: bool = False) -> Health:
         return self.fsck().store(repair=repair)
@@ -273,3 +280,39 @@ def test_a_run_is_checked_for_what_its_rerun_needs(store: Store) -> None:
     store.source.flaws[TREE] = ["a is missing"]
     said = [damage.message for damage in store.fsck().run(run).damages]
     assert len(said) == 2
+
+
+@pytest.fixture
+def registered() -> Store:
+    """A store with a registered model, whose environment is not known."""
+    store = Store()
+    run = store.add()
+    model = LoggedModel.of(store.file("models/m", b"model"), name="m", flavor="generic")
+    origin = Origin(run=run.id, step="train", model=model)
+    store.shelf.moves["wine"] = [
+        Move(number=1, kind="register", at="", by="ann", version=1, origin=origin)
+    ]
+    return store
+
+
+def test_a_registered_model_is_looked_at(registered: Store) -> None:
+    assert registered.check().damages == ()
+    [sha256] = [one for one, data in registered.objects.contents.items() if data == b"model"]
+    del registered.objects.contents[sha256]
+    damage = registered.the_damage()
+    assert (damage.kind, damage.sha256) == ("object", sha256)
+    assert damage.uses == (Use(run="r1", step="train", role="model", path="wine/1"),)
+    assert "makes one like it" in damage.hint
+
+
+def test_a_version_without_its_run_is_told(registered: Store) -> None:
+    registered.records.runs.clear()
+    [damage] = [one for one in registered.check().damages if one.kind == "registry"]
+    assert damage.message == "the run r1 that made wine/1 is gone"
+
+
+def test_a_history_that_cannot_be_read_is_told(registered: Store) -> None:
+    registered.shelf.damaged.add("wine")
+    damage = registered.the_damage()
+    assert (damage.kind, damage.where) == ("registry", "models/wine")
+    assert damage.message == "the history of wine cannot be read"

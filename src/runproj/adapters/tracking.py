@@ -14,7 +14,10 @@ from runproj.ports import Told
 from runproj.record.points import Points, told
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_CLIENT = {"__init__.py": "_inside.py", "_client.py": "_client.py"}
+_CLIENT = {
+    "__init__.py": "_inside.py", "_client.py": "_client.py", "_models.py": "_models.py",
+    "_flavors.py": "_flavors.py", "_schema.py": "_schema.py",
+}  # fmt: skip
 _UNFINISHED = ".~"
 
 

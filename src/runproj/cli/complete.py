@@ -122,8 +122,25 @@ def _runs_and_experiments(ctx: click.Context, incomplete: str) -> Iterator[tuple
     yield from _experiments(ctx, incomplete)
 
 
-runs = _completer(_runs)
 runs_and_experiments = _completer(_runs_and_experiments)
+
+
+def _models(ctx: click.Context, _: str) -> Iterator[tuple[str, str]]:
+    for one in _store(ctx).models.all():
+        yield one.name, one.description or ""
+
+
+def _versions(ctx: click.Context, _: str) -> Iterator[tuple[str, str]]:
+    for model in _store(ctx).models.all():
+        for alias, number in model.aliases.items():
+            yield f"{model.name}@{alias}", f"{model.name}/{number}"
+        for one in reversed(model.there):
+            yield one.reference, one.stage or one.description or ""
+
+
+runs = _completer(_runs)
+models = _completer(_models)
+versions = _completer(_versions)
 steps_of_runs = _completer(_steps_of_runs)
 steps = _completer(_steps)
 values = _completer(_values)

@@ -1,12 +1,21 @@
 """Checking the store: is everything there that the runs refer to, and is it what it should be?"""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from runproj.engine.models import held_versions
 from runproj.engine.needs import Needs, needs_of
 from runproj.errors import StoreError
-from runproj.ports import CheckedObject, CheckedSource, ObjectChecks, RecordChecks, SourceChecks
+from runproj.ports import (
+    CheckedObject,
+    CheckedSource,
+    ModelShelf,
+    ObjectChecks,
+    RecordChecks,
+    SourceChecks,
+)
 from runproj.record.health import Damage, Health, Role, Use
+from runproj.record.registry import Version
 from runproj.record.run import Run
 
 _STATE = {
@@ -22,6 +31,7 @@ _AGAIN: Mapping[Role, str] = {
     "packages": "'runproj run --keep-packages' keeps them again",
     "persisted": "without it, 'runproj resume' begins the step anew",
     "artifact": "without it, the run is what it was: no step needs it",
+    "model": "a rerun of its run makes one like it, which can be registered",
     "metrics": "without it, only the last values of its metrics are known",
     "observation": "without it, the step is executed again when anything changed",
 }
@@ -37,6 +47,7 @@ class Fsck(NamedTuple):
     objects: ObjectChecks
     source: SourceChecks
     records: RecordChecks
+    shelf: ModelShelf
     progress: Callable[[int, int], None]
 
     def store(self, *, repair: bool = False) -> Health:
@@ -52,12 +63,14 @@ class Fsck(NamedTuple):
             key=lambda run: (run.started_at, run.id),
             reverse=True,
         )
-        needs = needs_of(runs, outputs=True)
+        versions, registry = self._registered({one.id for one in runs})
+        needs = needs_of(runs, outputs=True, versions=versions)
         size, objects, found = self._objects(needs, self.objects.sizes())
         seen += [self.records.index(runs), self.records.others()]
         source = self.source.check(list(needs.trees), everything=True)
         damages = [
             *(damage for one in seen for damage in one.damages),
+            *registry,
             *found,
             *self._trees(source, needs, repair=repair),
         ]
@@ -67,6 +80,27 @@ class Fsck(NamedTuple):
             damages=tuple(damages), notes=(*notes, *self.objects.notes(), *source.notes),
         )  # fmt: skip
         return self._repaired(health) if repair else health
+
+    def _registered(self, runs: Collection[str]) -> tuple[list[Version], list[Damage]]:
+        """Return the versions of registered models, and what is wrong with them."""
+        try:
+            versions = held_versions(self.shelf)
+        except StoreError as error:
+            problem = error.problems[0]
+            wrong = Damage(
+                kind="registry", message=problem.message, where=problem.where or "",
+                hint=problem.hint or "see that you may read it",
+            )  # fmt: skip
+            return [], [wrong]
+        return versions, [
+            Damage(
+                kind="registry", where=version.reference,
+                message=f"the run {version.origin.run} that made {version.reference} is gone",
+                hint="the model itself is kept; bring the run back from a copy of the store",
+                uses=(Use(run=version.origin.run, role="model", path=version.reference),),
+            )
+            for version in versions if version.origin.run not in runs
+        ]  # fmt: skip
 
     def run(self, run: Run) -> Health:
         """Check what a rerun of one run needs, and nothing else."""

@@ -6,6 +6,7 @@ from runproj.errors import NoSuchRun, UsageError
 from runproj.plan.selection import is_one_of
 from runproj.ports import RunStore
 from runproj.record.run import Output, Run, StepRun
+from runproj.record.tracking import LoggedModel
 from runproj.spec.suggest import did_you_mean
 
 _SHOWN = 4  # instances of a step that are named
@@ -84,6 +85,38 @@ class Lookup(NamedTuple):
             steps = ", ".join(f"{run.id}/{step.name}" for step, _ in found)
             raise UsageError(f"several steps have an output {name!r}", hint=f"say which: {steps}")
         return found[0][1]
+
+    def model(self, text: str) -> tuple[Run, StepRun, LoggedModel]:
+        """Return what ``RUN[/STEP]:MODEL`` means; an output may be taken for a model, too.
+
+        Raises:
+            NoSuchRun: there is no such run, step or model.
+            UsageError: the model's name is missing, or several steps have such a model.
+        """
+        run_and_step, colon, name = text.rpartition(":")
+        if not colon or not name:
+            raise UsageError(f"{text!r} names no model of a run", hint="write RUN/STEP:MODEL")
+        run, step = self.split(run_and_step)
+        found = _models(run, step, name)
+        if not found:
+            steps = run.steps if step is None else (step,)
+            known = [one.name for of in steps for one in of.models]
+            known += [one.name or one.path for of in steps for one in of.outputs]
+            raise NoSuchRun(f"{run_and_step} has no model {name!r}", hint=did_you_mean(name, known))
+        if len(found) > 1:
+            names = ", ".join(f"{run.id}/{one.name}:{name}" for one, _ in found)
+            raise UsageError(f"several steps have a model {name!r}", hint=f"say which: {names}")
+        return (run, *found[0])
+
+
+def _models(run: Run, step: StepRun | None, name: str) -> list[tuple[StepRun, LoggedModel]]:
+    """Return the models of this name; where there is none, the outputs."""
+    steps = run.steps if step is None else (step,)
+    logged = [(of, one) for of in steps for one in of.models if one.name == name]
+    made = (pair for pair in find_outputs(run, step, name) if pair[1] in pair[0].outputs)
+    return logged or [
+        (of, LoggedModel.of(one, name=one.name or one.path, flavor="generic")) for of, one in made
+    ]
 
 
 def find_outputs(run: Run, step: StepRun | None, name: str) -> list[tuple[StepRun, Output]]:

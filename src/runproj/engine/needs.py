@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from runproj.record.artifact import Artifact
 from runproj.record.health import Role, Use
+from runproj.record.registry import Version
 from runproj.record.run import Run, StepRun
 
 
@@ -20,8 +21,11 @@ class Needs(NamedTuple):
     trees: dict[str, list[Use]]
 
 
-def needs_of(runs: Iterable[Run], *, outputs: bool) -> Needs:
-    """Return what runs refer to; without ``outputs``, what is needed to do them again."""
+def needs_of(runs: Iterable[Run], *, outputs: bool, versions: Iterable[Version] = ()) -> Needs:
+    """Return what runs refer to; without ``outputs``, what is needed to do them again.
+
+    ``versions`` are those of registered models.
+    """
     needs = Needs(defaultdict(dict), {}, defaultdict(list))
 
     def add(sha256: str, use: Use) -> None:
@@ -38,7 +42,20 @@ def needs_of(runs: Iterable[Run], *, outputs: bool) -> Needs:
         for step in run.steps if outputs else ():
             for sha256, use in _of_step(run, step):
                 add(sha256, use)
+    for version in versions:
+        _add_version(needs, version)
     return needs
+
+
+def _add_version(needs: Needs, version: Version) -> None:
+    """Add what a version refers to by itself: its run may be gone."""
+    origin = version.origin
+    use = Use(run=origin.run, step=origin.step, role="model", path=version.reference)
+    if origin.model.kind == "folder":
+        needs.folders[origin.model.sha256] = None
+    needs.objects[origin.model.sha256][use] = None
+    if origin.environment is not None:
+        needs.objects[origin.environment.lock][use] = None
 
 
 def _artifacts(run: Run, *, outputs: bool) -> Iterator[tuple[Artifact, Use]]:
@@ -72,6 +89,8 @@ def _of_step(run: Run, step: StepRun) -> Iterator[tuple[str, Use]]:
         yield step.environment.lock, Use(run=run.id, step=step.name, role="lock", path=name)
     if step.trace is not None:
         yield step.trace.observation, Use(run=run.id, step=step.name, role="observation")
+    if step.usage is not None:
+        yield step.usage.points, Use(run=run.id, step=step.name, role="metrics")
     if step.tracked is not None:
         for sha256 in filter(None, {step.tracked.points, step.tracked.curves}):
             yield sha256, Use(run=run.id, step=step.name, role="metrics")

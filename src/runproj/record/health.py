@@ -5,11 +5,19 @@ from typing import Literal, TypeAlias
 from runproj.model import Model
 
 DamageKind: TypeAlias = Literal[
-    "object", "source", "record", "events", "annotations", "log", "lock", "index"
+    "object",
+    "source",
+    "record",
+    "events",
+    "annotations",
+    "log",
+    "lock",
+    "index",
+    "registry",
 ]
 Role: TypeAlias = Literal[
     "source", "declaration", "lock", "input", "output", "log", "record", "observation", "packages",
-    "persisted", "artifact", "metrics",
+    "persisted", "artifact", "metrics", "model",
 ]  # fmt: skip
 
 

@@ -7,10 +7,10 @@ from runproj.record.run import Status
 
 HoldingKind: TypeAlias = Literal[
     "runs", "logs", "objects", "packages", "snapshots", "damaged", "leftovers",
-    "environments", "images", "workspaces", "archives",
+    "environments", "images", "workspaces", "models", "archives",
 ]  # fmt: skip
 """What takes room; ``logs`` are among the ``runs``, ``packages`` among the ``objects``, and the
-last four beside the store."""
+last five beside the store."""
 
 
 class Holding(Model):
@@ -35,7 +35,7 @@ class Holding(Model):
 
 
 class GoneRun(Model):
-    """A run that was removed, or would be."""
+    """A run that was removed, or would be; ``why`` is the rule that says so."""
 
     id: str
     project: str
@@ -43,6 +43,7 @@ class GoneRun(Model):
     entry_point: str
     status: Status
     started_at: str
+    why: str
 
 
 class Room(Model):

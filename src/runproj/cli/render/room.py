@@ -19,6 +19,7 @@ _SHARED = {
     "environments": "built environments",
     "images": "images built here",
     "workspaces": "kept workspaces",
+    "models": "models that were loaded",
     "archives": "archives of packages",
 }
 _DAY_S = 86400
@@ -53,6 +54,7 @@ def _gone(room: Room, style: Style) -> Iterator[str]:
                 run.id, f"{run.started_at[:16].replace('T', ' ')}",
                 visible(run.project, painted=False), visible(run.entry_point, painted=False),
                 visible(run.experiment, painted=False), run.status,
+                style.dim(visible(run.why, painted=False)),
             )
             for run in room.gone
         )  # fmt: skip
