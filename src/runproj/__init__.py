@@ -10,6 +10,7 @@ from runproj.version import VERSION as __version__  # noqa: N811 -- the usual na
 
 if TYPE_CHECKING:
     from runproj._client import (
+        infer_signature,
         input_path,
         log_artifact,
         log_artifacts,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         log_figure,
         log_metric,
         log_metrics,
+        log_model,
         log_param,
         log_params,
         log_text,
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
         start_run,
     )
     from runproj._models import load_model
+    from runproj.frames import runs
 
     params: dict[str, Any]
 
 __all__ = [
     "__version__",
+    "infer_signature",
     "input_path",
     "load_model",
     "log_artifact",
@@ -39,11 +43,13 @@ __all__ = [
     "log_figure",
     "log_metric",
     "log_metrics",
+    "log_model",
     "log_param",
     "log_params",
     "log_text",
     "output_path",
     "params",
+    "runs",
     "set_tag",
     "set_tags",
     "start_run",

@@ -1,8 +1,9 @@
 """What a program calls while it is a step: it tells of metrics, parameters, tags and artifacts.
 
 Standard library only, Python 3.8 and newer, quick to import: this file is put beside every step,
-whatever its environment, and imports nothing of runproj. Outside of a run every function does
-nothing, and returns what it would return in one.
+whatever its environment, and imports nothing of runproj but what is needed to save and load models,
+which stands beside it. Outside of a run every function does nothing, and returns what it would
+return in one.
 
 ``RUNPROJ_EVENTS`` is the path of a file that takes a JSON object a line; any language may append to
 it. What is told often goes another way: each process has a file of its own for the points of its
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     V = TypeVar("V")
 
 __all__ = (
+    "infer_signature",
     "input_path",
     "log_artifact",
     "log_artifacts",
@@ -40,6 +42,7 @@ __all__ = (
     "log_figure",
     "log_metric",
     "log_metrics",
+    "log_model",
     "log_param",
     "log_params",
     "log_text",
@@ -331,6 +334,53 @@ def log_figure(figure: V, name: str) -> V:
     write(_unfinished(place))
     _finished(place)
     return figure
+
+
+def log_model(
+    model: V,
+    name: str = "model",
+    flavor: str | None = None,
+    signature: Any = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> V:
+    """Keep a model with the run; return it.
+
+    Args:
+        model: an object of scikit-learn, XGBoost, LightGBM, PyTorch or ONNX; or the path of a file
+            or folder.
+        name: what it is called in the run, where it is found as ``RUN/STEP:NAME``.
+        flavor: ``sklearn``, ``xgboost``, ``lightgbm``, ``pytorch``, ``onnx`` or ``generic``;
+            without it, what the object is one of.
+        signature: the schema of what goes in and comes out, see ``infer_signature``.
+        metadata: what else should be known of it, as JSON.
+
+    Raises:
+        ValueError: it is no name, or the flavor does not fit.
+        OSError: the disk is full.
+    """
+    folder = _folder()
+    if folder is None:
+        return model
+    from runproj import _models  # noqa: PLC0415 -- few programs log models
+
+    if "/" in name or ":" in name:
+        raise ValueError(f"{name!r} is no name of a model: it has no / and no :")
+    place = _inner(folder, "models", name)
+    about = {"run": os.environ.get("RUNPROJ_RUN_ID"), "step": os.environ.get("RUNPROJ_STEP")}
+    unfinished = _unfinished(place)
+    _models.save(
+        model, unfinished, flavor=flavor, signature=signature, metadata=metadata,
+        about={**about, "name": name},
+    )  # fmt: skip
+    _finished(place)
+    return model
+
+
+def infer_signature(inputs: Any, outputs: Any = None) -> Any:
+    """Return the schema of what goes into a model and comes out, from examples of both."""
+    from runproj import _schema  # noqa: PLC0415 -- few programs log models
+
+    return _schema.infer_signature(inputs, outputs)
 
 
 def _inner(folder: str, kind: str, name: str) -> str:

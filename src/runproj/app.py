@@ -7,11 +7,12 @@ the verbs of the engine with everything they need.
 import contextlib
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -33,6 +34,7 @@ from runproj.errors import (
 )
 from runproj.model import EMPTY, digest_of
 from runproj.spec.paths import is_own
+from runproj.spec.suggest import did_you_mean
 from runproj.version import VERSION
 
 if TYPE_CHECKING:
@@ -44,12 +46,14 @@ if TYPE_CHECKING:
     from runproj.adapters.store.registry import FolderModels
     from runproj.engine.diff import Differ
     from runproj.engine.fsck import Fsck
-    from runproj.engine.gc import Gc
+    from runproj.engine.gc import Gc, ProjectRules
     from runproj.engine.models import Models
+    from runproj.engine.organise import Organiser
     from runproj.engine.perturbation import Place, Trial
     from runproj.engine.pin import Pinner, Policy
     from runproj.engine.prepare import Prepared, Preparer, Request
     from runproj.engine.registry import Registry
+    from runproj.engine.report import Collector
     from runproj.engine.rerun import Rerunner
     from runproj.engine.resources import Capacity
     from runproj.engine.run import Runner
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
     from runproj.lock.lock import Kind
     from runproj.ports import (
         Accesses,
+        Claim,
         Confinement,
         Container,
         EnvironmentBackend,
@@ -227,12 +232,23 @@ class Store:
         A cached step has the log of the step run whose outputs it took.
         """
         from runproj.adapters.store.log import pieces  # noqa: PLC0415 -- lazy
+
+        return pieces(self._logged(run_id, step))
+
+    def end_of_log(self, run_id: str, step: "StepRun", limit: int) -> tuple[bytes, int]:
+        """Return the last bytes of a step's log, and how many it has, see :meth:`pieces`."""
+        from runproj.adapters.store.log import end_of  # noqa: PLC0415 -- lazy
+
+        return end_of(self._logged(run_id, step), limit)
+
+    def _logged(self, run_id: str, step: "StepRun") -> Path:
+        """Return the folder with the log of a step."""
         from runproj.adapters.store.runs import step_folder  # noqa: PLC0415 -- lazy
 
         name = step.name
         if step.cached_from:
             run_id, _, name = step.cached_from.partition("/")
-        return pieces(step_folder(self.runs.runs / run_id, name))
+        return step_folder(self.runs.runs / run_id, name)
 
     @property
     def lookup(self) -> Lookup:
@@ -273,6 +289,51 @@ def find_store(start: str, given: str | None) -> Store:
         where=str(here),
         hint="'runproj run' records one; -C DIR or --store DIR look elsewhere",
     )
+
+
+def found_runs(
+    store: Store, experiment: str | None, where: str | None = None
+) -> "list[dict[str, Any]]":
+    """Return what the index says of the runs that are asked for, the earliest first.
+
+    Those that only repeat others to judge them are left out.
+
+    Raises:
+        NoSuchRun: there are none.
+        UsageError: ``where`` is no query.
+    """
+    from runproj.record.query import ALL, parse  # noqa: PLC0415 -- lazy
+
+    condition, values = "perturbed = '[]'", []
+    if experiment is not None:
+        condition, values = f"{condition} and experiment = ?", [experiment]
+    found = store.runs.search(condition, values, parse(where) if where else ALL, (), None)
+    if not found:
+        rows = store.runs.summaries("1", (), None)
+        known = sorted({row["experiment"] for row in rows})
+        if experiment is not None and experiment not in known:
+            raise NoSuchRun(
+                f"there is no experiment {experiment!r}", hint=did_you_mean(experiment, known)
+            )
+        raise NoSuchRun("there are no such runs", hint="'runproj list' shows all runs")
+    return found[::-1]
+
+
+def collector(store: Store) -> "Collector":
+    """Return what collects all that a report tells of runs."""
+    from runproj.engine.report import Collector, Tail  # noqa: PLC0415 -- lazy
+
+    def tail(run: "Run", step: "StepRun", limit: int) -> Tail:
+        return Tail(*store.end_of_log(run.id, step, limit))
+
+    return Collector(store.objects, store.runs, tail)
+
+
+def png(svg: str, fonts: str) -> bytes:
+    """Return a drawing as a PNG, see :func:`runproj.adapters.raster.png`."""
+    from runproj.adapters import raster  # noqa: PLC0415 -- lazy
+
+    return raster.png(svg, fonts)
 
 
 def check_destination(path: str) -> None:
@@ -1175,6 +1236,84 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     return Fsck(checks, source, records, store.shelf, progress)
 
 
+def claims(store: Store) -> "Sequence[Claim]":
+    """Return what is kept beside the runs of a store, and needs some of them: registered models.
+
+    Raises:
+        StoreError: the history of one cannot be read.
+    """
+    from runproj.engine.models import held_versions  # noqa: PLC0415 -- lazy
+    from runproj.ports import Claim  # noqa: PLC0415 -- lazy
+
+    return [
+        Claim(f"the registered model {one.reference}", (one.origin.run,), (one.origin.model,))
+        for one in held_versions(store.shelf)
+    ]
+
+
+@cache
+def _author(folder: str) -> str | None:
+    """Return who is at the keyboard, as git knows them; the trials of a sweep ask once."""
+    from runproj.adapters.source.author import author_of  # noqa: PLC0415 -- lazy
+
+    return author_of(folder, os.environ)
+
+
+def organiser(store: Store) -> "Organiser":
+    """Return what says something of the runs of a store, on behalf of who is at the keyboard."""
+    from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
+    from runproj.engine.organise import Organiser  # noqa: PLC0415 -- lazy
+    from runproj.engine.run import timestamp  # noqa: PLC0415 -- lazy
+
+    return Organiser(
+        store.runs, store.runs, _author(str(Path.cwd())) or user(),
+        lambda: timestamp(time.time()), lambda: claims(store),
+    )  # fmt: skip
+
+
+def _project_folder(store: Store) -> Path | None:
+    """Return the folder of the project that a store belongs to: beside it, or where we are."""
+    here = Path.cwd().resolve()
+    places = (store.folder.parent,) if store.folder.name == STORE else (here, *here.parents)
+    known = (one for one in places if any((one / name).is_file() for name in PROJECT_FILES))
+    return next(known, None)
+
+
+def rules_of(store: Store) -> "tuple[ProjectRules | None, str | None]":
+    """Return which of its runs the project of a store wants to keep; or why nobody knows that."""
+    from runproj.engine.gc import ProjectRules  # noqa: PLC0415 -- lazy
+
+    folder = _project_folder(store)
+    if folder is None:
+        return None, None
+    try:
+        opened = open_project(str(folder), str(store.folder))
+    except ProjectError:
+        return None, (
+            "what 'retention' may say is not known: the project file has mistakes, see "
+            "'runproj check'"
+        )
+    found = opened.project.retention
+    return None if found is None else ProjectRules(opened.name, found), None
+
+
+def _lockfiles(store: Store) -> Iterator[str]:
+    """Yield the texts of all lockfiles beside the runs: those of the store and of its project.
+
+    Raises:
+        StoreError: one cannot be read.
+    """
+    folder = _project_folder(store)
+    places = [*(store.folder / "locks").glob("[0-9a-f]" * 64)]
+    for pattern in ("pylock.*.toml", "conda.*.json", "docker.*.json") if folder else ():
+        places += (folder or Path()).joinpath("locks").glob(pattern)
+    for place in sorted(places):
+        try:
+            yield place.read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"it cannot be read: {error}", where=str(place)) from error
+
+
 def gc(store: Store) -> "Gc":
     """Return what makes room in a store, and in the user's folders."""
     from runproj.adapters import workspaces  # noqa: PLC0415 -- lazy
@@ -1220,8 +1359,8 @@ def gc(store: Store) -> "Gc":
         archives=HeldArchives(str(archive_folder())),
     )
     return Gc(
-        FolderUse(store.folder), records, objects, objects.read, GitHoldings(git), store.shelf,
-        places, time.time(),
+        FolderUse(store.folder), records, objects, objects.read, GitHoldings(git), places,
+        time.time(), lambda: claims(store), lambda: _lockfiles(store),
     )  # fmt: skip
 
 
@@ -1412,14 +1551,15 @@ def differ(store: Store) -> "Differ":
     """Return what compares runs of a store."""
     from runproj.engine.diff import Differ  # noqa: PLC0415 -- lazy
 
-    return Differ(store.source, store.objects)
+    return Differ(store.source, store.objects, store.runs)
 
 
 def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executor":
     """Return what runs processes on this machine; ``tick`` is called while it waits."""
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
-    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick)
+    gpus = shutil.which("nvidia-smi")
+    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick, gpus=gpus)
 
 
 def start_session(  # noqa: PLR0913 -- a run is made of so much
@@ -1489,9 +1629,10 @@ def _header(prepared: "Prepared", options: Options, relation: Relation) -> "Run"
         if options.trial is None
         else tuple(one.name for one in options.trial) or ("nothing",),
         command=tuple(options.command),
+        author=_author(str(Path.cwd())),
         runproj_version=VERSION,
         python_version=".".join(map(str, sys.version_info[:3])),
-        host=this_host(),
+        host=this_host(RememberedValues(cache_folder() / "machine", (), 4)),
         source=source,
         project_file=prepared.project_file,
         plan=prepared.plan,

@@ -20,6 +20,7 @@ from runproj.record.outcome import Outcome
 from runproj.record.points import Points
 from runproj.record.run import Run, StepRun
 from runproj.record.source import SourceSnapshot
+from runproj.record.usage import GpuSample, Sample
 from runproj.record.verdict import Annotation
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ class Execution(NamedTuple):
     ``on_output`` is called with chunks of bytes as they come. ``cpus`` is how many CPUs it may use
     (None: all), where the system can tell it so. ``trace`` is a file that takes what a tracer sees
     of the process, for :meth:`Watcher.accesses`. A process with a ``container`` runs in it; it is
-    neither traced nor confined otherwise.
+    neither traced nor confined otherwise. ``on_sample`` is called with what it used over time, at
+    its end at the latest, if it takes longer than a few seconds and the system tells.
     """
 
     name: str
@@ -207,6 +209,7 @@ class Execution(NamedTuple):
     confinement: Confinement = Confinement()
     container: Container | None = None
     secrets: Mapping[str, str] = EMPTY
+    on_sample: Callable[[Sample | GpuSample], None] = lambda _: None
 
 
 class Executor(Protocol):
@@ -377,7 +380,7 @@ class RunStore(Protocol):
         """
 
     def load(self, run_id: str) -> Run:
-        """Return a run; one that died reads ``interrupted``.
+        """Return a run with the name and tags that it has by now; a dead one reads ``interrupted``.
 
         Raises:
             NoSuchRun: there is no run with this id.
@@ -396,12 +399,13 @@ class RunStore(Protocol):
     def ids(self, name: str) -> Sequence[str]:
         """Return the ids that a name may mean: an id, a prefix, a run's name; latest first.
 
-        ``latest`` and ``latest~1`` are names too; they mean no run that was perturbed.
+        ``latest`` and ``latest~1`` are names too; they mean no run that was perturbed, archived or
+        deleted. A deleted run answers to its whole id only, and none of its step runs is found.
         """
 
 
 class Annotations(Protocol):
-    """What is said of runs after they ended; their records never change."""
+    """What is said of runs besides; their records never change once they have ended."""
 
     def annotate(self, run_id: str, annotation: Annotation) -> None:
         """Add something.
@@ -412,6 +416,17 @@ class Annotations(Protocol):
 
     def annotations(self, run_id: str) -> Sequence[Annotation]:
         """Return all that was said, in order."""
+
+
+class Claim(NamedTuple):
+    """Something that is kept beside the runs and needs them, such as a registered model.
+
+    ``by`` says what it is, in words. The ``runs`` stay, and ``artifacts`` with all that is in them.
+    """
+
+    by: str
+    runs: tuple[str, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
 
 
 class Furnishing(NamedTuple):
@@ -631,11 +646,15 @@ class SourceChecks(Protocol):
 
 
 class SeenRun(NamedTuple):
-    """The record of a run as it was found; ``run`` is None when it cannot be read, or is none."""
+    """The record of a run as it was found; ``run`` is None when it cannot be read, or is none.
+
+    ``said`` is what was said of it besides; None: that cannot be read.
+    """
 
     run: Run | None
     damages: Sequence[Damage] = ()
     notes: Sequence[Note] = ()
+    said: Sequence[Annotation] | None = ()
 
 
 class RecordChecks(Protocol):

@@ -400,7 +400,10 @@ def test_a_torn_annotation_was_never_said_and_a_damaged_one_is_named(tmp_path: P
     place = store.runs / "r1" / "annotations.jsonl"
     place.write_bytes(place.read_bytes() + b'{"kind"')
     assert list(store.annotations("r1")) == [said("identical")]
+    store.annotate("r1", said("different"))
+    assert list(store.annotations("r1")) == [said("identical"), said("different")]
     place.write_bytes(b"{}\n")
+    assert store.load("r1").status == "succeeded"
     with pytest.raises(StoreError, match="what was said of the run r1 cannot be read") as raised:
         store.annotations("r1")
     assert raised.value.problems[0].where == str(place)

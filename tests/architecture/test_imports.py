@@ -47,7 +47,7 @@ def test_help_imports_nothing_heavy(computer: Computer, arguments: tuple[str, ..
 
 def test_help_of_a_command_imports_no_other_command(computer: Computer) -> None:
     modules = imported(computer, None, "list", "--help")
-    assert "runproj.cli.runs" in modules
+    assert "runproj.cli.finding" in modules
     assert not modules & {"runproj.cli.run", "runproj.cli.environments", "networkx", "yaml"}
 
 

@@ -340,3 +340,17 @@ def test_without_an_engine_there_is_a_hint(computer: Computer) -> None:
     assert "DOCKER_HOST" in done.err
     done = project.run("run", ".", env={"DOCKER_HOST": "gopher://x"}).ok(4)
     assert "the container engine does not answer" in done.err
+
+
+def test_a_step_in_a_container_tells_of_itself(computer: Computer, local: str) -> None:
+    script = (
+        "runproj log metric loss=0.5 --step 3; runproj log tag 'team=ü \"x\"'; "
+        "echo hi > a.txt; runproj log artifact a.txt; "
+        'echo \'{"metric": "size", "value": 12}\' >> $RUNPROJ_EVENTS; '
+        'test -f "$PYTHONPATH/runproj/__init__.py"; ! touch "$PYTHONPATH/x"'
+    )
+    project = made(computer, {"image": local}, shell(script, outputs=["a.txt"]))
+    run = project.run("run", ".", "--json").ok().json["run"]
+    assert run["metrics"] == {"one.loss": 0.5, "one.size": 12}
+    assert run["tags"] == {"team": 'ü "x"'}
+    assert [one["path"] for one in run["steps"][0]["tracked"]["artifacts"]] == ["a.txt"]

@@ -3,9 +3,13 @@
 import csv
 import io
 import re
+import sys
 
 import pytest
 from tests.cli.commandline import Computer, Project
+
+import runproj
+from runproj.errors import UsageError
 
 YAML = """\
 runproj: 1
@@ -133,3 +137,35 @@ def test_hostile_text_does_no_harm(project: Project) -> None:
         ["best", "--minimize", "rmse"],
     ):
         assert "\x1b" not in project.run(*command).ok().out
+
+
+def test_runs_are_handed_to_other_programs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (
+        project.run("export", "--csv", "runs.csv", "--parquet", "runs.parquet").ok().out
+        == "9 runs written\n"
+    )
+    rows = list(csv.DictReader(io.StringIO((project.folder / "runs.csv").read_text())))
+    assert {row["params.lr"] for row in rows} == set(VALUES)
+    assert sorted(float(row["metrics.main.rmse"] or 9) for row in rows)[:2] == [0.0, 0.0]
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(project.folder / "runs.parquet")
+    assert table.num_rows == 9
+    assert str(table.schema.field("started_at").type) == "timestamp[ms, tz=UTC]"
+
+    monkeypatch.chdir(project.folder)
+    frame = runproj.runs("params.lr < 0.25", backend="pandas")
+    assert (len(frame), str(frame["metrics.main.rmse"].dtype)) == (4, "float64")
+    assert frame["metrics.main.rmse"].min() == pytest.approx(0.1)
+    other = runproj.runs(experiment="other", backend="polars")
+    assert (other.height, other["status"][0], other["exit_code"][0]) == (1, "failed", 1)
+
+    assert "say where to" in project.run("export").ok(2).err
+    assert "the file cannot be written" in project.run("export", "--csv", "no/x.csv").ok(2).err
+    assert "the file cannot be written" in project.run("export", "--parquet", "no/x").ok(2).err
+    with pytest.raises(UsageError, match="it is pandas or polars"):
+        runproj.runs(backend="what")  # type: ignore[arg-type] # a slip
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UsageError, match="this needs pandas"):
+        runproj.runs()

@@ -120,7 +120,9 @@ def test_all_but_the_last_runs_go_with_what_only_they_needed(shop: Shop) -> None
     assert shop.state() == state
     assert "runs that would go\n" in asked
     assert re.search(
-        rf"^  {third}  2\d\d\d-.*  shop  main  default  succeeded$", asked, re.MULTILINE
+        rf"^  {third}  2\d\d\d-.*  shop  main  default  succeeded  --keep-last 1$",
+        asked,
+        re.MULTILINE,
     )
     assert shop.gc("--keep-last", "1", "--older-than", "1d")["all"]["gone"] == []
 

@@ -160,6 +160,65 @@ def test_what_is_said_of_a_run_is_kept_in_order(w: World) -> None:
     assert w.store.load("r1").steps == (a_step(),)
 
 
+def test_a_run_has_the_name_and_tags_that_were_given_last(w: World) -> None:
+    closed = w.finish(a_run("r1", name="old", tags={"a": "1", "b": "2"}), a_step())
+    for said in (
+        Annotation(kind="name", at="t", name="new"),
+        Annotation(kind="tags", at="t", tags={"a": None, "c": "3"}),
+        Annotation(kind="note", at="t", note="a note"),
+    ):
+        w.store.annotate("r1", said)
+    assert w.store.load("r1") == closed.replace(name="new", tags={"b": "2", "c": "3"})
+    assert list(w.store.ids("new")) == ["r1"]
+    assert list(w.store.ids("old")) == []
+
+
+def test_what_is_said_of_a_run_that_goes_on_is_not_lost_at_its_end(w: World) -> None:
+    journal = w.store.create(a_run("r1", tags={"a": "1"}))
+    w.store.annotate("r1", Annotation(kind="tags", at="t", tags={"b": "2"}))
+    w.store.annotate("r1", Annotation(kind="name", at="t", name="good"))
+    journal.close(ended(a_run("r1", tags={"a": "1", "own": "x"})))
+    assert w.store.load("r1").tags == {"a": "1", "own": "x", "b": "2"}
+    assert list(w.store.ids("good")) == ["r1"]
+
+
+def test_an_archived_run_is_not_the_latest_and_is_found_all_the_same(w: World) -> None:
+    step = a_step(digest="f")
+    w.finish(a_run("r1"), a_step())
+    w.finish(a_run("r2", minute=1, name="good"), step)
+    w.store.annotate("r2", Annotation(kind="archived", at="t"))
+    assert list(w.store.ids("latest")) == ["r1"]
+    assert list(w.store.ids("good")) == ["r2"]
+    assert found(w.store, "f") == ("r2", step)
+    w.store.annotate("r2", Annotation(kind="restored", at="t"))
+    assert list(w.store.ids("latest")) == ["r2"]
+
+
+def test_a_deleted_run_answers_to_its_id_alone_until_it_is_restored(w: World) -> None:
+    old, new = a_step(digest="f", minute=1), a_step(digest="f", minute=2)
+    w.finish(a_run("r1"), old)
+    w.finish(a_run("r2", minute=1, name="good"), new)
+    w.store.annotate("r2", Annotation(kind="deleted", at="t"))
+    assert [list(w.store.ids(name)) for name in ("latest", "good", "r", "r2")] == [
+        ["r1"], [], ["r1"], ["r2"],
+    ]  # fmt: skip
+    assert found(w.store, "f") == ("r1", old)
+    assert w.store.last("p", "main", "train") == ("r1", old)
+    assert w.store.load("r2").steps == (new,)
+    w.store.annotate("r2", Annotation(kind="restored", at="t"))
+    assert list(w.store.ids("good")) == ["r2"]
+    assert found(w.store, "f") == ("r2", new)
+    assert w.store.last("p", "main", "train") == ("r2", new)
+
+
+def test_a_step_of_which_all_runs_are_deleted_has_no_last(w: World) -> None:
+    w.finish(a_run("r1"), a_step("other"))
+    w.finish(a_run("r2", minute=1), a_step(digest="f"))
+    w.store.annotate("r2", Annotation(kind="deleted", at="t"))
+    assert found(w.store, "f") is None
+    assert w.store.last("p", "main", "train") is None
+
+
 def test_a_success_that_is_not_reusable_is_found_no_longer(w: World) -> None:
     step = a_step(digest="f")
     journal = w.create(a_run("r1"))

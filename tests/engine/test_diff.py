@@ -8,6 +8,7 @@ from runproj.errors import StoreError
 from runproj.ports import Accesses
 from runproj.record.difference import Difference
 from runproj.record.run import Run
+from runproj.record.verdict import Annotation
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def w() -> World:
 
 
 def between(w: World, a: Run, b: Run) -> Difference:
-    return Differ(w.control, w.objects).difference(a, b)
+    return Differ(w.control, w.objects, w.runs).difference(a, b)
 
 
 def said(found: Difference) -> dict[str, list[str]]:
@@ -41,6 +42,15 @@ def test_a_value_is_named_with_what_came_of_it(w: World) -> None:
     assert "machine" not in found
 
 
+def test_what_is_said_of_runs_is_named_as_far_as_it_can_be_read(w: World) -> None:
+    a, b = w.run(), w.run()
+    w.runs.annotate(a.id, Annotation(kind="note", at="t", note="slow"))
+    w.runs.annotate(b.id, Annotation(kind="tags", at="t", tags={"q": "1"}))
+    assert said(between(w, a, b))["annotations"] == ["tag/q: None → 1", "/note: slow → None"]
+    w.runs.damaged.add(a.id)
+    assert said(between(w, a, b))["annotations"] == ["tag/q: None → 1"]
+
+
 def test_files_of_the_code_are_named_and_shown_line_by_line(w: World) -> None:
     w.source["lib.py"] = b"one\ntwo"
     w.source["image.bin"] = b"\0"
@@ -57,7 +67,7 @@ def test_files_of_the_code_are_named_and_shown_line_by_line(w: World) -> None:
         "image.bin": (False, False), "latin.txt": (False, False), "lib.py": (False, False),
         "new.py": (True, False),
     }  # fmt: skip
-    patch = "".join(Differ(w.control, w.objects).patch(a, b))
+    patch = "".join(Differ(w.control, w.objects, w.runs).patch(a, b))
     assert "Binary files a/image.bin and b/image.bin differ\n" in patch
     assert "Binary files a/latin.txt and b/latin.txt differ\n" in patch
     assert "-two\n\\ No newline at end of file\n+2\n" in patch
@@ -74,7 +84,7 @@ def test_files_above_the_project_folder_are_found(w: World) -> None:
     a, b = (run.replace(source=run.source.replace(project_path="p")) for run in (a, b))
     found = between(w, a, b)
     assert [one.name for one in found.source] == ["../y", "x"]
-    patch = "".join(Differ(w.control, w.objects).patch(a, b))
+    patch = "".join(Differ(w.control, w.objects, w.runs).patch(a, b))
     assert patch.count("-1\n+2\n") == 2
 
 

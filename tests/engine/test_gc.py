@@ -1,25 +1,27 @@
 """Making room: what goes, what stays, and when nothing goes at all."""
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pytest
 from tests.fakes.checks import FakeObjectChecks, FakeRecordChecks
 from tests.fakes.holdings import FakeHoldings, FakeSnapshots, FakeUse
 from tests.fakes.records import a_run, a_step
-from tests.fakes.registry import FakeModels
 
-from runproj.engine.gc import Gc, Places, Wish
+from runproj.engine.gc import Gc, Places, ProjectRules, Wish
+from runproj.engine.run import timestamp
 from runproj.errors import StoreError
 from runproj.lock.conda import CondaSpec, made
+from runproj.lock.image import ImageLock
 from runproj.plan.plan import EnvironmentPin, Plan
-from runproj.ports import Held
+from runproj.ports import Claim, Held
 from runproj.record.artifact import Artifact
 from runproj.record.health import Damage
-from runproj.record.registry import Move, Origin
 from runproj.record.room import Holding, HoldingKind, Room
 from runproj.record.run import EnvironmentUse, Output, Run, Trace
 from runproj.record.source import SourceSnapshot
-from runproj.record.tracking import LoggedModel
+from runproj.record.verdict import Annotation
+from runproj.spec.project import Kept, Retention
 
 NOW = 1_000_000_000.0
 HOUR = 3600.0
@@ -48,15 +50,16 @@ class World:
     records: FakeRecordChecks = field(default_factory=FakeRecordChecks)
     snapshots: FakeSnapshots = field(default_factory=lambda: FakeSnapshots(NOW))
     use: FakeUse = field(default_factory=FakeUse)
-    shelf: FakeModels = field(default_factory=FakeModels)
     there: dict[str, FakeHoldings] = field(default_factory=places)
+    claims: list[Claim] = field(default_factory=list)
+    lockfiles: list[str] = field(default_factory=list)
 
     def gc(self) -> Gc:
         for sha256, data in self.checks.contents.items():
             self.there["objects"].things.setdefault(sha256, Held(sha256, len(data), NOW - 2 * HOUR))
         return Gc(
-            self.use, self.records, self.checks, self.read, self.snapshots, self.shelf,
-            Places(**self.there), NOW,
+            self.use, self.records, self.checks, self.read, self.snapshots,
+            Places(**self.there), NOW, lambda: self.claims, lambda: self.lockfiles,
         )  # fmt: skip
 
     def read(self, sha256: str) -> bytes:
@@ -75,6 +78,17 @@ class World:
 
     def file(self, path: str, data: bytes) -> Artifact:
         return Artifact(path=path, sha256=self.checks.keep(data), size=len(data))
+
+    def past(self, *names: str, **fields: Any) -> None:  # noqa: ANN401 -- of any type
+        """Record runs that refer to little, each a minute after the one before."""
+        for minute, name in enumerate(names, start=len(self.records.runs)):
+            given = {"minute": minute, "status": "succeeded", **fields}
+            self.records.runs[name] = a_run(name, **given)
+        for name in self.records.runs:
+            self.there["runs"].add(name, 100, NOW)
+
+    def say(self, name: str, kind: Literal["archived", "deleted"], age_s: float) -> None:
+        self.records.said[name] = [Annotation(kind=kind, at=timestamp(NOW - age_s))]
 
     def run(self) -> Run:
         """Record a run that refers to an object in every way."""
@@ -243,6 +257,67 @@ def test_runs_go_that_are_not_among_the_last_and_what_only_they_needed(world: Wo
     assert room.removed_size == asked.removed_size
 
 
+def test_a_deleted_run_goes_in_its_time_or_at_once_where_that_is_wished(world: World) -> None:
+    world.past("r2", "r3")
+    world.say("r2", "deleted", 31 * DAY)
+    world.say("r3", "deleted", 29 * DAY)
+    asked = world.collect(WISH._replace(dry_run=True))
+    assert [(one.id, one.why) for one in asked.gone] == [("r2", "deleted 2001-08-09")]
+    assert world.collect().gone == asked.gone
+    del world.records.runs["r2"]
+    assert world.collect().gone == ()
+    assert [one.id for one in world.collect(WISH._replace(deleted_older_than_s=0.0)).gone] == ["r3"]
+
+
+def test_a_deleted_run_from_which_another_was_made_stays_and_that_is_told(world: World) -> None:
+    world.past("r2", "r3", rerun_of="r1")
+    world.say("r1", "deleted", 31 * DAY)
+    room = world.collect()
+    assert room.gone == ()
+    assert room.notes == ("1 deleted run stays: what is kept was made from it",)
+    world.past("r4", "r5", rerun_of="r2")
+    world.say("r2", "deleted", 31 * DAY)
+    assert world.collect().notes == ("2 deleted runs stay: what is kept was made from them",)
+
+
+def test_runs_go_by_the_rules_of_their_project_unless_others_are_given(world: World) -> None:
+    world.past("r2", "r3")
+    world.past("s1", "s2", experiment="sweep")
+    world.past("o1", "o2", project="other")
+    rules = Retention(keep_last=2, keep=90 * DAY, experiments={"sweep": Kept(keep_last=1)})
+    wish = WISH._replace(dry_run=True, project=ProjectRules("p", rules))
+    started = 1_767_225_600.0  # when 2026 began
+
+    def gone(wish: Wish, days: float) -> list[tuple[str, str]]:
+        room = world.gc()._replace(now=started + days * DAY).collect(wish)
+        return [(one.id, one.why) for one in room.gone]
+
+    sweep = ("s1", "retention.experiments.sweep: keep_last: 1")
+    assert gone(wish, 80) == [sweep]
+    assert gone(wish, 100) == [sweep, ("r1", "retention: keep_last: 2, keep: 90d")]
+    asked = gone(wish._replace(keep_last=1), 80)
+    assert [one for one, _ in asked] == ["o1", "s1", "r2", "r1"]
+    assert {why for _, why in asked} == {"--keep-last 1"}
+
+
+def test_a_run_of_which_nobody_knows_what_was_said_stays(world: World) -> None:
+    world.past("r2", "r3")
+    world.records.said["r1"] = None
+    assert [one.id for one in world.collect(WISH._replace(keep_last=1)).gone] == ["r2"]
+
+
+def test_what_is_kept_beside_the_runs_keeps_them_and_what_it_is_made_of(world: World) -> None:
+    world.past("r2")
+    world.say("r2", "deleted", 31 * DAY)
+    file, folder = world.file("f", b"model"), world.checks.folder("d", part=b"part")
+    world.checks.keep(b"spare")
+    world.claims = [Claim("the model 'wine' 3", ("r2",), (file, folder))]
+    room = world.collect()
+    assert room.gone == ()
+    assert next(one for one in room.holdings if one.kind == "objects").removed == 1
+    assert {file.sha256, folder.sha256} < world.stay("objects")
+
+
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_what_cannot_be_removed_now_is_not_promised(world: World, *, dry_run: bool) -> None:
     images = world.there["images"]
@@ -349,6 +424,19 @@ def test_archives_that_a_lock_of_conda_names_stay(world: World) -> None:
     assert world.stay("archives") == {SDIST, WHEEL, STRANGE, "new"}
 
 
+def test_archives_that_a_lockfile_names_stay_though_no_run_has_it(world: World) -> None:
+    world.records.runs.clear()
+    add_archives(world)
+    record = {"name": "tiny", "version": "1", "build": "0", "fn": "tiny.conda", "sha256": STRANGE}
+    record |= {"subdir": "noarch", "url": "https://example.com/tiny.conda"}
+    spec = CondaSpec(channels=(), dependencies=(), virtual_packages={})
+    image = ImageLock("d" * 64, "python:3", None, "sha256:1")
+    conda = made("d" * 64, "linux-64", spec, {}, "r", [record])
+    world.lockfiles = [LOCK % SDIST, conda.text, image.text]
+    world.collect(Wish(DAY, archives=True))
+    assert world.stay("archives") == {SDIST, WHEEL, STRANGE, "new"}
+
+
 def test_archives_of_a_store_without_runs_go_by_age(world: World) -> None:
     world.records.runs.clear()
     add_archives(world)
@@ -390,51 +478,3 @@ def test_what_is_left_of_snapshots_goes_without_one(world: World) -> None:
     world.snapshots.loose = 7
     assert world.of("snapshots").removed_size == 7
     assert world.snapshots.removed == [()]
-
-
-def register(world: World, run: Run) -> Origin:
-    """Register a model that a run made; the record of the run does not know of it."""
-    kept = world.checks.folder("models/m", **{"model.json": b"{}", "data": b"data"})
-    lock = world.checks.keep((LOCK % WHEEL).encode())
-    origin = Origin(
-        run=run.id, step="train", model=LoggedModel.of(kept, name="m", flavor="generic"),
-        environment=EnvironmentUse(name="default", kind="venv", key="image", lock=lock),
-    )  # fmt: skip
-    move = Move(number=1, kind="register", at="", by="ann", version=1, origin=origin)
-    world.shelf.moves["wine"] = [move]
-    return origin
-
-
-def test_what_a_registered_version_needs_stays_even_when_its_run_is_gone(world: World) -> None:
-    origin = register(world, world.run().replace(id="gone"))
-    world.there["archives"].add(WHEEL, 5, NOW - 90 * DAY)
-    spare = world.checks.keep(b"spare")
-    needed = set(world.checks.contents) - {spare}
-    world.collect(Wish(30 * DAY, archives=True))
-    assert world.stay("objects") == needed
-    assert {origin.model.sha256, origin.environment.lock if origin.environment else ""} <= needed
-    assert world.stay("archives") == {WHEEL}
-
-
-def test_runs_of_registered_versions_stay_when_only_the_last_are_kept(world: World) -> None:
-    for minute, run_id in enumerate(("r2", "r3", "r4"), start=1):
-        world.records.runs[run_id] = a_run(run_id, minute=minute, status="succeeded")
-    for run_id, run in world.records.runs.items():
-        assert run is not None
-        world.there["runs"].add(run_id, 1, NOW)
-    register(world, a_run("r3"))
-    room = world.collect(Wish(30 * DAY, keep_last=1))
-    assert world.stay("runs") == {"r3", "r4"}
-    assert room.notes == ("1 run stays for wine/1",)
-    register(world, a_run("r4"))
-    assert world.collect(Wish(30 * DAY, keep_last=1)).notes == ()
-    assert world.stay("runs") == {"r4"}
-
-
-def test_nothing_goes_when_a_history_of_models_cannot_be_read(world: World) -> None:
-    register(world, a_run("r1"))
-    world.shelf.damaged.add("wine")
-    spare = world.checks.keep(b"spare")
-    with pytest.raises(StoreError, match="the history of wine cannot be read"):
-        world.collect(Wish(30 * DAY, keep_last=1))
-    assert spare in world.stay("objects")

@@ -311,7 +311,7 @@ def test_what_a_model_says_of_itself_is_read(w: World) -> None:
 
 
 def test_models_are_compared_with_the_runs_that_made_them(two: World) -> None:
-    differ = Differ(FakeSource({}), two.objects)
+    differ = Differ(FakeSource({}), two.objects, two.runs)
     found = two.models.difference("wine/1", "models:wine@staging", differ)
     assert (found.a, found.b) == ("wine/1", "wine/2")
     assert [one.name for one in found.model] == ["flavor", "content", "size"]

@@ -9,6 +9,7 @@ from runproj.ports import CheckedObject, CheckedSource, SeenRun
 from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 from runproj.record.health import Damage, Note
 from runproj.record.run import Run
+from runproj.record.verdict import Annotation
 
 
 class FakeObjectChecks:
@@ -93,12 +94,16 @@ class FakeSourceChecks:
 
 
 class FakeRecordChecks:
-    """Has runs, and the damages and notes that a test gives to one of them, or to the index."""
+    """Has runs, and the damages and notes that a test gives to one of them, or to the index.
+
+    ``said`` is what was said of runs; None: that cannot be read.
+    """
 
     def __init__(self) -> None:
         self.runs: dict[str, Run | None] = {}
         self.damages: dict[str, list[Damage]] = {}
         self.notes: dict[str, list[Note]] = {}
+        self.said: dict[str, Sequence[Annotation] | None] = {}
         self.rebuilt = 0
 
     def ids(self) -> Sequence[str]:
@@ -106,7 +111,7 @@ class FakeRecordChecks:
 
     def look(self, run_id: str) -> SeenRun:
         found = self.damages.get(run_id, []), self.notes.get(run_id, [])
-        return SeenRun(self.runs[run_id], *found)
+        return SeenRun(self.runs[run_id], *found, self.said.get(run_id, ()))
 
     def index(self, runs: Sequence[Run]) -> SeenRun:
         del runs

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from runproj.errors import NoSuchRun, StoreError
 from runproj.plan.fingerprint import Fingerprint
 from runproj.ports import Stream
+from runproj.record.organising import Organised, as_said, organised
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Annotation
 
@@ -67,10 +68,14 @@ class FakeJournal:
 
 
 class FakeRuns:
-    """Keeps runs as their journals, in ``journals`` by id."""
+    """Keeps runs as their journals, in ``journals`` by id.
+
+    What is said of those that are ``damaged`` cannot be read.
+    """
 
     def __init__(self) -> None:
         self.journals: dict[str, FakeJournal] = {}
+        self.damaged: set[str] = set()
         self.make_journal = FakeJournal
         self._said: dict[str, list[Annotation]] = {}
         self._found: dict[tuple[str, str], StepRun] = {}
@@ -84,6 +89,8 @@ class FakeRuns:
 
     def note(self, run: Run, steps: Sequence[StepRun]) -> None:
         """Remember step runs that later ones can ask for."""
+        if self._put_away(run).deleted_at is not None:
+            return
         for step in steps:
             if step.status == "succeeded" and step.reusable:
                 self._found[run.id, step.name] = step
@@ -94,6 +101,9 @@ class FakeRuns:
                 self._last[key] = (run.started_at, run.id, step)
 
     def load(self, run_id: str) -> Run:
+        return as_said(self._written(run_id), self.annotations(run_id))
+
+    def _written(self, run_id: str) -> Run:
         if run_id not in self.journals:
             raise NoSuchRun(f"there is no run {run_id!r}")
         journal = self.journals[run_id]
@@ -112,8 +122,22 @@ class FakeRuns:
 
     def annotate(self, run_id: str, annotation: Annotation) -> None:
         self._said.setdefault(run_id, []).append(annotation)
+        self._find_again()
+
+    def _put_away(self, run: Run) -> Organised:
+        return organised(run, self.annotations(run.id))
+
+    def _find_again(self) -> None:
+        """Note anew what later runs can ask for: some runs were deleted, or restored."""
+        self._found.clear()
+        self._last.clear()
+        for journal in self.journals.values():
+            steps = journal.run.steps or tuple(journal.steps.values())
+            self.note(journal.run, [step for step in steps if step.done])
 
     def annotations(self, run_id: str) -> Sequence[Annotation]:
+        if run_id in self.damaged:
+            raise StoreError(f"what was said of the run {run_id} cannot be read")
         return self._said.get(run_id, [])
 
     def find(self, fingerprint: Fingerprint) -> Iterator[tuple[str, StepRun]]:
@@ -135,16 +159,19 @@ class FakeRuns:
 
     def ids(self, name: str) -> Sequence[str]:
         latest_first = sorted(
-            (journal.run for journal in self.journals.values()),
+            (self.load(run_id) for run_id in self.journals),
             key=lambda run: (run.started_at, run.id),
             reverse=True,
         )
+        away = {run.id: self._put_away(run) for run in latest_first}
+        there = [run for run in latest_first if away[run.id].deleted_at is None]
+        listed = [run for run in there if away[run.id].archived_at is None]
         match = re.fullmatch(r"latest(?:~(\d+))?", name)
         if match:
             back = int(match[1] or 0)
-            ordinary = [run.id for run in latest_first if not run.perturbed]
+            ordinary = [run.id for run in listed if not run.perturbed]
             return ordinary[back : back + 1]
-        exact = [run.id for run in latest_first if name in (run.id, run.name)]
-        if exact or not name:
-            return sorted(exact, key=lambda one: one != name)
-        return [run.id for run in latest_first if run.id.startswith(name)]
+        exact = [run.id for run in there if run.name == name]
+        if name in self.journals:
+            exact = [name, *(one for one in exact if one != name)]
+        return exact if exact or not name else [one.id for one in there if one.id.startswith(name)]

@@ -117,6 +117,14 @@ def _outputs(ctx: click.Context, _: str) -> Iterator[tuple[str, str]]:
             yield output.name or output.path, one.name
 
 
+def _runs_and_experiments(ctx: click.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    yield from _runs(ctx, incomplete)
+    yield from _experiments(ctx, incomplete)
+
+
+runs_and_experiments = _completer(_runs_and_experiments)
+
+
 def _models(ctx: click.Context, _: str) -> Iterator[tuple[str, str]]:
     for one in _store(ctx).models.all():
         yield one.name, one.description or ""

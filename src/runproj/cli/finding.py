@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runproj.record.query import Field, Query
 
 _STATUSES = ("running", "succeeded", "failed", "interrupted")
+_LISTED = "perturbed = '[]' and archived_at is null"
 _METRICS = 4  # metrics that are shown of groups, unless some are chosen
 
 
@@ -47,6 +48,8 @@ def _store(given: str | None) -> app.Store:
 )
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @click.option("--repeats", is_flag=True, help="Those of 'verify --times' too.")
+@click.option("--archived", is_flag=True, help="Those that were archived too.")
+@click.option("--deleted", is_flag=True, help="Those that were deleted too.")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only runs with this status.")
 @click.option(
     "--since", metavar="TIME", help="Only runs since then, 2026-01-31 or 2026-01-31T12:00."
@@ -64,10 +67,13 @@ def _store(given: str | None) -> app.Store:
 def list_runs(  # noqa: PLR0913 -- options
     store: str | None, limit: int, where: str | None, orders: tuple[str, ...],
     columns: str | None, group_by: str | None,
-    *, everything: bool, repeats: bool, as_json: bool, **filters: str | None,
+    *, everything: bool, repeats: bool, archived: bool, deleted: bool, as_json: bool,
+    **filters: str | None,
 ) -> int:  # fmt: skip
     """List past runs, the latest first."""
     conditions = ["1" if repeats else "perturbed = '[]'"]
+    if not archived:
+        conditions.append("(archived_at is null or deleted_at is not null)")
     values = []
     for column in ("experiment", "status"):
         if filters[column]:
@@ -85,13 +91,14 @@ def list_runs(  # noqa: PLR0913 -- options
         query, by, shown = _query(where), _fields(group_by or ""), _fields(columns or "")
         looked_at = {"metrics", *(name for one in (*by, *shown) for name in one.columns)}
         found = opened.runs.search(
-            chosen, values, query, [order_of(one) for one in orders], most, looked_at if by else ()
-        )
+            chosen, values, query, [order_of(one) for one in orders], most,
+            looked_at if by else (), deleted=deleted,
+        )  # fmt: skip
         _say_unknown(opened, query, found)
         if by:
             return _groups(found, by, shown, as_json=as_json)
     else:
-        found = opened.runs.summaries(chosen, values, most)
+        found = opened.runs.summaries(chosen, values, most, deleted=deleted)
     if as_json:
         from runproj.cli.render.documents import as_text, list_result  # noqa: PLC0415 -- lazy
 
@@ -167,10 +174,13 @@ def _found(
     if names:
         ids = [store.lookup.split(name)[0].id for name in names]
         marks = ", ".join("?" * len(ids))
-        rows = {row["id"]: row for row in store.runs.summaries(f"id in ({marks})", ids, None)}
+        rows = {
+            row["id"]: row
+            for row in store.runs.summaries(f"id in ({marks})", ids, None, deleted=True)
+        }
         found = [rows[one] for one in dict.fromkeys(ids)]
     if where or experiment:
-        condition = "perturbed = '[]'" + (" and experiment = ?" if experiment else "")
+        condition = _LISTED + (" and experiment = ?" if experiment else "")
         query = _query(where)
         more = store.runs.search(condition, [experiment] if experiment else [], query, (), None)
         known = {row["id"] for row in found}
@@ -247,9 +257,10 @@ def best(
     opened = _store(store)
     field = field_of(f"metrics.{goals[0].removeprefix('metrics.')}")
     query = eligible(_query(where), field)
-    condition = "perturbed = '[]'" + (" and experiment = ?" if experiment else "")
+    condition = _LISTED + (" and experiment = ?" if experiment else "")
     values = [experiment] if experiment else []
-    found = opened.runs.search(condition, values, query, [Order(field, bool(maximize))], top)
+    orders = [Order(field, bool(maximize)), Order(field_of("started_at"), down=False)]
+    found = opened.runs.search(condition, values, query, orders, top)
     if not found:
         names = opened.runs.names("metrics")
         raise UsageError(

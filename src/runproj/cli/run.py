@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from runproj.record.verdict import Stability, Verdict
     from runproj.spec.project import Project
 
-_REDUCED = 500  # steps; looking for superfluous edges takes time that grows with their square
 _PLANNING = [
     click.option(
         "-e",
@@ -696,47 +695,22 @@ def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa
 @place_options
 def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Draw the steps, and what flows between them."""
-    from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
+    from runproj.cli.render import documents, drawing  # noqa: PLC0415 -- lazy
 
     opened = app.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
     planned = preparer.draft(request_of(options, steps), keep=False).steps
-    flows: dict[tuple[str, str], list[str]] = {}
-    for step in planned:
-        for item in step.inputs:
-            if item.step is not None:
-                flows.setdefault((item.step, step.name), []).append(item.path)
-        if step.foreach is not None:
-            flows.setdefault((step.foreach.step, step.name), []).append(step.foreach.path)
-    after = {step.name: list(step.after) for step in planned}
+
+    drawn = drawing.of_steps(planned)
     if options["as_json"]:
-        print(documents.as_text(documents.graph_result(after, flows)))
+        print(documents.as_text(documents.graph_result(*drawn)))
         return 0
     if options["form"] is None:
         from runproj.cli.render.text import graph_text  # noqa: PLC0415 -- lazy
         from runproj.plan.graph import together  # noqa: PLC0415 -- lazy
 
-        after, flows = together(after, flows)
-        print(graph_text(_fewest(after, flows), flows, stdout_style()), end="")
+        drawn = drawing.fewest(drawing.Drawing(*together(*drawn)))
+        print(graph_text(*drawn, stdout_style()), end="")
         return 0
-    from runproj.cli.render import drawing  # noqa: PLC0415 -- lazy
-
-    drawn = drawing.grouped(after, flows)
-    drawn = drawn._replace(after=_fewest(drawn.after, drawn.flows))
-    print(getattr(drawing, options["form"])(drawn), end="")
+    print(getattr(drawing, options["form"])(drawing.fewest(drawing.grouped(*drawn))), end="")
     return 0
-
-
-def _fewest(
-    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
-) -> dict[str, list[str]]:
-    """Return the order of steps without edges that say nothing new, as long as that is quick."""
-    from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
-
-    if len(after) > _REDUCED:
-        return {name: list(others) for name, others in after.items()}
-    shown = {name: {*others} for name, others in reduced(after).items()}
-    return {  # an edge that carries files is always drawn
-        consumer: [o for o in others if o in shown[consumer] or (o, consumer) in flows]
-        for consumer, others in after.items()
-    }

@@ -15,6 +15,7 @@ from runproj.cli.render.style import stdout_style
 from runproj.engine.lookup import find_outputs
 from runproj.engine.stability import labels_of
 from runproj.errors import NoSuchRun, StoreError, UsageError
+from runproj.record.organising import organised
 from runproj.record.run import Output, Run, StepRun
 from runproj.spec.suggest import did_you_mean
 
@@ -56,6 +57,7 @@ def show(
         _show_difference(opened, _previous(opened, run), run, patch=False, as_json=as_json)
         return 0
     said = opened.runs.annotations(run.id)
+    found = organised(run, said)
     verdicts = [one.verdict for one in said if one.verdict is not None]
     known = labels_of(said)
     labels = [label for one in run.steps for label in known.get(one.name, ())]
@@ -68,6 +70,7 @@ def show(
                 app.kept_packages(opened, run),
                 verdicts[-1].word if verdicts else None,
                 labels,
+                found,
             )
             if step is None
             else documents.StepResult(step=documents.step_document(step))
@@ -80,7 +83,7 @@ def show(
         latest = verdicts[-1] if verdicts else None
         if step is None:
             kept = app.kept_packages(opened, run)
-            print(run_text(run, style, latest, labels, _parent(opened, run), kept), end="")
+            print(run_text(run, style, latest, labels, _parent(opened, run), kept, found), end="")
         else:
             print(step_text(run, step, style), end="")
     return 0
@@ -161,7 +164,10 @@ def _previous(store: app.Store, run: Run) -> Run:
     Raises:
         NoSuchRun: it is the first.
     """
-    where = "project = ? and entry_point = ? and (started_at, id) < (?, ?) and perturbed = '[]'"
+    where = (
+        "project = ? and entry_point = ? and (started_at, id) < (?, ?) and perturbed = '[]' "
+        "and archived_at is null"
+    )
     values = (run.project, run.entry_point, run.started_at, run.id)
     found = store.runs.summaries(where, values, 1)
     if not found:

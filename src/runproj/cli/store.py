@@ -79,26 +79,38 @@ def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     is_flag=True,
     help="Remove archives of packages too, those that no run of this store needs.",
 )
+@click.option(
+    "--deleted", is_flag=True, help="Remove deleted runs at once, not 30 days after their deletion."
+)
+@click.option(
+    "--no-retention", is_flag=True, help="Leave the runs alone that the project file lets go."
+)
 @click.option("--reindex", is_flag=True, help="Make the index anew from the records of the runs.")
 @json_option
 @place_options
 def gc(
-    store: str | None, keep_last: int | None, older_than: float | None,
-    *, dry_run: bool, archives: bool, reindex: bool, as_json: bool,
+    store: str | None, keep_last: int | None, older_than: float | None, *, as_json: bool,
+    **flags: bool,
 ) -> int:  # fmt: skip
     """Show what takes room, and remove what nothing needs.
 
-    What a recorded run refers to stays: its code, inputs, locks, outputs and kept packages.
-    --keep-last N removes older runs first.
+    What a recorded run refers to stays: its code, inputs, locks, outputs and kept packages. Runs go
+    30 days after they were deleted, and those that 'retention' in the project file does not keep;
+    --keep-last N takes its place.
     """
-    from runproj.engine.gc import Wish  # noqa: PLC0415 -- lazy
+    from runproj.engine.gc import DELETED_S, Wish  # noqa: PLC0415 -- lazy
 
     opened = app.find_store(str(Path.cwd()), store)
+    rules, wrong = app.rules_of(opened)
+    kept_s = DELETED_S if rules is None else rules.retention.deleted
     wish = Wish(
-        _UNUSED_S if older_than is None else older_than, dry_run, archives, reindex,
-        keep_last, older_than,
+        _UNUSED_S if older_than is None else older_than, flags["dry_run"], flags["archives"],
+        flags["reindex"], keep_last, older_than, None if flags["no_retention"] else rules,
+        0.0 if flags["deleted"] else kept_s,
     )  # fmt: skip
     room = app.gc(opened).collect(wish)
+    if wrong is not None:
+        room = room.replace(notes=(*room.notes, wrong))
     if as_json:
         from runproj.cli.render.documents import as_text, gc_result  # noqa: PLC0415 -- lazy
 

@@ -11,7 +11,7 @@ from runproj.record.program import replaced
 from runproj.record.run import Host, StepRun
 
 _OURS = ("RUNPROJ_", "TMPDIR", "GIT_CEILING_DIRECTORIES")
-_MACHINE = ("name", "platform", "release", "cpu", "gpus")
+_MACHINE = ("name", "platform", "release", "cpu", "gpus", "gpu_driver")
 NOTHING = (
     "nothing that runproj sees differs: the time, random numbers, the order in which threads end, "
     "or a service that it asks"

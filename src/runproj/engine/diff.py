@@ -8,9 +8,10 @@ from runproj.engine.decide import below, changed_facts
 from runproj.errors import StoreError
 from runproj.lock.formats import LockFormat, format_of
 from runproj.model import from_json
-from runproj.ports import ObjectStore, SourceControl
+from runproj.ports import Annotations, ObjectStore, SourceControl
 from runproj.record.difference import Change, Difference, difference
 from runproj.record.observation import Observation
+from runproj.record.organising import Organised, organised
 from runproj.record.run import EnvironmentUse, Run, StepRun
 
 
@@ -19,6 +20,7 @@ class Differ(NamedTuple):
 
     source: SourceControl
     objects: ObjectStore
+    annotations: Annotations
 
     def difference(self, a: Run, b: Run) -> Difference:
         """Return what differs between two runs.
@@ -27,7 +29,14 @@ class Differ(NamedTuple):
             StoreError: a source snapshot or a lock that differs is gone.
         """
         outside = [change for step in b.steps for change in self._outside(a.step(step.name), step)]
-        return difference(a, b, self._files(a, b), self._packages(a, b), outside)
+        said = self._said(a), self._said(b)
+        return difference(a, b, self._files(a, b), self._packages(a, b), outside, said)
+
+    def _said(self, run: Run) -> Organised:
+        try:
+            return organised(run, self.annotations.annotations(run.id))
+        except StoreError:  # what is damaged there keeps nobody from comparing
+            return organised(run, ())
 
     def patch(self, a: Run, b: Run) -> Iterator[str]:
         """Yield the lines of a unified diff of the code; binary files are only named."""

@@ -3,25 +3,29 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from runproj.engine.models import held_versions
 from runproj.engine.needs import Needs, needs_of
 from runproj.engine.run import timestamp
 from runproj.errors import RunprojError, StoreError
-from runproj.lock.formats import format_of
+from runproj.lock.formats import format_of, format_of_text
 from runproj.ports import (
+    Claim,
     Held,
     HeldSnapshots,
     Holdings,
-    ModelShelf,
     ObjectChecks,
     RecordChecks,
+    SeenRun,
     SnapshotHoldings,
     StoreUse,
 )
-from runproj.record.registry import Version
-from runproj.record.retention import leaving
+from runproj.record.organising import Organised, organised
+from runproj.record.retention import Retention, Rule
 from runproj.record.room import GoneRun, Holding, HoldingKind, Room
 from runproj.record.run import Run
+from runproj.spec.project import Retention as Declared
+
+DELETED_S = 30 * 86400.0
+"""So long a run that was deleted can be restored, unless somebody says otherwise."""
 
 YOUNG_S = 3600.0
 """What was kept in the store so recently stays: a run that begins may be about to refer to it."""
@@ -30,13 +34,22 @@ _SHARED = ("environments", "images", "workspaces", "models", "archives")
 _NO_PACKAGE = ".json"  # notes among kept packages, which say what was built from what
 
 
+class ProjectRules(NamedTuple):
+    """Which of its runs a project, known by its name, wants to keep."""
+
+    name: str
+    retention: Declared
+
+
 class Wish(NamedTuple):
     """What is asked for.
 
     ``older_than_s`` is for how many seconds something beside the store was not used to go;
     ``archives`` of packages go only if wanted; ``reindex`` makes the index anew in any case.
-    ``keep_last`` is how many runs stay of each entry point and experiment, None: all; of the others
-    those go that started ``runs_older_than_s`` ago or earlier, None: all.
+    ``keep_last`` is how many runs stay of each entry point and experiment; of the others
+    those go that started ``runs_older_than_s`` ago or earlier, None: all. Where that is not said,
+    runs go by the rules of a ``project``, if it has some. Deleted ones go ``deleted_older_than_s``
+    after they were deleted.
     """
 
     older_than_s: float
@@ -45,6 +58,8 @@ class Wish(NamedTuple):
     reindex: bool = False
     keep_last: int | None = None
     runs_older_than_s: float | None = None
+    project: ProjectRules | None = None
+    deleted_older_than_s: float = DELETED_S
 
 
 class Places(NamedTuple):
@@ -66,7 +81,8 @@ class Gc(NamedTuple):
     """Makes room in one store.
 
     ``read`` returns the bytes of an object, and leaves it where it is when it is damaged.
-    ``now`` is in seconds since 1970.
+    ``now`` is in seconds since 1970. ``claims`` returns what is kept beside the runs, ``locks`` the
+    texts of all lockfiles that are not those of runs.
     """
 
     use: StoreUse
@@ -74,9 +90,10 @@ class Gc(NamedTuple):
     checks: ObjectChecks
     read: Callable[[str], bytes]
     snapshots: SnapshotHoldings
-    shelf: ModelShelf
     places: Places
     now: float
+    claims: Callable[[], Sequence[Claim]] = tuple
+    locks: Callable[[], Iterable[str]] = tuple
 
     def collect(self, wish: Wish) -> Room:
         """Remove what nothing needs, or only tell what that is.
@@ -85,8 +102,7 @@ class Gc(NamedTuple):
         itself.
 
         Raises:
-            StoreError: a run goes on, or a record or the history of a registered model cannot be
-                read; nothing was removed then.
+            StoreError: a run goes on, or a record cannot be read; nothing was removed then.
         """
         if wish.dry_run:
             return _Visit(self, wish).room()
@@ -102,8 +118,8 @@ class Gc(NamedTuple):
                 hint="try again when it has ended; 'runproj gc --dry-run' may look",
             )
 
-    def runs(self) -> list[Run]:
-        """Return all runs.
+    def runs(self) -> dict[str, SeenRun]:
+        """Return all runs that have a record, as they were found, by id.
 
         Raises:
             StoreError: the record of one cannot be read: nobody knows what it refers to.
@@ -117,7 +133,7 @@ class Gc(NamedTuple):
                     where=one.damages[0].where,
                     hint=f"'runproj fsck' says what can be done; {one.damages[0].hint}",
                 )
-        return [one.run for one in seen.values() if one.run is not None]
+        return {run_id: one for run_id, one in seen.items() if one.run is not None}
 
 
 class _Visit:
@@ -127,15 +143,19 @@ class _Visit:
         self.gc = gc
         self.wish = wish
         self.notes: list[str] = []
-        self.versions: Sequence[Version] = ()
+        self.claims = gc.claims()
 
     def room(self) -> Room:
-        there = self.gc.runs()
-        self.versions = held_versions(self.gc.shelf)
-        holding, gone = self._runs(there)  # first: what only they needed goes, too
-        went = {run.id for run in gone}
+        seen = self.gc.runs()
+        there = [one.run for one in seen.values() if one.run is not None]
+        holding, gone = self._runs(there, seen)  # first: what only they needed goes, too
+        went = {one.id for one in gone}
         runs = [run for run in there if run.id not in went]
-        needs = needs_of(runs, outputs=True, versions=self.versions)
+        needs = needs_of(runs, outputs=True)
+        for artifact in (one for claim in self.claims for one in claim.artifacts):
+            needs.objects[artifact.sha256]  # it is needed, by no run
+            if artifact.kind == "folder":
+                needs.folders[artifact.sha256] = None
         if self.wish.dry_run:
             self.notes += [
                 f"the run {one} goes on: until it has ended, nothing can be removed"
@@ -164,32 +184,47 @@ class _Visit:
         )
         return Room(
             dry_run=self.wish.dry_run, older_than_s=self.wish.older_than_s, runs=len(there),
-            holdings=holdings, gone=tuple(GoneRun.of(run) for run in gone),
+            holdings=holdings, gone=tuple(gone),
             reindexed=reindexed, notes=tuple(self.notes),
         )  # fmt: skip
 
-    def _runs(self, runs: Sequence[Run]) -> tuple[Holding, list[Run]]:
-        """Remove runs, where that is wished; return which went."""
-        going: dict[str, Run] = {}
-        if self.wish.keep_last is not None:
-            age = self.wish.runs_older_than_s
-            before = None if age is None else timestamp(self.gc.now - age)
-            held = {version.origin.run for version in self.versions}
-            leave = leaving(runs, self.wish.keep_last, before=before, held=held)
-            going = {run.id: run for run in leave}
-            if held:
-                self._tell_held(leaving(runs, self.wish.keep_last, before=before), going)
+    def _runs(
+        self, runs: Sequence[Run], seen: Mapping[str, SeenRun]
+    ) -> tuple[Holding, list[GoneRun]]:
+        """Remove runs that are not to stay; return which went."""
+        said = {run.id: _said(run, seen[run.id]) for run in runs}
+        limit = timestamp(self.gc.now - self.wish.deleted_older_than_s)
+        claimed = {run_id for claim in self.claims for run_id in claim.runs}
+        retention = Retention(self._rule, limit, said, claimed)
+        going = {run.id: GoneRun.of(run, why=why) for run, why in retention.leaving(runs)}
+        late = [run_id for run_id, one in said.items() if one is not None and _is_due(one, limit)]
+        self._tell_needed(sum(run_id not in going for run_id in late))
         went: set[str] = set()
         holding = self._of("runs", self.gc.places.runs, lambda one: one.name in going, went=went)
         return holding, [run for run in going.values() if run.id in went]
 
-    def _tell_held(self, runs: Iterable[Run], going: Collection[str]) -> None:
-        """Say which runs stay for registered models only."""
-        stay = {run.id for run in runs if run.id not in going}
-        names = [one.reference for one in self.versions if one.origin.run in stay]
-        if names:
-            verb = "stays" if len(stay) == 1 else "stay"
-            self.notes.append(f"{_count(len(stay), 'run')} {verb} for {', '.join(names)}")
+    def _tell_needed(self, count: int) -> None:
+        if count:
+            stay = "stays" if count == 1 else "stay"
+            self.notes.append(
+                f"{_count(count, 'deleted run')} {stay}: what is kept was made from "
+                f"{'it' if count == 1 else 'them'}"
+            )
+
+    def _rule(self, run: Run) -> Rule | None:
+        """Return what holds for a run: what was asked for, or what its project says."""
+        wish = self.wish
+        if wish.keep_last is not None:
+            return Rule(
+                f"--keep-last {wish.keep_last}", wish.keep_last, self._ago(wish.runs_older_than_s)
+            )
+        if wish.project is None or wish.project.name != run.project:
+            return None
+        where, kept = wish.project.retention.rule(run.experiment)
+        return Rule(f"{where}: {kept.text}", kept.keep_last, self._ago(kept.keep))
+
+    def _ago(self, seconds: float | None) -> str | None:
+        return None if seconds is None else timestamp(self.gc.now - seconds)
 
     def _reindex(self, runs: Sequence[Run]) -> bool:
         """Make the index anew where that is wanted, or it knows runs that are gone."""
@@ -333,24 +368,36 @@ class _Visit:
         return holding
 
     def _archives(self, runs: Iterable[Run]) -> set[str] | None:
-        """Return the digests of all archives that runs need; None when that is not known."""
+        """Return the digests of all archives that locks name; None when that is not known."""
         pins = {(pin.kind, pin.lock) for run in runs for pin in run.plan.environments}
-        steps = (step.environment for run in runs for step in run.steps)
-        origins = (version.origin.environment for version in self.versions)
-        used = {(one.kind, one.lock) for one in (*steps, *origins) if one is not None}
+        used = {
+            (step.environment.kind, step.environment.lock)
+            for run in runs for step in run.steps
+            if step.environment is not None
+        }  # fmt: skip
         found: set[str] = set()
-        for kind, lock in sorted(pins | used):
-            form = format_of(kind)
-            if form is None:
-                continue
-            try:
-                found.update(*form.archives(self.gc.read(lock).decode()))
-            except (RunprojError, UnicodeDecodeError) as error:
-                self.notes.append(
-                    f"archives stay, since a lock cannot be read: {error}; see 'runproj fsck'"
-                )
-                return None
+        try:
+            for kind, lock in sorted(pins | used):
+                form = format_of(kind)
+                if form is not None:
+                    found.update(*form.archives(self.gc.read(lock).decode()))
+            for text in self.gc.locks():
+                found.update(*format_of_text(text).archives(text))
+        except (RunprojError, UnicodeDecodeError) as error:
+            self.notes.append(
+                f"archives stay, since a lock cannot be read: {error}; see 'runproj fsck'"
+            )
+            return None
         return found
+
+
+def _said(run: Run, seen: SeenRun) -> Organised | None:
+    """Return what is said of a run; None: that cannot be read."""
+    return None if seen.said is None else organised(run, seen.said)
+
+
+def _is_due(one: Organised, limit: str) -> bool:
+    return one.deleted_at is not None and one.deleted_at <= limit
 
 
 def _keys(runs: Iterable[Run]) -> set[str]:

@@ -89,6 +89,8 @@ def _of_step(run: Run, step: StepRun) -> Iterator[tuple[str, Use]]:
         yield step.environment.lock, Use(run=run.id, step=step.name, role="lock", path=name)
     if step.trace is not None:
         yield step.trace.observation, Use(run=run.id, step=step.name, role="observation")
+    if step.usage is not None:
+        yield step.usage.points, Use(run=run.id, step=step.name, role="metrics")
     if step.tracked is not None:
         for sha256 in filter(None, {step.tracked.points, step.tracked.curves}):
             yield sha256, Use(run=run.id, step=step.name, role="metrics")

@@ -39,6 +39,7 @@ from runproj.engine.secrets import Redactor
 from runproj.engine.together import Ended, Going, Together, alone
 from runproj.engine.track import Ear, Heard, begin
 from runproj.engine.undeclared import undeclared
+from runproj.engine.usage import kept_usage
 from runproj.errors import (
     EnvironmentFailed,
     ParameterError,
@@ -93,6 +94,7 @@ from runproj.record.events import (
 from runproj.record.outcome import Outcome
 from runproj.record.program import Program
 from runproj.record.run import EnvironmentUse, Output, Run, Status, StepRun, Trace
+from runproj.record.usage import GpuSample, Sample
 from runproj.spec.paths import is_glob
 
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
@@ -133,6 +135,7 @@ class _Running:
     redactors: Mapping[Stream, Redactor]
     warnings: list[Warned] = field(default_factory=list)
     seen: "_Seen | None" = None
+    samples: list[Sample | GpuSample] = field(default_factory=list)
     taken: list[Artifact] = field(default_factory=list)
 
     def redacted(self, text: str) -> str:
@@ -661,6 +664,7 @@ class Runner:
                 else Confinement(),
                 container=container,
                 secrets=secrets,
+                on_sample=running.samples.append,
             )
         )
 
@@ -799,6 +803,7 @@ class Runner:
         update: dict[str, object] = {
             "outcome": outcome, "finished_at": timestamp(self.clock()),
             "metrics": heard.metrics, "tracked": heard.tracked,
+            "usage": kept_usage(running.samples, str(record.started_at), self.objects),
         }  # fmt: skip
         try:
             outputs, metrics = self._results(running, outcome)

@@ -42,3 +42,13 @@ def format_of(kind: Kind) -> LockFormat | None:
 
         return image
     return None
+
+
+def format_of_text(content: str) -> LockFormat:
+    """Return the format of a lockfile of which nobody wrote down the kind."""
+    kind: Kind = "venv"
+    if content.startswith("{"):
+        kind = "conda" if '"packages"' in content else "docker"
+    known = format_of(kind)
+    assert known is not None, kind  # noqa: S101 -- for mypy: only the kind 'system' has none
+    return known

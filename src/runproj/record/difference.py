@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from runproj.model import Key, Model
+from runproj.record.organising import UNSAID, Organised
 from runproj.record.program import replaced
 from runproj.record.relation import in_a_line
 from runproj.record.run import Host, Run, StepRun
@@ -26,8 +27,9 @@ class Difference(Model):
     """What differs between the runs ``a`` and ``b``.
 
     ``source`` has files, ``steps`` commands and whether a step is there, ``environment`` packages
-    and interpreters, ``machine`` the facts about the hosts that may matter, and their programs.
-    ``relation`` is a sentence when one of the two repeats the other.
+    and interpreters, ``machine`` the facts about the hosts that may matter, and their programs,
+    ``annotations`` names and tags, and the notes that only one of the two has. ``relation`` is a
+    sentence when one of the two repeats the other.
     """
 
     a: str
@@ -40,6 +42,7 @@ class Difference(Model):
     outputs: tuple[Change, ...] = ()
     metrics: tuple[Change, ...] = ()
     machine: tuple[Change, ...] = ()
+    annotations: tuple[Change, ...] = ()
     relation: str | None = None
 
     @property
@@ -52,7 +55,7 @@ class Difference(Model):
         }
 
 
-_MACHINE = ("name", "platform", "release", "cpu", "cores", "memory", "gpus")
+_MACHINE = ("name", "platform", "release", "cpu", "cores", "memory", "gpus", "gpu_driver")
 
 
 def difference(
@@ -61,6 +64,7 @@ def difference(
     source: Mapping[str, tuple[str | None, str | None]],
     packages: Mapping[str, list[tuple[str, str | None, str | None]]],
     outside: Iterable[Change] = (),
+    said: tuple[Organised, Organised] = (UNSAID, UNSAID),
 ) -> Difference:
     """Compare two runs.
 
@@ -70,6 +74,7 @@ def difference(
         source: path → object ids of the files of the code that differ.
         packages: environment → name, version in ``a`` and in ``b`` of what differs in it.
         outside: inputs that nobody declared.
+        said: what is said of the two.
     """
     then, now = a.by_name, b.by_name
     return Difference(
@@ -94,8 +99,21 @@ def difference(
             for change in _changes(_metrics(then, step), _metrics(now, step), step)
         ),
         machine=(*_changes(_host(a), _host(b)), *_programs(a, b)),
+        annotations=tuple(_annotations(*said)),
         relation=_relation(a, b),
     )
+
+
+def _annotations(a: Organised, b: Organised) -> Iterator[Change]:
+    if a.name != b.name:
+        yield Change(name="name", before=a.name, after=b.name)
+    yield from _changes(a.tags, b.tags, "tag")
+    for note in a.notes:
+        if note not in b.notes:
+            yield Change(name="note", before=note.text)
+    for note in b.notes:
+        if note not in a.notes:
+            yield Change(name="note", after=note.text)
 
 
 def _relation(a: Run, b: Run) -> str | None:

@@ -32,8 +32,9 @@ PLAIN: Mapping[str, str] = {
     "error": "error", "exit_code": "exit_code",
     "started_at": "started_at", "finished_at": "finished_at", "duration": "duration_s",
     "source.commit": "source_commit", "source.branch": "branch", "source.dirty": "dirty",
-    "source.tree": "tree", "host": "host", "user": "user", "sweep": "sweep", "trial": "trial",
-    "rerun_of": "rerun_of", "resume_of": "resume_of",
+    "source.tree": "tree", "host": "host", "user": "user", "author": "author",
+    "sweep": "sweep", "trial": "trial", "rerun_of": "rerun_of", "resume_of": "resume_of",
+    "archived_at": "archived_at", "deleted_at": "deleted_at",
 }  # fmt: skip
 """Fields of one value, with their columns."""
 
@@ -42,7 +43,7 @@ GROUPS = {"params": "params", "metrics": "metrics", "tags": "tags", "environment
 
 _OF_METRICS = ("last", "min", "max", "points")
 _OF_ENVIRONMENTS = ("kind", "key")
-_TIMES = ("started_at", "finished_at")
+_TIMES = ("started_at", "finished_at", "archived_at", "deleted_at")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TOKEN = re.compile(
     r"""\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')

@@ -35,7 +35,7 @@ class Holding(Model):
 
 
 class GoneRun(Model):
-    """A run that was removed, or would be."""
+    """A run that was removed, or would be; ``why`` is the rule that says so."""
 
     id: str
     project: str
@@ -43,6 +43,7 @@ class GoneRun(Model):
     entry_point: str
     status: Status
     started_at: str
+    why: str
 
 
 class Room(Model):

@@ -13,6 +13,7 @@ from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
 from runproj.record.sweep import SweepTrial
 from runproj.record.tracking import LoggedModel, Summary, Tracked
+from runproj.record.usage import Usage
 
 Status: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "cached", "skipped", "interrupted"
@@ -41,7 +42,7 @@ class EnvironmentUse(Model):
 
 
 class Host(Model):
-    """The machine. Memory is in bytes."""
+    """The machine. Memory is in bytes; that of GPUs in the order of their names, if it is known."""
 
     name: str
     user: str
@@ -54,6 +55,8 @@ class Host(Model):
     cores: int | None = None
     memory: int | None = None
     gpus: tuple[str, ...] = ()
+    gpu_memory: tuple[int, ...] = ()
+    gpu_driver: str | None = None
 
 
 class Trace(Model):
@@ -85,7 +88,8 @@ class StepRun(Model):
     that would have been taken. ``failures`` are the earlier attempts, in words. ``persisted`` is
     what its persisting folders held when it did not succeed; while it executes, what they held when
     it began. ``resumed_from`` is whose they were: ``attempt N``, or ``RUN/STEP``. ``metrics`` are
-    the last values; ``tracked`` is what else the step told of itself.
+    the last values; ``tracked`` is what else the step told of itself. ``usage`` is what it used
+    over time, where it took longer than a few seconds.
     """
 
     name: str
@@ -103,6 +107,7 @@ class StepRun(Model):
     started_at: str | None = None
     finished_at: str | None = None
     outcome: Outcome | None = None
+    usage: Usage | None = None
     error: str | None = None
     hint: str | None = None
     warnings: tuple[str, ...] = ()
@@ -167,10 +172,10 @@ class StepRun(Model):
 class Run(Model):
     """One execution of an entry point. It holds its plan, so that it can be done again.
 
-    ``command`` is the command line that started it. ``rerun_of`` is the id of the run that it
-    repeats, ``variation`` the names of the values that differ from it, ``perturbed`` what was
-    changed that must not matter; ``resume_of`` is the id of the run that it goes on with;
-    ``current_code`` tells that it was done with the code of its own
+    ``command`` is the command line that started it, ``author`` who did, as git knows them.
+    ``rerun_of`` is the id of the run that it repeats, ``variation`` the names of the values that
+    differ from it, ``perturbed`` what was changed that must not matter; ``resume_of`` is the id of
+    the run that it goes on with; ``current_code`` tells that it was done with the code of its own
     day instead. ``inputs`` are the files from outside of the source, as they were given.
     ``packages`` maps environments to the archives that they are installed from, as a folder that is
     kept in the store; only where that was wished. ``sweep`` is its place in the sweep that made it.
@@ -199,6 +204,7 @@ class Run(Model):
     current_code: bool = False
     interactive: bool = False
     command: tuple[str, ...] = ()
+    author: str | None = None
     runproj_version: str
     python_version: str
     host: Host

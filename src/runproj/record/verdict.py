@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-from runproj.model import Model
+from runproj.model import Model, field
 
 OutputLikeness: TypeAlias = Literal["identical", "equivalent", "different", "ignored"]
 VerdictWord: TypeAlias = Literal["identical", "equivalent", "different", "cannot rerun"]
@@ -83,12 +83,19 @@ class Stability(Model):
 
 
 class Annotation(Model):
-    """Something that is said of a run after it ended: a line of ``annotations.jsonl``.
+    """Something that is said of a run beside its record: a line of ``annotations.jsonl``.
 
     ``stability`` comes with the verdict that was found along with it; without one in a run whose
-    outputs another run had taken.
+    outputs another run had taken. ``tags`` are set; those with None are taken away, as is the
+    ``name`` when it is None. ``restored`` takes back that the run was deleted, or else archived.
+    ``at`` is ISO 8601 in UTC, ``author`` who said it.
     """
 
-    kind: Literal["verdict", "stability"]
+    kind: Literal["verdict", "stability", "note", "tags", "name", "archived", "deleted", "restored"]
+    at: str | None = None
+    author: str | None = None
     verdict: Verdict | None = None
     stability: Stability | None = None
+    note: str | None = None
+    tags: dict[str, str | None] = field(default_factory=dict)
+    name: str | None = None

@@ -300,6 +300,10 @@ def _known_keys(path: Path, data: Any) -> Iterable[str]:  # noqa: ANN401 -- raw 
             model = Project
         case ("source",):
             model = project.Source
+        case ("retention",):
+            model = project.Retention
+        case ("retention", *_):
+            model = project.Kept
         case ("environments", name):
             kind = data["environments"][name].get("kind")
             model = _KINDS[kind]

@@ -59,6 +59,18 @@ def seconds(text: str) -> float:
     return total
 
 
+def as_duration(total: float) -> str:
+    """Return a duration as a project file may have it.
+
+    >>> as_duration(2592000), as_duration(5400), as_duration(1.5)
+    ('30d', '90m', '1.5s')
+    """
+    for unit in ("d", "h", "m"):
+        if total % _SECONDS[unit] == 0:
+            return f"{total / _SECONDS[unit]:g}{unit}"
+    return f"{total:g}s"
+
+
 def _seconds(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
     return seconds(data) if isinstance(data, str) else data
 
@@ -384,6 +396,44 @@ class Source(Declared):
     ] = "."
 
 
+class Kept(Declared):
+    """Which runs stay when room is made: those that either of the two keeps; without both, all."""
+
+    keep_last: Annotated[
+        Annotated[int, Limits(strict=True, ge=1)] | None,
+        Doc("So many runs of each entry point stay, the latest."),
+    ] = None
+    keep: Annotated[Seconds | None, Doc("Runs that are not older stay, `90d`.")] = None
+
+    @property
+    def text(self) -> str:
+        """What is said, as the file has it.
+
+        >>> Kept(keep_last=5, keep=7776000.0).text
+        'keep_last: 5, keep: 90d'
+        """
+        last = None if self.keep_last is None else f"keep_last: {self.keep_last}"
+        age = None if self.keep is None else f"keep: {as_duration(self.keep)}"
+        return ", ".join(filter(None, (last, age)))
+
+
+class Retention(Kept):
+    """Which runs `gc` leaves, and how long those can be restored that were deleted."""
+
+    deleted: Annotated[Wait, Doc("How long a run that was deleted can be restored, `30d`.")] = (
+        30 * 86400.0
+    )
+    experiments: Annotated[
+        dict[FilledText, Kept], Doc("What holds for single experiments instead, by their names.")
+    ] = field(default_factory=dict)
+
+    def rule(self, experiment: str) -> tuple[str, Kept]:
+        """Return what holds for an experiment, and the place in the file where that stands."""
+        if experiment in self.experiments:
+            return f"retention.experiments.{experiment}", self.experiments[experiment]
+        return "retention", self
+
+
 def _version(data: Any) -> Any:  # noqa: ANN401 -- raw YAML
     return data if type(data) is int else str(data)  # for Python, true and 1.0 are 1 as well
 
@@ -410,6 +460,9 @@ class Project(Declared):
         dict[str, Count],
         Doc("How much there is of each pool that steps ask for, `licence: 1`."),
     ] = field(default_factory=dict)
+    retention: Annotated[
+        Retention | None, Doc("Which runs `gc` leaves: all, where nothing is said.")
+    ] = None
     entry_points: Annotated[
         dict[Name, EntryPoint],
         Limits(min_length=1),

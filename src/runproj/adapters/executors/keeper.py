@@ -94,6 +94,7 @@ class Step:
     removed: bool = True
     over: threading.Event = field(default_factory=threading.Event)
     used: Fields = field(default_factory=dict)
+    samples: supervisor.Samples = field(default_factory=lambda: supervisor.Samples(monotonic()))
 
     def terminate(self, grace_s: float) -> None:
         """Begin to end it; what was begun before is only hastened."""
@@ -109,6 +110,13 @@ class Step:
             self.terminate(self.order["grace_s"])
         else:
             self.stage, self.deadline = KILLING, float("inf")
+
+    def sample(self, memory: int) -> None:
+        """Keep what it used until now, when it is time for that; ``memory`` is what it has."""
+        now, used = monotonic(), self.used
+        if now >= self.samples.due and memory:  # an engine ends with zeros
+            moved = int(used["read"]), int(used["written"])
+            self.samples.add(now, (now - self.began, used["cpu_s"], memory, *moved))
 
     def begin(self) -> None:
         """Count the time from now."""
@@ -274,7 +282,7 @@ class Keeper:
         step.over.set()
         for pipe in step.pipes:
             os.close(pipe)
-        fields = {**step.used, **fields}
+        fields = {**step.used, **step.samples.told({}), **fields}
         fields |= {"timed_out": step.timed_out, "duration_s": monotonic() - step.began}
         self._reports.put((step, fields))
         self._wake()
@@ -346,7 +354,9 @@ class Keeper:
             for told in client.stats(container, decode=True):
                 if step.over.is_set():
                     return
-                step.used = most(step.used, used(told))
+                now = used(told)
+                step.used = most(step.used, now)
+                step.sample(int(now["peak_memory"]))
 
     def _sweep(self) -> None:
         """Remove the containers of keepers that are dead."""

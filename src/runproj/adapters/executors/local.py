@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from runproj.adapters.executors import supervisor
+from runproj.adapters.executors.gpus import GpuWatch
+from runproj.adapters.executors.supervisor import SAMPLE_FROM_S
 from runproj.errors import RunprojError
 from runproj.ports import Confinement, Execution, Stream
 from runproj.record.outcome import Outcome
+from runproj.record.usage import GpuSample, Sample
 
 CHUNK = 65536  # what a pipe holds
 _SUPERVISOR, _KEEPER = "supervisor", "keeper"
@@ -48,6 +51,9 @@ class LocalExecutor:
     a second program that takes the same messages; it is started with the first container, and
     keeps a file in the folder ``containers`` while it lives.
 
+    ``gpus`` is the program ``nvidia-smi``, which is asked about GPUs while a process runs that has
+    run for a few seconds.
+
     While it waits, ``tick`` is called between what happens; it says in how many seconds it is to be
     called again at the latest (None: any time).
 
@@ -58,6 +64,7 @@ class LocalExecutor:
     def __init__(
         self, *, grace_s: float = 10.0, timeout_grace_s: float = 5.0, portable: bool = False,
         containers: str | None = None, tick: Callable[[], float | None] | None = None,
+        gpus: str | None = None,
     ) -> None:  # fmt: skip
         self._grace_s = grace_s
         self._timeout_grace_s = timeout_grace_s
@@ -66,6 +73,7 @@ class LocalExecutor:
             _KEEPER: lambda socket: keeper_command(socket, containers or tempfile.gettempdir()),
         }
         self._tick = tick
+        self._gpus = None if gpus is None else GpuWatch(gpus)
         self._numbers = itertools.count()
         self._running: dict[int, _Running] = {}
         self._selector = selectors.PollSelector()  # holds no file of its own
@@ -129,8 +137,20 @@ class LocalExecutor:
             if running.outcome is not None:
                 self._drain(running)
                 del self._running[number]
+                self._tell_samples(running)
                 return running.execution.name, running.outcome
         return None
+
+    def _tell_samples(self, running: "_Running") -> None:
+        """Tell what a process used over time."""
+        for sample in running.samples:
+            running.execution.on_sample(sample)
+        if self._gpus is not None:
+            for one in self._gpus.told(running.began, gpus_of(running.execution)):
+                at_s = one.at - running.began
+                running.execution.on_sample(GpuSample(at_s, one.gpu, one.busy, one.memory))
+            if not self._running:
+                self._forget_gpus()
 
     def cancel(self) -> None:
         """End all processes: SIGTERM, a grace time, SIGKILL; returns when they are gone.
@@ -156,6 +176,7 @@ class LocalExecutor:
                 link.send(("cancel", 0.0))
             self._forget(link)
         self._running.clear()
+        self._forget_gpus()
 
     def _start(self, message: tuple[Any, ...], running: "_Running") -> None:
         """Have the supervisor start a process, with new pipes for its output."""
@@ -199,19 +220,46 @@ class LocalExecutor:
     def _pump(self, limit_s: float | None = None) -> None:
         """Wait until something comes, be it output or the end of a process, and take it."""
         due_s = None if self._tick is None else self._tick()
-        limits = [limit for limit in (due_s, limit_s) if limit is not None]
+        limits = [limit for limit in (due_s, limit_s, self._watch_gpus()) if limit is not None]
         for key, _ in self._selector.select(min(limits, default=None)):
             if isinstance(key.data, _Running):
                 self._read(key.data, key.fd)
+            elif key.data is self._gpus and self._gpus is not None:
+                if not self._gpus.read(key.fd, time.monotonic()):
+                    self._selector.unregister(key.fd)  # it has no more to say
             elif key.data in self._links.values():
                 self._take_reports(key.data)
+
+    def _watch_gpus(self) -> float | None:
+        """Begin to watch GPUs, or return in how many seconds that is to begin; None: not at all."""
+        if self._gpus is None or self._gpus.running or not self._running:
+            return None
+        due_s = min(one.began for one in self._running.values()) + SAMPLE_FROM_S - time.monotonic()
+        if due_s > 0:
+            return due_s
+        file = self._gpus.start()
+        if file is None:
+            self._gpus = None  # there is no such program after all
+        else:
+            self._selector.register(file, selectors.EVENT_READ, self._gpus)
+        return None
+
+    def _forget_gpus(self) -> None:
+        """Watch GPUs no more, until something else runs for a few seconds."""
+        if self._gpus is not None:
+            for key in list(self._selector.get_map().values()):
+                if key.data is self._gpus:
+                    self._selector.unregister(key.fd)
+            self._gpus.stop()
 
     def _take_reports(self, link: "_Link") -> None:
         """Keep the outcomes of the processes that have ended."""
         try:
             with signals_held():
                 for number, status, fields in link.receive():
-                    self._running[number].outcome = outcome_of(status, fields)
+                    running = self._running[number]
+                    running.samples = [Sample(*row) for row in fields.pop("samples", ())]
+                    running.outcome = outcome_of(status, fields)
         except OSError as error:
             raise self._lost(link) from error
 
@@ -286,6 +334,8 @@ class _Running:
     execution: Execution
     pipes: dict[int, Stream] = field(default_factory=dict)
     outcome: Outcome | None = None
+    samples: Sequence[Sample] = ()
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def server(self) -> str:
@@ -440,6 +490,21 @@ def watch_of(execution: Execution) -> tuple[Any, Any]:
         for paths in (confinement.readable, confinement.writable)
     )
     return tracer, (os.fsencode(Path(limits.__file__).parent), (*places, means))
+
+
+def gpus_of(execution: Execution) -> frozenset[str] | None:
+    """Return the numbers of the GPUs that a process may use; None: nobody knows, or all."""
+    container = execution.container
+    if container is None:
+        chosen = execution.variables.get("CUDA_VISIBLE_DEVICES")
+        names = None if chosen is None else [one.strip() for one in chosen.split(",")]
+    elif container.devices is not None:
+        names = list(container.devices)
+    else:
+        names = None if container.gpus else []
+    if names is None or any(name and not name.isdecimal() for name in names if name != "-1"):
+        return None  # by an identity, or a part of one
+    return frozenset(names)
 
 
 def outcome_of(status: int | None, fields: dict[str, Any]) -> Outcome:

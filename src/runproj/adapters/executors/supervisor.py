@@ -59,8 +59,13 @@ TRACER_S = 1.0
 """After this time a tracer has started its program."""
 
 LOOK_S, LOOK_SHARE, LOOK_MOST_S, LOOK_COST = 0.1, 0.1, 2.0, 200
-"""When to look how much memory a tree has: first after so many seconds, then after this share of
+"""When to look what a tree has: first after so many seconds, then after this share of
 the time that it has run, at most so many seconds; and always 200 times what a look takes."""
+
+SAMPLE_FROM_S, SAMPLE_S, SAMPLES = 2.0, 1.0, 1000
+"""When to keep for the first time what a tree used, and how long to wait then, in seconds. When
+there are so many samples, of two one stays, and from then on there is twice as much time between
+them. They are taken when it is time to look."""
 
 ANSWER = 4096  # bytes that a pipe takes or gives as a whole
 LENGTH = 4  # bytes of a message's length
@@ -95,6 +100,42 @@ def unframe(buffer: bytearray) -> Iterator[Any]:
         yield marshal.loads(payload)  # noqa: S302 -- from the other half of this program
 
 
+class Samples:
+    """What something used over time: few enough to be kept, however long it runs.
+
+    A sample is a tuple: seconds since the start, CPU seconds, bytes of memory, bytes read, written.
+    """
+
+    __slots__ = ("due", "rows", "wait_s")
+
+    def __init__(self, began: float) -> None:
+        self.rows: list[tuple[float, float, int, int, int]] = []
+        self.wait_s = SAMPLE_S
+        self.due = began + SAMPLE_FROM_S
+
+    def add(self, now: float, row: tuple[float, float, int, int, int]) -> None:
+        """Keep a sample; of what it used besides memory, each has all since the start."""
+        self.rows.append(row)
+        if len(self.rows) >= SAMPLES:
+            pairs = zip(self.rows[::2], self.rows[1::2])  # noqa: B905 -- as quick as can be
+            self.rows = [(*b[:2], max(a[2], b[2]), *b[3:]) for a, b in pairs]
+            self.wait_s *= 2
+        self.due = now + self.wait_s
+
+    def told(self, used: Mapping[str, Any]) -> dict[str, object]:
+        """Return what is reported of them, with what was ``used`` at the end.
+
+        Of a few seconds that is nothing.
+        """
+        if len(self.rows) <= 1:
+            return {}
+        rows = self.rows
+        if used and used["duration_s"] > rows[-1][0]:
+            end = (used["duration_s"], used["cpu_s"], rows[-1][2], used["read"], used["written"])
+            rows = [*rows, end]
+        return {"samples": rows}
+
+
 class Step:
     """A process that was started, and how far its end has come."""
 
@@ -109,6 +150,7 @@ class Step:
         "number",
         "peak",
         "pid",
+        "samples",
         "seen",
         "stage",
         "status",
@@ -125,6 +167,7 @@ class Step:
         self.stage = RUNNING
         self.began = monotonic()
         self.look_at = self.began + LOOK_S
+        self.samples = Samples(self.began)
         self.peak = 0
         self.cpu_s = 0.0
         self.seen: set[int] = set()
@@ -228,10 +271,10 @@ class SubreaperTrees:
         if roots:
             yield from descendants(roots, parents())
 
-    def memory(self, step: Step, steps: Iterable[Step]) -> int:
-        """Return how much memory a step's tree has now, in bytes; shared memory counts once.
+    def look(self, step: Step, steps: Iterable[Step]) -> tuple[int, list[int]]:
+        """Return how much memory a step's tree has now, in bytes, and its processes.
 
-        Who shares it costs time to find out: only a peak is worth that.
+        Shared memory counts once. Who shares it costs time to find out: only a peak is worth that.
         """
         found = self._roots(step, steps)
         for pid in found:  # it grows meanwhile
@@ -239,8 +282,8 @@ class SubreaperTrees:
         step.seen.update(found)
         total = sum(map(resident, found))
         if len(found) > 1 and total > step.peak:
-            return sum(map(proportional, found))
-        return total
+            total = sum(map(proportional, found))
+        return total, found
 
     def _roots(self, step: Step, steps: Iterable[Step]) -> list[int]:
         others = {other.pid for other in steps if other is not step}
@@ -280,9 +323,9 @@ class GroupTrees:
     def bind(self) -> None:
         """Do nothing: only Linux ends a process with its parent."""
 
-    def memory(self, step: Step, steps: Iterable[Step]) -> int:  # noqa: ARG002 -- as above
-        """Return 0: asking ps so often would cost more than it is worth."""
-        return 0
+    def look(self, step: Step, steps: Iterable[Step]) -> tuple[int, list[int]]:  # noqa: ARG002 -- as above
+        """Return nothing: asking ps so often would cost more than it is worth."""
+        return 0, []
 
     def members(
         self,
@@ -331,6 +374,25 @@ def proportional(pid: int) -> int:
         return int(rollup[rollup.index(b"\nPss:") + 5 :].split(None, 1)[0]) * 1024
     except (OSError, ValueError):
         return resident(pid)
+
+
+def counted(pid: int) -> tuple[float, int, int]:
+    """Return the CPU seconds of a process and of what it waited for, and its bytes of devices.
+
+    They are those that it read and wrote, again with what it waited for (proc(5)); zeros of one
+    that has ended.
+    """
+    try:
+        stat = content(b"/proc/%d/stat" % pid)
+        ticks = sum(map(int, stat[stat.rindex(b")") + 2 :].split()[11:15]))
+    except OSError:
+        return 0.0, 0, 0
+    try:
+        counts = content(b"/proc/%d/io" % pid).split()
+        read, written = int(counts[9]), int(counts[11])
+    except (OSError, IndexError):  # not there, or not for us
+        read = written = 0
+    return ticks / os.sysconf("SC_CLK_TCK"), read, written
 
 
 def called(pid: int) -> tuple[int, int]:
@@ -756,11 +818,18 @@ class Supervisor:
                 if not (step.traced_main and pid == step.pid):
                     self._strike(step, pid)
         if step.status is not None and not left:
-            self._report(step, {**step.used, "timed_out": step.timed_out})
+            fields = {**step.used, "timed_out": step.timed_out, **step.samples.told(step.used)}
+            self._report(step, fields)
 
     def _look(self, step: Step, now: float) -> None:
-        """Look how much memory the tree of a step has, and say when to look again."""
-        step.peak = max(step.peak, self._trees.memory(step, self._steps.values()))
+        """Look what the tree of a step has and used, and say when to look again."""
+        memory, members = self._trees.look(step, self._steps.values())
+        step.peak = max(step.peak, memory)
+        if now >= step.samples.due and members:
+            counts = [counted(pid) for pid in members]
+            cpu_s = step.cpu_s + sum(one[0] for one in counts)
+            read, written = sum(one[1] for one in counts), sum(one[2] for one in counts)
+            step.samples.add(now, (now - step.began, cpu_s, memory, read, written))
         wait_s = min(max(LOOK_S, (now - step.began) * LOOK_SHARE), LOOK_MOST_S)
         step.look_at = now + max(wait_s, (monotonic() - now) * LOOK_COST)
 

@@ -1,20 +1,23 @@
 """Reading all records of a store, and comparing the index with them."""
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from runproj.adapters.disk import is_left, is_locked
-from runproj.adapters.store.index import Index, row_of
+from runproj.adapters.store.index import SAID, Index, row_of
 from runproj.adapters.store.runs import FolderRuns, events_of, step_folder
 from runproj.errors import NoSuchRun, RunprojError, StoreError
-from runproj.lock import pylock
+from runproj.lock.formats import format_of_text
 from runproj.model import from_json
 from runproj.ports import SeenRun
 from runproj.record.health import Damage, DamageKind, Note, Use
+from runproj.record.organising import organised
 from runproj.record.run import Run, StepRun
+from runproj.record.verdict import Annotation
 
 _LEFT = "a file of a process that was ended"
 _AS_IT_BEGAN = "a run that was ended as it began"
@@ -55,10 +58,15 @@ class CheckedRecords:
                 where=str(folder / "run.json"), hint="bring it back from a copy of the store",
             )  # fmt: skip
             return SeenRun(None, [_damage("record", wrong, run_id)], notes)
-        damages = [*self._events(run, folder), *self._said(run)]
+        said: Sequence[Annotation] | None = None
+        damages = list(self._events(run, folder))
+        try:
+            said = self._runs.annotations(run.id)
+        except StoreError as error:
+            damages.append(_damage("annotations", error, run.id))
         for step in run.steps:
             damages += _log(run, step, folder)
-        return SeenRun(run, damages, notes)
+        return SeenRun(run, damages, notes, said)
 
     def _nothing(self, folder: Path, error: RunprojError, notes: list[Note]) -> SeenRun:
         """Return what a folder without a record is: perhaps a run that just begins."""
@@ -88,12 +96,6 @@ class CheckedRecords:
                 hint="nothing needs them: the record of a run that has ended is complete",
             )  # fmt: skip
             yield _damage("events", gone, run.id)
-
-    def _said(self, run: Run) -> Iterator[Damage]:
-        try:
-            self._runs.annotations(run.id)
-        except StoreError as error:
-            yield _damage("annotations", error, run.id)
 
     def index(self, runs: Sequence[Run]) -> SeenRun:
         """Compare the index with the runs."""
@@ -126,34 +128,41 @@ class CheckedRecords:
         base.row_factory = sqlite3.Row
         rows = {row["id"]: dict(row) for row in base.execute("select * from run")}
         ended = [run for run in runs if not self._goes_on(run)]
+        deleted = {run_id for run_id, row in rows.items() if row["deleted_at"] is not None}
         for run in ended:
             found = rows.pop(run.id, None)
             if found is None:
                 yield f"the run {run.id} is not in it"
                 continue
-            verdict = found.pop("verdict")
+            besides = {name: found.pop(name) for name in SAID}
             expected = row_of(run)
             died = run.status == "interrupted" and found["status"] == "running"
             if not died and tuple(found.values()) != expected:
                 yield f"the row of the run {run.id} differs from its record"
-            said = self._verdict(run)
-            if said is not None and verdict != said:
-                yield f"the verdict on the run {run.id} is {said!r}, not {verdict!r}"
+            yield from self._said_differently(run, besides)
         for run_id in rows:
             if not (self._runs.runs / run_id).exists():
                 yield f"there is no run {run_id}"
-        yield from _steps(base, {run.id: run for run in ended})
+        yield from _steps(base, {run.id: run for run in ended}, deleted)
 
     def _goes_on(self, run: Run) -> bool:
         return run.status == "running" or is_locked(self._runs.runs / run.id / "lock")
 
-    def _verdict(self, run: Run) -> str | None:
+    def _said_differently(self, run: Run, besides: Mapping[str, object]) -> Iterator[str]:
+        """Yield how the index differs from what is said of a run."""
         try:
             said = self._runs.annotations(run.id)
         except StoreError:
-            return None
+            return
         words = [one.verdict.word for one in said if one.verdict is not None]
-        return words[-1] if words else None
+        if words and besides["verdict"] != words[-1]:
+            yield f"the verdict on the run {run.id} is {words[-1]!r}, not {besides['verdict']!r}"
+        found = organised(run, said)
+        if (
+            (len(json.loads(str(besides["notes"]))), besides["archived_at"], besides["deleted_at"])
+            != (len(found.notes), found.archived_at, found.deleted_at)
+        ):  # fmt: skip
+            yield f"what is said of the run {run.id} differs from its annotations"
 
     def reindex(self) -> int:
         """Make the index anew, see :class:`~runproj.ports.RecordChecks`."""
@@ -235,8 +244,9 @@ def _log(run: Run, step: StepRun, folder: Path) -> Iterator[Damage]:
 def _lock(place: Path) -> Iterator[Damage]:
     try:
         content = place.read_bytes().decode()
-        pylock.packages(content)
-        if pylock.declaration_of(content) == place.name:
+        form = format_of_text(content)
+        form.packages(content)
+        if form.declaration_of(content) == place.name:
             return
     except (OSError, UnicodeDecodeError, RunprojError):
         pass
@@ -248,13 +258,15 @@ def _lock(place: Path) -> Iterator[Damage]:
     )  # fmt: skip
 
 
-def _steps(base: sqlite3.Connection, runs: dict[str, Run]) -> Iterator[str]:
+def _steps(
+    base: sqlite3.Connection, runs: dict[str, Run], deleted: Collection[str]
+) -> Iterator[str]:
     """Yield how the step runs that can be found differ from those of the runs."""
     expected = {
         (run.id, step.name): step
         for run in runs.values()
         for step in run.steps
-        if step.status == "succeeded" and step.reusable
+        if step.status == "succeeded" and step.reusable and run.id not in deleted
     }
     steps = {run.id: {step.name: step for step in run.steps} for run in runs.values()}
     for row in base.execute("select run_id, name, fingerprint, record from step"):

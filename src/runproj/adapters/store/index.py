@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runproj.errors import StoreError
-from runproj.model import compact, from_json
+from runproj.model import compact, from_json, plain
 from runproj.plan.fingerprint import Fingerprint
+from runproj.record.organising import Organised
 from runproj.record.run import Run, StepRun
 
 if TYPE_CHECKING:
     from runproj.record.query import Order, Query
 
-_VERSION = 9
+_VERSION = 10
 _SCHEMA = """
 create table run (
     id text primary key, name text, project text, entry_point text, experiment text, status text,
     started_at text, finished_at text, duration_s real, exit_code integer, dirty integer,
     source_commit text, rerun_of text, variation text, perturbed text, current_code integer,
     resume_of text, sweep text, trial integer, branch text,
-    params text, metrics text, tags text, error text, tree text, host text, user text,
-    environments text, summaries text, verdict text
+    params text, metrics text, tags text, error text, tree text, host text, user text, author text,
+    environments text, summaries text, verdict text,
+    notes text not null default '[]', archived_at text, deleted_at text
 ) strict;
 create index run_started on run (started_at desc);
 create index run_name on run (name);
@@ -43,10 +45,14 @@ _COLUMNS = (
     "id", "name", "project", "entry_point", "experiment", "status", "started_at", "finished_at",
     "duration_s", "exit_code", "dirty", "source_commit", "rerun_of", "variation", "perturbed",
     "current_code", "resume_of", "sweep", "trial", "branch", "params", "metrics", "tags",
-    "error", "tree", "host", "user", "environments", "summaries", "verdict",
+    "error", "tree", "host", "user", "author", "environments", "summaries", "verdict", "notes",
+    "archived_at", "deleted_at",
 )  # fmt: skip
+SAID = ("verdict", "notes", "archived_at", "deleted_at")
+"""The columns that are no part of a run's record: see its annotations."""
+
 _JSON = frozenset(
-    ("variation", "perturbed", "params", "metrics", "tags", "environments", "summaries")
+    ("variation", "perturbed", "params", "metrics", "tags", "environments", "summaries", "notes")
 )
 _BOOLEAN = frozenset(("current_code", "dirty"))
 # ids decide where times are equal, so that an index made anew gives the same order
@@ -126,7 +132,7 @@ class Index:
             self.close()
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if connection.execute("pragma user_version").fetchone()[0] == _VERSION:
                 for table in ("run", "step", "last"):
                     connection.execute(f"delete from {table}")  # noqa: S608 -- our own names
@@ -137,7 +143,7 @@ class Index:
             yield
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Do all of a block or nothing of it; a block in a block is a part of it."""
         with self._translated("written"):
             connection = self._connect()
@@ -164,7 +170,7 @@ class Index:
             ) from error
 
     def _write(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(statement, rows)
 
     def _read(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -172,8 +178,8 @@ class Index:
             return self._connect().execute(query, values).fetchall()
 
     def put_run(self, run: Run) -> None:
-        """Insert or replace the row of a run; its verdict stays."""
-        names = [name for name in _COLUMNS if name != "verdict"]
+        """Insert or replace the row of a run; what is said of it besides stays."""
+        names = [name for name in _COLUMNS if name not in SAID]
         values = ", ".join("?" * len(names))
         changed = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
         self._write(
@@ -184,7 +190,7 @@ class Index:
 
     def put_success(self, run: Run, step: StepRun, record: str) -> None:
         """Note a step run that just succeeded; ``record`` is it as JSON."""
-        with self._transaction():
+        with self.transaction():
             if step.reusable:
                 self.put_step(run.id, step, record)
             else:
@@ -209,7 +215,7 @@ class Index:
         """Forget runs that are gone, with their steps."""
         gone = [(run_id,) for run_id in ids]
         if gone:
-            with self._transaction():
+            with self.transaction():
                 for query in (
                     "delete from run where id = ?", "delete from step where run_id = ?",
                     "delete from last where run_id = ?",
@@ -220,10 +226,43 @@ class Index:
         """Note the latest verdict on a run."""
         self._write("update run set verdict = ? where id = ?", [(word, run_id)])
 
+    def put_organised(self, run_id: str, found: Organised) -> None:
+        """Note what is said of a run, but for name and tags, which :meth:`put_run` does."""
+        notes = json.dumps([plain(one) for one in found.notes])
+        self._write(
+            "update run set notes = ?, archived_at = ?, deleted_at = ? where id = ?",
+            [(notes, found.archived_at, found.deleted_at, run_id)],
+        )
+
+    def is_deleted(self, run_id: str) -> bool:
+        """Tell whether a run was deleted."""
+        query = "select 1 from run where id = ? and deleted_at is not null"
+        return bool(self._read(query, (run_id,)))
+
     def rerun_of(self, run_id: str) -> str | None:
         """Return the id of the run that a run repeats."""
         rows = self._read("select rerun_of from run where id = ?", (run_id,))
         return rows[0][0] if rows else None
+
+    def drop_steps(self, run_id: str) -> list[tuple[str, str, str]]:
+        """Let none of a run's step runs be found.
+
+        Returns:
+            Project, entry point and name of those that were the latest of their steps.
+        """
+        rows = self._read("select project, entry_point, name from last where run_id = ?", (run_id,))
+        with self.transaction():
+            for table in ("step", "last"):
+                self._write(f"delete from {table} where run_id = ?", [(run_id,)])  # noqa: S608 -- our own names
+        return [(project, entry_point, name) for project, entry_point, name in rows]
+
+    def earlier(self, project: str, entry_point: str) -> list[str]:
+        """Return the ids of the latest runs of an entry point that were not deleted."""
+        query = (
+            "select id from run where project = ? and entry_point = ? and deleted_at is null "  # noqa: S608 -- our own names
+            f"order by {_LATEST_FIRST} limit {_CANDIDATES}"
+        )
+        return [row[0] for row in self._read(query, (project, entry_point))]
 
     def drop_step(self, run_id: str, name: str) -> None:
         """Let a step run no longer be found."""
@@ -279,21 +318,31 @@ class Index:
         return {name: seconds for name, seconds in rows if seconds is not None}
 
     def ids(self, name: str) -> list[str]:
-        """Return ids that are this name or start with it, or whose run has it; latest first."""
+        """Return ids that are this name or start with it, or whose run has it; latest first.
+
+        A run that was deleted answers to its whole id only.
+        """
         rows = self._read(
-            "select id from run where id = ? or name = ? "
+            "select id from run where id = ? or (name = ? and deleted_at is null) "
             "order by id = ? desc, started_at desc, id desc",
             (name, name, name),
         )
         if not rows and name:
-            query = f"select id from run where substr(id, 1, ?) = ? order by {_LATEST_FIRST}"  # noqa: S608 -- our own names
+            query = (
+                "select id from run where substr(id, 1, ?) = ? and deleted_at is null "  # noqa: S608 -- our own names
+                f"order by {_LATEST_FIRST}"
+            )
             rows = self._read(query, (len(name), name))
         return [row[0] for row in rows]
 
     def latest(self, back: int) -> str | None:
-        """Return the id of the latest run, or of one before it; perturbed ones do not count."""
+        """Return the id of the latest run, or of one before it.
+
+        Perturbed ones do not count, nor those that are put away.
+        """
         query = (
-            f"select id from run where perturbed = '[]' order by {_LATEST_FIRST} limit 1 offset ?"  # noqa: S608 -- our own names
+            "select id from run where perturbed = '[]' and archived_at is null "  # noqa: S608 -- our own names
+            f"and deleted_at is null order by {_LATEST_FIRST} limit 1 offset ?"
         )
         rows = self._read(query, (min(back, _MANY),))
         return rows[0][0] if rows else None
@@ -355,7 +404,7 @@ def _parsed(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dic
 
 
 def row_of(run: Run) -> tuple[object, ...]:
-    """Return what the index says of a run, in the order of its columns; the verdict is apart."""
+    """Return what the index says of a run, in the order of its columns; :data:`SAID` apart."""
     return (
         run.id, run.name, run.project, run.entry_point, run.experiment, run.status, run.started_at,
         run.finished_at, run.duration_s, run.exit_code, run.source.dirty, run.source.commit,
@@ -363,7 +412,7 @@ def row_of(run: Run) -> tuple[object, ...]:
         run.resume_of, run.sweep and run.sweep.sweep.id, run.sweep and run.sweep.number,
         run.source.branch,
         json.dumps(run.params), json.dumps(run.metrics), json.dumps(run.tags), run.error,
-        run.source.tree, run.host.name, run.host.user,
+        run.source.tree, run.host.name, run.host.user, run.author,
         json.dumps({pin.name: (pin.kind, pin.key) for pin in run.plan.environments}),
         json.dumps({name: (o.min, o.max, o.points) for name, o in run.summaries.items()}),
     )  # fmt: skip

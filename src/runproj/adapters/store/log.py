@@ -77,3 +77,22 @@ def pieces(folder: Path) -> Iterator[tuple[float, Stream, bytes]]:
         rest = log.read()
         if rest:  # the writer died between the two writes
             yield elapsed, "stdout", rest
+
+
+def end_of(folder: Path, limit: int) -> tuple[bytes, int]:
+    """Return the last bytes of a log, ``limit`` at most, and how many it has; nothing without one.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    path = folder / "output.log"
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - limit))
+            return file.read(limit), size
+    except FileNotFoundError:
+        return b"", 0
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError(f"the log cannot be read: {reason}", where=str(path)) from error

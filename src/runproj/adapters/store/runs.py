@@ -4,7 +4,7 @@
 
     runs/ID/run.json        written when the run starts and when it ends, atomically
     runs/ID/events.jsonl    one line per event; a run that died is read from here
-    runs/ID/annotations.jsonl  what is said later, such as a verdict
+    runs/ID/annotations.jsonl  what is said besides, such as a verdict or a note
     runs/ID/lock            held as long as the run lives
     runs/ID/steps/NAME/     output.log, output.idx
     index.lock              held by the process that makes the index anew
@@ -34,6 +34,7 @@ from runproj.adapters.store.log import FolderLog
 from runproj.errors import NoSuchRun, StoreError
 from runproj.model import Model, WrongData, as_lines, compact, from_json, to_json
 from runproj.plan.fingerprint import Fingerprint
+from runproj.record.organising import as_said, organised
 from runproj.record.run import Run, StepRun
 from runproj.record.verdict import Annotation
 
@@ -114,7 +115,9 @@ class FolderRuns:
         """Return a run, see :class:`~runproj.ports.RunStore`."""
         folder = self.runs / run_id
         run = self._written(folder)
-        return self._as_it_is(run, folder) if run.status == "running" else run
+        if run.status == "running":
+            run = self._as_it_is(run, folder)
+        return _as_said(run, folder)
 
     def _written(self, folder: Path) -> Run:
         with _translated(f"the record of the run {folder.name} cannot be read", folder):
@@ -166,25 +169,32 @@ class FolderRuns:
         return self.index.ids(name)
 
     def summaries(
-        self, where: str, values: Sequence[object], limit: int | None
+        self, where: str, values: Sequence[object], limit: int | None, *, deleted: bool = False
     ) -> list[dict[str, Any]]:
-        """Return rows of runs, latest first; those that died read ``interrupted``."""
+        """Return rows of runs, latest first; those that died read ``interrupted``.
+
+        Runs that were deleted are among them only where that is wanted.
+        """
         if not self._begun:
             return []
         self._notice_the_dead()
+        if not deleted:
+            where = f"({where}) and deleted_at is null"
         return self.index.rows(where, values, limit)
 
     def search(
         self, where: str, values: Sequence[object], query: "Query", orders: "Sequence[Order]",
-        limit: int | None, only: Collection[str] = (),
+        limit: int | None, only: Collection[str] = (), *, deleted: bool = False,
     ) -> list[dict[str, Any]]:  # fmt: skip
-        """Return rows of the runs that a query asks for; those that died read ``interrupted``.
+        """Return rows of the runs that a query asks for, see :meth:`summaries`.
 
         ``only`` are columns that are enough.
         """
         if not self._begun:
             return []
         self._notice_the_dead()
+        if not deleted:
+            where = f"({where}) and deleted_at is null"
         return self.index.search(where, values, query, orders, limit, only)
 
     def names(self, column: str) -> list[str]:
@@ -194,10 +204,40 @@ class FolderRuns:
     def annotate(self, run_id: str, annotation: Annotation) -> None:
         """Add what is said of a run, see :class:`~runproj.ports.Annotations`."""
         place = self.runs / run_id / "annotations.jsonl"
-        with _translated("the record cannot be written", place), place.open("ab", 0) as file:
+        with (
+            _translated("the record cannot be written", place),
+            taking_turns(place),
+            place.open("r+b", 0) as file,
+        ):
+            file.truncate(file.seek(file.read().rfind(b"\n") + 1))  # torn by who is gone
             append(file, f"{to_json(annotation)}\n".encode())
         if annotation.verdict is not None:
             self.index.put_verdict(run_id, annotation.verdict.word)
+        if annotation.kind not in ("verdict", "stability"):
+            with self.index.transaction():  # what others say now is either seen, or comes after
+                self._organise(self.load(run_id))
+
+    def _organise(self, run: Run) -> None:
+        """Let the index know what is said of a run by now; what was deleted is not taken."""
+        found = organised(run, self.annotations(run.id))
+        was_deleted = self.index.is_deleted(run.id)
+        self.index.put_run(run)
+        self.index.put_organised(run.id, found)
+        if found.deleted_at is not None:
+            for project, entry_point, name in self.index.drop_steps(run.id):
+                self._put_earlier(project, entry_point, name)
+        elif was_deleted:
+            self._put_steps(run)
+
+    def _put_earlier(self, project: str, entry_point: str, name: str) -> None:
+        """Let the latest step run be found that is left of a step."""
+        for run_id in self.index.earlier(project, entry_point):
+            with contextlib.suppress(StoreError, NoSuchRun):
+                run = self.load(run_id)
+                step = run.step(name)
+                if step is not None and step.done:
+                    self.index.put_last(run, [(step, compact(step))])
+                    return
 
     def rerun_of(self, run_id: str) -> str | None:
         """Return the id of the run that a run repeats, None when it repeats none."""
@@ -205,20 +245,7 @@ class FolderRuns:
 
     def annotations(self, run_id: str) -> Sequence[Annotation]:
         """Return what was said of a run, see :class:`~runproj.ports.Annotations`."""
-        place = self.runs / run_id / "annotations.jsonl"
-        with _translated("the record cannot be read", place):
-            try:
-                *lines, _ = place.read_bytes().split(b"\n")  # a torn last line was never said
-            except FileNotFoundError:
-                return ()
-        try:
-            return [from_json(Annotation, line) for line in lines]
-        except WrongData as error:
-            raise StoreError(
-                f"what was said of the run {run_id} cannot be read: {error}",
-                where=str(place),
-                hint="without the damaged line the rest can be read",
-            ) from error
+        return _said_of(self.runs / run_id)
 
     def _notice_the_dead(self) -> None:
         """Bring the rows of runs up to date whose processes were ended from outside."""
@@ -260,14 +287,22 @@ class FolderRuns:
 
     def _put(self, run: Run) -> None:
         self._index.put_run(run)
+        said: Sequence[Annotation] = ()
+        with contextlib.suppress(StoreError):
+            said = self.annotations(run.id)
+        for annotation in said:
+            if annotation.verdict is not None:
+                self._index.put_verdict(run.id, annotation.verdict.word)
+        found = organised(run, said)
+        self._index.put_organised(run.id, found)
+        if found.deleted_at is None:
+            self._put_steps(run)
+
+    def _put_steps(self, run: Run) -> None:
         for step in run.steps:
             if step.status == "succeeded" and step.reusable:
                 self._index.put_step(run.id, step)
         self._index.put_last(run, [(step, compact(step)) for step in run.steps if step.done])
-        with contextlib.suppress(StoreError):
-            for annotation in self.annotations(run.id):
-                if annotation.verdict is not None:
-                    self._index.put_verdict(run.id, annotation.verdict.word)
 
     def _catch_up(self) -> None:
         """Bring in runs that the index does not know, and drop those that are gone.
@@ -329,6 +364,35 @@ def _parse(text: bytes, folder: Path) -> Run:
             hint="it was damaged, or written by another version of runproj; "
             "to be rid of this run, remove its folder",
         ) from error
+
+
+def _said_of(folder: Path) -> Sequence[Annotation]:
+    """Return what was said of the run in a folder.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    place = folder / "annotations.jsonl"
+    with _translated("the record cannot be read", place):
+        try:
+            *lines, _ = place.read_bytes().split(b"\n")  # a torn last line was never said
+        except FileNotFoundError:
+            return ()
+    try:
+        return [from_json(Annotation, line) for line in lines]
+    except WrongData as error:
+        raise StoreError(
+            f"what was said of the run {folder.name} cannot be read: {error}",
+            where=str(place),
+            hint="without the damaged line the rest can be read",
+        ) from error
+
+
+def _as_said(run: Run, folder: Path) -> Run:
+    """Return a run with name and tags as they were given last; damage hides no record."""
+    with contextlib.suppress(StoreError):
+        return as_said(run, _said_of(folder))
+    return run
 
 
 def _last_sign_of_life(folder: Path) -> datetime:
@@ -429,7 +493,8 @@ class FolderJournal:
                 texts = [self._text(step) for step in run.steps]
                 plan = self._plan if run.plan is self._run.plan else compact(run.plan)
                 write_run(self._folder, run, plan=plan, steps=texts)
-            self._index.put_run(run)
+            with self._index.transaction():  # see annotate
+                self._index.put_run(_as_said(run, self._folder))
             done = zip(run.steps, texts, strict=True)
             self._index.put_last(run, [one for one in done if one[0].done])
         finally:

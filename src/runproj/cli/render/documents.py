@@ -17,6 +17,7 @@ from runproj.plan.plan import Action, Reason
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
 from runproj.record.health import DamageKind, Health, Role
+from runproj.record.organising import UNSAID, Organised
 from runproj.record.room import HoldingKind, Room
 from runproj.record.run import Run, Status, StepRun
 from runproj.record.sweep import Sweep, SweepResult
@@ -134,6 +135,25 @@ class TrackedDocument(Model):
     models: list[LoggedModelDocument]
 
 
+class LevelDocument(Model):
+    """The greatest value of a metric of the system, and its mean over time."""
+
+    peak: float
+    mean: float
+
+
+class UsageDocument(Model):
+    """What a step used over time; ``points`` is the digest of all points in the store.
+
+    ``system/cpu`` is in percent of one CPU, ``system/memory`` in bytes, ``system/read`` and
+    ``system/written`` in bytes a second; of a GPU ``system/gpu/N`` in percent and
+    ``system/gpu_memory/N`` in bytes.
+    """
+
+    points: str
+    levels: dict[str, LevelDocument]
+
+
 class StepDocument(Model):
     """A step run."""
 
@@ -161,6 +181,7 @@ class StepDocument(Model):
     failures: list[str]
     persisted: list[FileDocument]
     resumed_from: str | None
+    usage: UsageDocument | None
 
 
 class SourceDocument(Model):
@@ -251,6 +272,7 @@ class DiffDocument(Model):
     outputs: list[Change]
     metrics: list[Change]
     machine: list[Change]
+    annotations: list[Change]
     relation: str | None
     patch: str | None
 
@@ -259,6 +281,14 @@ class DiffResult(Model):
     """What ``diff`` and ``show --diff`` print."""
 
     diff: DiffDocument
+
+
+class RunNoteDocument(Model):
+    """A note about a run; ``at`` in UTC."""
+
+    text: str
+    at: str
+    author: str | None
 
 
 class RunFacts(Model):
@@ -286,6 +316,25 @@ class RunFacts(Model):
     trial: int | None
     perturbed: list[str]
     verdict: VerdictWord | None
+    notes: list[RunNoteDocument]
+    archived_at: str | None
+    deleted_at: str | None
+
+
+class HostDocument(Model):
+    """The machine; memory in bytes, that of GPUs in the order of their names."""
+
+    name: str
+    user: str
+    system: str
+    release: str
+    machine: str
+    cpu: str | None
+    cores: int | None
+    memory: int | None
+    gpus: list[str]
+    gpu_memory: list[int]
+    gpu_driver: str | None
 
 
 class PackagesDocument(Model):
@@ -303,6 +352,9 @@ class PackagesDocument(Model):
 class RunDocument(RunFacts):
     """A run; ``packages`` is null when its environments need none."""
 
+    command: list[str]
+    author: str | None
+    host: HostDocument
     source: SourceDocument
     stability: list[LabelDocument]
     audit: AuditDocument | None
@@ -332,6 +384,23 @@ class ListResult(Model):
     """What ``list`` prints."""
 
     runs: list[RunSummary]
+
+
+class OrganisedDocument(Model):
+    """What is said of a run; times in UTC, null unless it is archived or deleted."""
+
+    id: str
+    name: str | None
+    tags: dict[str, str]
+    notes: list[RunNoteDocument]
+    archived_at: str | None
+    deleted_at: str | None
+
+
+class OrganisedResult(Model):
+    """What ``note``, ``tag``, ``name``, ``archive`` and ``delete`` print."""
+
+    organised: list[OrganisedDocument]
 
 
 class AggregateDocument(Model):
@@ -626,7 +695,7 @@ class HoldingDocument(Model):
 
 
 class GoneRunDocument(Model):
-    """A run that was removed; of a dry run, one that would be."""
+    """A run that was removed, and why; of a dry run, one that would be."""
 
     id: str
     project: str
@@ -634,6 +703,7 @@ class GoneRunDocument(Model):
     entry_point: str
     status: Status
     started_at: str
+    why: str
 
 
 class RoomDocument(Model):
@@ -773,13 +843,69 @@ class ConfigResult(Model):
     user_file: str
 
 
+class SeriesDocument(Model):
+    """A line; null is no finite number. One without ``x`` has a single value of no place."""
+
+    label: str
+    x: list[float | None]
+    y: list[float | None]
+
+
+class MarkDocument(Model):
+    """What is drawn of a run; null is nothing, or no finite number."""
+
+    label: str
+    values: dict[str, Any]
+
+
+class ChartDocument(Model):
+    """A chart: ``series`` of one that has lines along ``x``, else what it has of each of ``runs``.
+
+    ``best`` is the index of what stands out.
+    """
+
+    kind: Literal["lines", "dots", "scatter", "parallel"]
+    title: str
+    x: str | None = None
+    log: bool = False
+    best: int | None = None
+    series: list[SeriesDocument] = field(default_factory=list)
+    runs: list[MarkDocument] = field(default_factory=list)
+
+
+class PlotDocument(Model):
+    """What was drawn; ``wrote`` is the file, if there is one."""
+
+    charts: list[ChartDocument]
+    wrote: str | None
+
+
+class PlotResult(Model):
+    """What ``plot`` prints."""
+
+    plot: PlotDocument
+
+
+class ReportDocument(Model):
+    """The page that was written; ``size`` in bytes."""
+
+    path: str
+    size: int
+
+
+class ReportResult(Model):
+    """What ``report`` prints."""
+
+    report: ReportDocument
+
+
 Result: TypeAlias = (
-    RunResult | StepResult | ListResult | PlanResult | VerifyResult | DiffResult | GraphResult
-    | CheckResult
+    RunResult | StepResult | ListResult | OrganisedResult | PlanResult | VerifyResult | DiffResult
+    | GraphResult | CheckResult
     | InitResult | LogsResult | GetResult | LocksResult | EnvironmentsResult | BuildResult
     | RemoveResult | FsckResult | GcResult | TimingResult | ConfigResult | SweepResultDocument
-    | GroupsResult | CompareResult | BestResult | ModelsResult | ModelResult | VersionResult
-    | HistoryResult | MovedResult | ModelDiffResult | ErrorResult
+    | GroupsResult | CompareResult | BestResult | PlotResult | ReportResult | ModelsResult
+    | ModelResult | VersionResult | HistoryResult | MovedResult | ModelDiffResult | ErrorResult
 )  # fmt: skip
 """Every document that a command prints."""
 
@@ -900,12 +1026,23 @@ def run_result(
     packages: "KeptPackages | None",
     verdict: VerdictWord | None = None,
     labels: Sequence[OutputLabel] = (),
+    said: Organised = UNSAID,
 ) -> RunResult:
-    """Return a run as a document, with its packages, the latest verdict and its outputs' labels."""
+    """Return a run as a document.
+
+    With its packages, the latest verdict, its outputs' labels, and what is said of it.
+    """
     return RunResult(
         run=RunDocument.of(
             run,
             verdict=verdict,
+            command=list(run.command),
+            host=HostDocument.of(
+                run.host, gpus=list(run.host.gpus), gpu_memory=list(run.host.gpu_memory)
+            ),
+            notes=_notes(said),
+            archived_at=said.archived_at,
+            deleted_at=said.deleted_at,
             perturbed=list(run.perturbed),
             sweep=run.sweep and run.sweep.sweep.id,
             trial=run.sweep and run.sweep.number,
@@ -916,6 +1053,17 @@ def run_result(
             steps=[step_document(step) for step in run.steps],
         )
     )  # fmt: skip
+
+
+def _notes(said: Organised) -> list[RunNoteDocument]:
+    return [RunNoteDocument.of(one) for one in said.notes]
+
+
+def organised_result(runs: Sequence[tuple[str, Organised]]) -> OrganisedResult:
+    """Return what is said of runs, each with its id, as a document."""
+    return OrganisedResult(
+        organised=[OrganisedDocument.of(one, id=run_id, notes=_notes(one)) for run_id, one in runs]
+    )
 
 
 def step_document(step: StepRun) -> StepDocument:
@@ -944,6 +1092,10 @@ def step_document(step: StepRun) -> StepDocument:
         audited=None if step.audited is None else AuditedDocument.of(
             step.audited, differences=list(step.audited.differences),
             likely=list(step.audited.likely),
+        ),
+        usage=None if step.usage is None else UsageDocument(
+            points=step.usage.points,
+            levels={name: LevelDocument.of(one) for name, one in step.usage.levels.items()},
         ),
     )  # fmt: skip
 
@@ -977,11 +1129,11 @@ def plan_result(decisions: tuple[Decision, ...]) -> PlanResult:
 
 
 def graph_result(
-    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], list[str]]
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]]
 ) -> GraphResult:
     """Return a graph as a document: the steps before each, and what flows from one to another."""
     edges = [
-        EdgeDocument(before=other, after=name, files=flows.get((other, name), []))
+        EdgeDocument(before=other, after=name, files=list(flows.get((other, name), ())))
         for name, others in after.items()
         for other in others
     ]

@@ -3,15 +3,18 @@
 A name may be anything that YAML can say: each form writes it so that it stays a name.
 """
 
-import html
 import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from runproj.cli.render.escaping import safe
 from runproj.cli.render.layout import Node, layout
 from runproj.cli.render.style import visible
+from runproj.model import EMPTY
+from runproj.plan.plan import PlannedStep
 
+_REDUCED = 500  # steps; looking for superfluous edges takes time that grows with their square
 _MANY = 60  # from so many steps on, instances of the same are drawn as one
 _LABELS = 80  # so many edges can be read with what flows along them
 _LONGEST = 28
@@ -37,6 +40,32 @@ class Drawing(NamedTuple):
     def edges(self) -> list[tuple[str, str]]:
         """All edges, from what comes before."""
         return [(other, name) for name, others in self.after.items() for other in others]
+
+
+def of_steps(steps: Sequence[PlannedStep]) -> Drawing:
+    """Return a drawing of planned steps: which come after others, and what flows."""
+    flows: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        for item in step.inputs:
+            if item.step is not None:
+                flows.setdefault((item.step, step.name), []).append(item.path)
+        if step.foreach is not None:
+            flows.setdefault((step.foreach.step, step.name), []).append(step.foreach.path)
+    return Drawing({step.name: list(step.after) for step in steps}, flows)
+
+
+def fewest(drawing: Drawing) -> Drawing:
+    """Return a drawing without edges that say nothing new, as long as that is quick."""
+    if len(drawing.after) > _REDUCED:
+        return drawing
+    from runproj.plan.graph import reduced  # noqa: PLC0415 -- lazy
+
+    shown = {name: {*others} for name, others in reduced(drawing.after).items()}
+    after = {  # an edge that carries files is always drawn
+        consumer: [o for o in others if o in shown[consumer] or (o, consumer) in drawing.flows]
+        for consumer, others in drawing.after.items()
+    }
+    return drawing._replace(after=after)
 
 
 def grouped(
@@ -88,38 +117,53 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-_STYLE = """\
-svg { --ink: #1f2328; --line: #6e7781; --box: #f0f3f6; --edge: #8c959f; --paper: #ffffff; }
+STYLE = """\
+.dag { --ink: #1f2328; --line: #6e7781; --box: #f0f3f6; --edge: #8c959f; --paper: #ffffff;
+--good: #1a7f37; --bad: #c5221f; --odd: #9a6700; --busy: #0a57c2; }
 @media (prefers-color-scheme: dark) {
-svg { --ink: #e6edf3; --line: #8b949e; --box: #21262d; --edge: #6e7681; --paper: #0d1117; } }
-.paper { fill: var(--paper); }
-.box rect { fill: var(--box); stroke: var(--edge); }
-text { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: var(--ink);
-text-anchor: middle; dominant-baseline: central; }
-.edge path { fill: none; stroke: var(--line); stroke-width: 1.3; }
-.edge.only path { stroke-dasharray: 5 4; }
-.edge text { font-size: 11px; fill: var(--line); stroke: var(--paper); stroke-width: 5px;
+.dag { --ink: #e6edf3; --line: #8b949e; --box: #21262d; --edge: #6e7681; --paper: #0d1117;
+--good: #4cc364; --bad: #ff7b72; --odd: #dba524; --busy: #6cb0ff; } }
+.dag .paper { fill: var(--paper); }
+.dag .box rect { fill: var(--box); stroke: var(--edge); }
+.dag .succeeded rect { stroke: var(--good); stroke-width: 2; }
+.dag .cached rect { stroke: var(--good); stroke-width: 2; stroke-dasharray: 4 3; }
+.dag .failed rect { stroke: var(--bad); stroke-width: 3; }
+.dag .running rect { stroke: var(--busy); stroke-width: 2; }
+.dag .skipped rect, .dag .interrupted rect { stroke: var(--odd); stroke-width: 2; }
+.dag text { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+fill: var(--ink); text-anchor: middle; dominant-baseline: central; }
+.dag .edge path { fill: none; stroke: var(--line); stroke-width: 1.3; }
+.dag .edge.only path { stroke-dasharray: 5 4; }
+.dag .edge text { font-size: 11px; fill: var(--line); stroke: var(--paper); stroke-width: 5px;
 paint-order: stroke; }
-marker path { fill: var(--line); }
+.dag marker path { fill: var(--line); }
 """
+"""The style sheet of an SVG, for the document that it stands in."""
+
 _HEAD = """\
 <defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8"
 orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>"""
 
 
-def svg(drawing: Drawing) -> str:
-    """Return a drawing that needs nothing else, to be read on a light and on a dark ground."""
+def svg(drawing: Drawing, statuses: Mapping[str, str] = EMPTY, *, alone: bool = True) -> str:
+    """Return a drawing, to be read on a light and on a dark ground.
+
+    Args:
+        drawing: the steps.
+        statuses: of steps; one that is not there has a plain box.
+        alone: it needs nothing else; otherwise it takes :data:`STYLE` from the page around it.
+    """
     made = layout(drawing.after)
     place, sizes, width = _places(drawing, made.columns, made.row)
     height = _MARGIN * 2 + _BOX + max(made.row.values(), default=0.0) * _ROW
     size = f'width="{width:.0f}" height="{height:.0f}"'
-    opening = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" viewBox="0 0 '
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" class="dag" {size} role="img" viewBox="0 0 '
     lines = [
         f'{opening}{width:.0f} {height:.0f}">',
         f"<title>{len(drawing.after)} steps</title>",
-        f"<style>{_STYLE}</style>",
+        *([f"<style>{STYLE}</style>"] if alone else []),
         _HEAD,
-        f'<rect class="paper" {size}/>',
+        *([f'<rect class="paper" {size}/>'] if alone else []),
     ]
     labelled = len(made.edges) <= _LABELS
     for edge, nodes in made.edges.items():
@@ -127,10 +171,11 @@ def svg(drawing: Drawing) -> str:
     for name in drawing.after:
         x, y = place[name]
         box = sizes[name]
+        kind = f"box {statuses[name]}" if name in statuses else "box"
         lines.append(
-            f'<g class="box"><rect x="{x:.1f}" y="{y - _BOX / 2:.1f}" width="{box:.1f}" '
+            f'<g class="{kind}"><rect x="{x:.1f}" y="{y - _BOX / 2:.1f}" width="{box:.1f}" '
             f'height="{_BOX}" rx="6"/><text x="{x + box / 2:.1f}" y="{y:.1f}">'
-            f"{html.escape(drawing.label(name))}</text></g>"
+            f"{safe(name)}</text></g>"
         )
     return "\n".join([*lines, "</svg>"]) + "\n"
 
@@ -180,10 +225,10 @@ def _edge(
     taken = drawing.taken(edge) if labelled else ""
     text = ""
     if taken:
-        text = f'<text x="{middle[0]:.1f}" y="{middle[1]:.1f}">{html.escape(taken)}</text>'
-    said = html.escape(whole or f"{edge[0]} → {edge[1]}")
+        text = f'<text x="{middle[0]:.1f}" y="{middle[1]:.1f}">{safe(taken)}</text>'
+    said = safe(whole or f"{edge[0]} → {edge[1]}")
     kind = "edge" if whole else "edge only"
     return (
-        f'<g class="{kind}"><title>{visible(said, painted=False)}</title>'
+        f'<g class="{kind}"><title>{said}</title>'
         f'<path d="{path}" marker-end="url(#head)"/>{text}</g>'
     )

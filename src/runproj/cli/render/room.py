@@ -54,6 +54,7 @@ def _gone(room: Room, style: Style) -> Iterator[str]:
                 run.id, f"{run.started_at[:16].replace('T', ' ')}",
                 visible(run.project, painted=False), visible(run.entry_point, painted=False),
                 visible(run.experiment, painted=False), run.status,
+                style.dim(visible(run.why, painted=False)),
             )
             for run in room.gone
         )  # fmt: skip

@@ -1,15 +1,19 @@
 """How plans, runs and lists look as text."""
 
 import shlex
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runproj.cli.render.notes import notes_text
 from runproj.cli.render.style import Style, visible
 from runproj.record.difference import Change, Difference
 from runproj.record.events import Decision
+from runproj.record.organising import UNSAID, Organised
 from runproj.record.relation import changes, relation_of
-from runproj.record.run import Run, StepRun
+from runproj.record.run import Host, Run, StepRun
 from runproj.record.tracking import Summary, Tracked
+from runproj.record.usage import GPU_MEMORY, MEMORY, READ, WRITTEN
 from runproj.record.verdict import OutputLabel, Verdict
 from runproj.spec.matrix import group_of
 
@@ -215,9 +219,12 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
     verdict = ["verdict"] if any(row["verdict"] for row in rows) else []
     repeats = ["repeats"] if any(row["rerun_of"] or row["resume_of"] for row in rows) else []
     perturbed = ["perturbed"] if any(row["perturbed"] for row in rows) else []
+    away = ["put away"] if any(row["archived_at"] or row["deleted_at"] for row in rows) else []
+    tags = ["tags"] if any(row["tags"] for row in rows) else []
+    note = ["note"] if any(row["notes"] for row in rows) else []
     head = [
         "run", "status", "started", "took", "entry point", *params, *metrics, *verdict, *repeats,
-        *perturbed, "name",
+        *perturbed, *away, *tags, "name", *note,
     ]  # fmt: skip
     body = [
         [
@@ -231,11 +238,27 @@ def list_text(rows: Sequence[dict[str, Any]], style: Style) -> str:
             *([row["verdict"] or ""] if verdict else []),
             *([_repeats(row)] if repeats else []),
             *([", ".join(row["perturbed"])] if perturbed else []),
+            *(
+                ["deleted" if row["deleted_at"] else "archived" if row["archived_at"] else ""]
+                if away
+                else []
+            ),
+            *(
+                [_value(" ".join(f"{key}={text}" for key, text in row["tags"].items()))]
+                if tags
+                else []
+            ),
             _quiet(row["name"] or ""),
+            *([_last_note(row)] if note else []),
         ]
         for row in rows
     ]
     return table([[style.bold(cell) for cell in head], *body], indent="")
+
+
+def _last_note(row: dict[str, Any]) -> str:
+    """Return the first line of the latest note."""
+    return _value(row["notes"][-1]["text"].partition("\n")[0]) if row["notes"] else ""
 
 
 def _repeats(row: dict[str, Any]) -> str:
@@ -264,11 +287,12 @@ def run_text(
     labels: Sequence[OutputLabel] = (),
     parent: Run | None = None,
     packages: "KeptPackages | None" = None,
+    said: Organised = UNSAID,
 ) -> str:
     """Return everything about a run that a person wants to see first.
 
     ``parent`` is the run that it repeats, if that is still there; ``packages`` are the archives
-    of packages that are kept.
+    of packages that are kept; ``said`` is what is said of it.
     """
     source = run.source
     code = source.tree[:12]
@@ -281,6 +305,7 @@ def run_text(
         ("run", style.bold(run.id) + (f"  {_quiet(run.name)}" if run.name else "")),
         ("project", f"{run.project}, entry point {run.entry_point}"),
         ("status", _with_error(status_word(run.status, style), run.error)),
+        *_put_away(said, style),
         ("started", f"{run.started_at}  took {duration(run.duration_s)}"),
         ("experiment", _quiet(run.experiment)),
         *_relation_row(run, parent),
@@ -299,6 +324,9 @@ def run_text(
         ("code", code),
         *([("packages", _packages(packages))] if packages else []),
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
+        *_hardware(run.host),
+        *([("author", _quiet(run.author))] if run.author else []),
+        *([("started by", _quiet(_typed(run.command)))] if run.command else []),
         *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),
         *(
             ("parameter", f"{value.name} = {_value(value.value)}" + style.dim(f"  {value.origin}"))
@@ -333,7 +361,42 @@ def run_text(
         for step in run.steps
         for output in step.kept
     )  # fmt: skip
+    if said.notes:
+        text += f"\nnotes\n{textwrap.indent(notes_text(said.notes, style), '  ')}"
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
+
+
+def _typed(command: Sequence[str]) -> str:
+    """Return a command line as it was typed, but for the place of the program.
+
+    >>> _typed(["/usr/bin/runproj", "run", "."])
+    'runproj run .'
+    """
+    program = command[0].rpartition("/")[2].replace("__main__.py", "runproj")
+    return shlex.join([program, *command[1:]])
+
+
+def _hardware(host: Host) -> Iterator[tuple[str, str]]:
+    """Yield a row about the machine's processors and memory, as far as they are known."""
+    gpus = [f"{host.gpus.count(name)} x {name}" for name in dict.fromkeys(host.gpus)]
+    if gpus and host.gpu_driver:
+        gpus[-1] += f" (driver {host.gpu_driver})"
+    known = [
+        host.cpu,
+        f"{host.cores} cores" if host.cores else None,
+        size(host.memory) if host.memory else None,
+        *gpus,
+    ]
+    if any(known):
+        yield "hardware", _quiet(", ".join(filter(None, known)))
+
+
+def _put_away(said: Organised, style: Style) -> Iterator[tuple[str, str]]:
+    """Yield rows that tell that a run was put away."""
+    if said.archived_at is not None:
+        yield "archived", said.archived_at
+    if said.deleted_at is not None:
+        yield "deleted", style.red(said.deleted_at)
 
 
 def _observed(step: StepRun) -> Iterator[tuple[str, str]]:
@@ -416,6 +479,7 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         rows += [
             ("ended", f"{ended} after {duration(outcome.duration_s)}"),
             ("used", f"{duration(outcome.cpu_s)} of CPU, {size(outcome.peak_memory)} of memory"),
+            *_levels(step),
         ]
     told = step.tracked or Tracked()
     rows += [("parameter", f"{name} = {_value(value)}") for name, value in told.params.items()]
@@ -439,6 +503,24 @@ def step_text(run: Run, step: StepRun, style: Style) -> str:
         (name, _quiet(shlex.quote(value))) for name, value in sorted(step.variables.items())
     )
     return text + (f"\nvariables\n{variables}" if variables else "")
+
+
+def _levels(step: StepRun) -> Iterator[tuple[str, str]]:
+    """Yield rows about what a step used over time."""
+    for name, one in step.usage.levels.items() if step.usage else ():
+        mean, peak = (_amount(name, value) for value in (one.mean, one.peak))
+        yield _quiet(name), f"{mean}, at most {peak}"
+
+
+def _amount(name: str, value: float) -> str:
+    """Return the value of a metric of the system.
+
+    >>> _amount("system/cpu", 250.4), _amount("system/read", 2_000_000)
+    ('250 %', '2.0 MB/s')
+    """
+    if name in (READ, WRITTEN):
+        return f"{size(round(value))}/s"
+    return size(round(value)) if name.startswith((MEMORY, GPU_MEMORY)) else f"{value:.0f} %"
 
 
 def _points(known: Summary | None) -> str:
@@ -493,7 +575,7 @@ def _side(value: object) -> str:
 
 
 def graph_text(
-    after: dict[str, list[str]], flows: dict[tuple[str, str], list[str]], style: Style
+    after: Mapping[str, Sequence[str]], flows: Mapping[tuple[str, str], Sequence[str]], style: Style
 ) -> str:
     """Return the steps in order, each with the steps before it and what it takes from them."""
     rows = []

@@ -1,0 +1,1 @@
+"""Charts of metrics and parameters: as SVG, and as text for a terminal."""

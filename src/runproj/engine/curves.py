@@ -1,0 +1,77 @@
+"""The curves of a run: the points by which its metrics are drawn."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from runproj.errors import StoreError, UsageError
+from runproj.ports import ObjectStore
+from runproj.record.points import Points, read_points
+from runproj.record.run import Run, StepRun
+from runproj.record.sweep import meant
+from runproj.spec.matrix import group_of
+
+
+class Curves(NamedTuple):
+    """Reads the curves of runs from a store."""
+
+    objects: ObjectStore
+
+    def of(self, run: Run, wanted: Collection[str] | None = None) -> dict[str, Points]:
+        """Return the points of metrics by their full names, :data:`~..points.CURVE` at most.
+
+        Args:
+            run: the run.
+            wanted: full names; None: all. Those of which no points were logged are left out.
+
+        Raises:
+            StoreError: they are gone, or damaged.
+        """
+        found: dict[str, Points] = {}
+        for step in run.steps:
+            if step.tracked is None or step.tracked.curves is None:
+                continue
+            names = {f"{step.name}.{name}": name for name in step.tracked.summaries}
+            if wanted is None or not names.keys().isdisjoint(wanted):
+                known = self._read(run, step, step.tracked.curves)
+                found |= {
+                    full: known[name]
+                    for full, name in names.items()
+                    if name in known and (wanted is None or full in wanted)
+                }
+        return found
+
+    def _read(self, run: Run, step: StepRun, sha256: str) -> dict[str, Points]:
+        try:
+            return read_points(self.objects.read(sha256))
+        except ValueError as error:
+            raise StoreError(
+                f"the points of its metrics cannot be read: {error}", where=f"{run.id}/{step.name}"
+            ) from error
+
+
+def metrics_meant(name: str, known: Collection[str]) -> list[str]:
+    """Return the full names of the metrics that a name means.
+
+    They are several where a step has instances, and where it is a metric of the system, which every
+    step has.
+
+    Raises:
+        UsageError: it may be metrics of several steps.
+    """
+    found = meant(name, dict.fromkeys(known, 0.0))
+    short = name.removeprefix("metrics.")
+    steps = {group_of(one.removesuffix(f".{short}")) for one in found}
+    if len(steps) > 1 and not is_of_system(f".{short}"):
+        raise UsageError(
+            f"the metric {name!r} may be {' or '.join(found[:4])}", hint=f"write {found[0]}"
+        )
+    return found
+
+
+def is_of_system(metric: str) -> bool:
+    """Tell whether a metric was measured by runproj, of what a step uses.
+
+    >>> is_of_system("train.system/cpu"), is_of_system("train.loss")
+    (True, False)
+    """
+    return ".system/" in metric
