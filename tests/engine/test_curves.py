@@ -12,6 +12,7 @@ from runproj.errors import StoreError, UsageError
 from runproj.record.points import Points, write_points
 from runproj.record.run import Run
 from runproj.record.tracking import Summary, Tracked
+from runproj.record.usage import Level, Usage
 
 
 def points(*values: float) -> Points:
@@ -39,6 +40,20 @@ def test_curves_have_full_names_and_only_what_is_wanted_is_read() -> None:
     assert list(Curves(objects).of(run, ["a.acc", "a.none"])) == ["a.acc"]
     objects.contents.clear()
     assert Curves(objects).of(run, ["none"]) == {}
+
+
+def test_what_a_step_used_has_curves_like_what_it_logged() -> None:
+    objects = FakeObjects(FakeDisk())
+    kept = objects.keep(b"".join(write_points({"system/cpu": points(50, 60)})))
+    usage = Usage(points=kept, levels={"system/cpu": Level(peak=60, mean=55)})
+    logged_too = logged(objects, a={"loss": points(1)})
+    run = logged_too.replace(steps=(*logged_too.steps, a_step("b", usage=usage)))
+    assert {name: list(one.values) for name, one in Curves(objects).of(run).items()} == {
+        "a.loss": [1], "b.system/cpu": [50, 60],
+    }  # fmt: skip
+    assert list(Curves(objects).of(run, ["b.system/cpu"])) == ["b.system/cpu"]
+    assert list(run.levels) == ["b.system/cpu"]
+    assert "b.system/cpu" not in run.summaries
 
 
 def test_points_that_are_gone_or_no_points_are_an_error() -> None:

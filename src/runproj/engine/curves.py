@@ -1,6 +1,6 @@
 """The curves of a run: the points by which its metrics are drawn."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from runproj.errors import StoreError, UsageError
@@ -19,6 +19,8 @@ class Curves(NamedTuple):
     def of(self, run: Run, wanted: Collection[str] | None = None) -> dict[str, Points]:
         """Return the points of metrics by their full names, :data:`~..points.CURVE` at most.
 
+        Metrics of the system are among them.
+
         Args:
             run: the run.
             wanted: full names; None: all. Those of which no points were logged are left out.
@@ -28,16 +30,15 @@ class Curves(NamedTuple):
         """
         found: dict[str, Points] = {}
         for step in run.steps:
-            if step.tracked is None or step.tracked.curves is None:
-                continue
-            names = {f"{step.name}.{name}": name for name in step.tracked.summaries}
-            if wanted is None or not names.keys().isdisjoint(wanted):
-                known = self._read(run, step, step.tracked.curves)
-                found |= {
-                    full: known[name]
-                    for full, name in names.items()
-                    if name in known and (wanted is None or full in wanted)
-                }
+            for kept, its in _files(step):
+                names = {f"{step.name}.{name}": name for name in its}
+                if wanted is None or not names.keys().isdisjoint(wanted):
+                    known = self._read(run, step, kept)
+                    found |= {
+                        full: known[name]
+                        for full, name in names.items()
+                        if name in known and (wanted is None or full in wanted)
+                    }
         return found
 
     def _read(self, run: Run, step: StepRun, sha256: str) -> dict[str, Points]:
@@ -47,6 +48,14 @@ class Curves(NamedTuple):
             raise StoreError(
                 f"the points of its metrics cannot be read: {error}", where=f"{run.id}/{step.name}"
             ) from error
+
+
+def _files(step: StepRun) -> Iterator[tuple[str, Collection[str]]]:
+    """Yield the digests of the files of points of a step, with the metrics in them."""
+    if step.tracked is not None and step.tracked.curves is not None:
+        yield step.tracked.curves, step.tracked.summaries
+    if step.usage is not None:
+        yield step.usage.points, step.usage.levels
 
 
 def metrics_meant(name: str, known: Collection[str]) -> list[str]:

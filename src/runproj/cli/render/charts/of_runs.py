@@ -15,7 +15,7 @@ from runproj.cli.render.charts.values import (
     as_text,
     axis_of,
 )
-from runproj.engine.curves import metrics_meant
+from runproj.engine.curves import is_of_system, metrics_meant
 from runproj.errors import UsageError
 from runproj.record.points import Points
 from runproj.record.query import GROUPS, PLAIN, Field, Row, field_of
@@ -60,8 +60,8 @@ class Chosen(NamedTuple):
 
     @property
     def known(self) -> list[str]:
-        """The full names of its metrics."""
-        names = {**self.run.metrics, **self.run.summaries}
+        """The full names of its metrics, those of the system last."""
+        names = {**self.run.metrics, **self.run.summaries, **self.run.levels}
         begin = "" if self.step is None else f"{self.step}."
         return [name for name in names if name.startswith(begin)]
 
@@ -73,7 +73,8 @@ def by_step(chosen: Iterable[Chosen]) -> dict[str, list[str]]:
         known = set(one.known)
         for step in one.run.steps:
             told = {} if step.tracked is None else step.tracked.summaries
-            for name in {**step.metrics, **told}:
+            used = {} if step.usage is None else step.usage.levels
+            for name in (*{**step.metrics, **told}, *used):
                 full = f"{step.name}.{name}"
                 if full in known:
                     groups.setdefault(f"{group_of(step.name)}.{name}", {})[full] = None
@@ -148,7 +149,7 @@ def metric_charts(
         groups: names of metrics, full or plain, by the titles of charts.
         read: returns the points of metrics by their full names.
         goal: says which run stands out.
-        x: what lies along the charts.
+        x: what lies along the charts; along those of metrics of the system it is time.
         log: whether the metrics' scales are logarithmic.
 
     Raises:
@@ -161,6 +162,7 @@ def metric_charts(
     for title, group in groups.items():
         drawn: list[Drawn] = []
         marked = None
+        along: X = "time" if is_of_system(f".{group[0]}") else x
         for number, (one, label) in enumerate(zip(chosen, labels, strict=True)):
             full = [metric for name in group for metric in metrics_meant(name, one.known)]
             points = read(one.run, full)
@@ -170,7 +172,7 @@ def metric_charts(
                 several = label if len(full) == 1 else f"{label} {metric}"
                 said = metric if len(chosen) == 1 else several
                 drawn.append(Drawn(said, one.run.metrics.get(metric), points.get(metric)))
-        charts.append(metric_chart(title, drawn, x=x, log=log, best=marked))
+        charts.append(metric_chart(title, drawn, x=along, log=log, best=marked))
     return charts
 
 
