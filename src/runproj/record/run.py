@@ -13,7 +13,7 @@ from runproj.record.program import Program
 from runproj.record.source import SourceSnapshot
 from runproj.record.sweep import SweepTrial
 from runproj.record.tracking import LoggedModel, Summary, Tracked
-from runproj.record.usage import Level, Usage
+from runproj.record.usage import Usage
 
 Status: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "cached", "skipped", "interrupted"
@@ -242,16 +242,6 @@ class Run(Model):
             f"{step.name}.{name}": value
             for step in self.steps
             for name, value in step.shown_metrics.items()
-        }
-
-    @property
-    def levels(self) -> dict[str, Level]:
-        """Full names of the metrics of the system, with their peaks and means."""
-        return {
-            f"{step.name}.{name}": level
-            for step in self.steps
-            if step.usage is not None
-            for name, level in step.usage.levels.items()
         }
 
     @property
