@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -222,12 +223,12 @@ def _print_new(
     out = sys.stdout.buffer
     steps = _steps(run, chosen)
     for step in steps:
-        pieces = list(store.pieces(run.id, step))[printed.get(step.name, 0) :]
-        if pieces and len(steps) > 1 and step.name not in printed:
-            out.write(f"── {step.name} ──\n".encode())
-        for elapsed, stream, chunk in pieces:
+        seen = printed.get(step.name, 0)
+        for elapsed, stream, chunk in islice(store.pieces(run.id, step), seen, None):
+            if len(steps) > 1 and step.name not in printed:
+                out.write(f"── {step.name} ──\n".encode())
             out.write(_timed(elapsed, stream, chunk) if timed else chunk)
-        printed[step.name] = printed.get(step.name, 0) + len(pieces)
+            seen = printed[step.name] = seen + 1
     out.flush()
 
 
