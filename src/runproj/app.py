@@ -1246,8 +1246,13 @@ def claims(store: Store) -> "Sequence[Claim]":
     from runproj.ports import Claim  # noqa: PLC0415 -- lazy
 
     return [
-        Claim(f"the registered model {one.reference}", (one.origin.run,), (one.origin.model,))
-        for one in held_versions(store.shelf)
+        Claim(
+            f"the registered model {version.reference}",
+            (version.origin.run,),
+            (version.origin.model,),
+            () if version.origin.environment is None else (version.origin.environment,),
+        )
+        for version in held_versions(store.shelf)
     ]
 
 

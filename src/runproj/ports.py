@@ -18,7 +18,7 @@ from runproj.record.events import Event
 from runproj.record.health import Damage, Note
 from runproj.record.outcome import Outcome
 from runproj.record.points import Points
-from runproj.record.run import Run, StepRun
+from runproj.record.run import EnvironmentUse, Run, StepRun
 from runproj.record.source import SourceSnapshot
 from runproj.record.usage import GpuSample, Sample
 from runproj.record.verdict import Annotation
@@ -421,12 +421,14 @@ class Annotations(Protocol):
 class Claim(NamedTuple):
     """Something that is kept beside the runs and needs them, such as a registered model.
 
-    ``by`` says what it is, in words. The ``runs`` stay, and ``artifacts`` with all that is in them.
+    ``by`` says what it is, in words. The ``runs`` stay, ``artifacts`` with all that is in them, and
+    ``environments`` with what they are built from, even where somebody removed the runs.
     """
 
     by: str
     runs: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    environments: tuple[EnvironmentUse, ...] = ()
 
 
 class Furnishing(NamedTuple):
@@ -506,7 +508,10 @@ class Tracking(Protocol):
         """
 
     def end(self, folder: str) -> Told:
-        """Return what was told in a folder; nothing, where there is none any more."""
+        """Return what was told in a folder; nothing, where there is none any more.
+
+        A folder in which nothing was told may be gone then.
+        """
 
     def write(self, folder: str, chunks: Iterable[bytes]) -> str:
         """Write a file into such a folder; return its path."""

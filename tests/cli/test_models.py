@@ -25,20 +25,16 @@ entry_points:
         outputs: {rules: rules.txt}
 """
 TRAIN = """
-import os, pathlib, pickle, sys
+import pathlib, pickle, sys
 import runproj
-from runproj import _models
 
 depth = int(sys.argv[1])
 pathlib.Path("rules.txt").write_text(f"depth {depth}")
 pathlib.Path("m.bin").write_text(f"weights of {depth}")
 pathlib.Path("m.pkl").write_bytes(pickle.dumps({"depth": depth}))
-folder = pathlib.Path(os.environ["RUNPROJ_EVENTS"]).parent / "models"
-about = {"run": os.environ["RUNPROJ_RUN_ID"], "step": "train"}
 columns = {"alcohol": "float64"} | ({"acid": "float64"} if depth > 3 else {})
-_models.save("m.bin", str(folder / "model"), signature={"inputs": columns},
-             metadata={"note": "<b>\\x1b[2J"}, about={"name": "model", **about})
-_models.save("m.pkl", str(folder / "tree"), flavor="sklearn", about={"name": "tree", **about})
+runproj.log_model("m.bin", signature={"inputs": columns}, metadata={"note": "<b>\\x1b[2J"})
+runproj.log_model("m.pkl", "tree", flavor="sklearn")
 runproj.log_metric("rmse", 1 / depth)
 """
 FILES = {"runproj.yaml": YAML, "train.py": TRAIN}
@@ -222,7 +218,7 @@ def test_nothing_that_a_version_needs_goes(wine: Project) -> None:
     wine.run("model", "register", f"{ids[0]}:model", "--name", "wine").ok()
     room = wine.run("gc", "--keep-last", "1", "--json").ok().json["gc"]
     assert [one["id"] for one in room["gone"]] == [ids[1]]
-    assert "1 run stays for wine/1" in room["notes"]
+    assert "1 run stays for the registered model wine/1" in room["notes"]
     wine.run("fsck").ok()
     wine.run("verify", ids[0], "-q").ok()
     assert model(wine, "show", "wine/1")["version"]["verdict"] == "identical"

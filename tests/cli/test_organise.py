@@ -142,6 +142,13 @@ def test_what_is_put_away_is_out_of_sight_until_it_is_brought_back(project: Proj
 def test_gc_lets_runs_go_by_the_rules_of_the_project_and_says_which(project: Project) -> None:
     made = [run(project, lr / 10) for lr in range(4)]
     paper = [run(project, lr / 10, "--experiment", "paper") for lr in (4, 5, 6)]
+    project.run("archive", "--experiment", "paper").ok()
+    assert ids(project) == made[::-1]
+    project.run("archive", "--experiment", "paper", "--undo").ok()
+    project.run("delete", "--experiment", "paper", made[0]).ok()
+    assert ids(project, "--archived") == made[:0:-1]
+    project.run("delete", "--undo", "--experiment", "paper", made[0]).ok()
+    assert ids(project) == [*paper[::-1], *made[::-1]]
     project.run("archive", made[0]).ok()
     project.run("delete", paper[0]).ok()
 
@@ -184,7 +191,9 @@ def test_gc_lets_runs_go_by_the_rules_of_the_project_and_says_which(project: Pro
         ("name latest~1 first", "means the run"),
         ("archive --undo latest", "is not archived"),
         ("delete --undo latest", "is not deleted"),
-        ("delete", "missing argument 'RUN...'"),
+        ("delete", "which runs?"),
+        ("archive --experiment defalut", "did you mean 'default'?"),
+        ("delete --undo --experiment default", "the experiment 'default' has no such run"),
     ],
 )
 def test_a_mistake_is_told_and_nothing_is_said_of_the_run(
@@ -245,6 +254,8 @@ def test_what_a_run_uses_and_what_it_runs_on_is_recorded_by_itself(project: Proj
     step = project.run("show", "latest/busy").ok().out
     assert re.search(r"^system/gpu/0 +40 %, at most 40 %$", step, re.MULTILINE)
     assert "system/" not in project.run("list").ok().out + shown
+    drawn = project.run("plot", "latest", "--metric", "system/gpu/0").ok().out
+    assert "seconds since the first point" in drawn
     project.run("fsck").ok()
     project.run("gc").ok()
     assert project.run("show", "latest/busy").ok().out == step

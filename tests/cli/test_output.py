@@ -16,7 +16,9 @@ from runproj.cli.table import COMMANDS
 
 MakeProject = Callable[[Files], Project]
 SCHEMAS = Path(__file__).parents[2] / "schemas"
-MORE_COMMANDS = [("env", "list"), ("env", "build"), ("env", "remove")]
+MORE_COMMANDS = [
+    ("env", "list"), ("env", "build"), ("env", "remove"), ("model", "promote"), ("model", "get"),
+]  # fmt: skip
 
 
 def test_a_new_user_is_told_what_to_do_first(computer: Computer) -> None:
@@ -37,7 +39,7 @@ def test_every_command_has_a_help_with_its_options(
 ) -> None:
     said = computer.run(*command, "--help").ok().out
     assert said.startswith(f"Usage: runproj {' '.join(command)} ")
-    if command not in {("env",), ("log",)}:  # groups, and what looks at no store
+    if command not in {("env",), ("log",), ("model",)}:  # groups, and what looks at no store
         assert "--store DIR" in said
         assert "-C DIR" in said
 

@@ -316,6 +316,19 @@ def test_what_is_kept_beside_the_runs_keeps_them_and_what_it_is_made_of(world: W
     assert room.gone == ()
     assert next(one for one in room.holdings if one.kind == "objects").removed == 1
     assert {file.sha256, folder.sha256} < world.stay("objects")
+    assert room.notes == ("1 run stays for the model 'wine' 3",)
+
+
+def test_the_environment_of_what_is_kept_stays_when_somebody_removed_its_run(world: World) -> None:
+    lock = world.checks.keep((LOCK % WHEEL).encode())
+    use = EnvironmentUse(name="default", kind="venv", key="k2", lock=lock)
+    world.claims = [Claim("the model", ("gone",), (), (use,))]
+    world.there["archives"].add(WHEEL, 5, NOW - 90 * DAY)
+    world.there["images"].add("k2", 5, NOW - 90 * DAY)
+    room = world.collect(WISH._replace(archives=True))
+    assert lock in world.stay("objects")
+    assert (world.stay("archives"), world.stay("images")) == ({WHEEL}, {"k2"})
+    assert room.notes == ()
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

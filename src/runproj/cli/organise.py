@@ -1,8 +1,9 @@
 """The commands that say something of past runs: note, tag, name, archive, delete."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from runproj.cli.render.style import stdout_style
 from runproj.engine.organise import Organiser
 from runproj.errors import UsageError
 from runproj.record.run import Run
+from runproj.spec.suggest import did_you_mean
 
 _run = click.argument("name", metavar="RUN", shell_complete=complete.runs)
 
@@ -28,9 +30,26 @@ class _Desk:
     def run(self, name: str) -> Run:
         return self.store.lookup.run(name)
 
-    def runs(self, names: Sequence[str]) -> list[Run]:
-        found = [self.store.lookup.run(name) for name in dict.fromkeys(names)]
-        return list({run.id: run for run in found}.values())
+    def runs(self, names: Sequence[str], experiment: str | None, where: str) -> list[Run]:
+        """Return the runs that are named, or those of an experiment; ``where`` says which of these.
+
+        Raises:
+            UsageError: neither is said, or the experiment has no such run.
+        """
+        ids = list(dict.fromkeys(self.run(name).id for name in names))
+        if experiment is not None:
+            condition = f"experiment = ? and {where}"
+            rows = self.store.runs.summaries(condition, (experiment,), None, deleted=True)
+            if not rows:
+                known = {row["experiment"] for row in self.store.runs.summaries(where, (), None)}
+                raise UsageError(
+                    f"the experiment {experiment!r} has no such run",
+                    hint=did_you_mean(experiment, known),
+                )
+            ids += [row["id"] for row in rows if row["id"] not in ids]
+        if not ids:
+            raise UsageError("which runs?", hint="name some, or say --experiment NAME")
+        return [self.store.runs.load(run_id) for run_id in ids]
 
     def show(self, runs: Sequence[Run], *, as_json: bool) -> None:
         """Print all that is said of runs by now, as JSON."""
@@ -130,20 +149,28 @@ def name_run(
     return 0
 
 
-_runs = click.argument(
-    "names", metavar="RUN...", nargs=-1, required=True, shell_complete=complete.runs
-)
+def _choosing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what chooses runs."""
+    function = click.option(
+        "--experiment", shell_complete=complete.experiments, help="All runs of this experiment."
+    )(function)
+    return click.argument("names", metavar="RUN...", nargs=-1, shell_complete=complete.runs)(
+        function
+    )
 
 
 @click.command("archive")
-@_runs
+@_choosing
 @click.option("--undo", is_flag=True, help="List them again.")
 @json_option
 @place_options
-def archive(names: tuple[str, ...], store: str | None, *, undo: bool, as_json: bool) -> int:
+def archive(
+    names: tuple[str, ...], experiment: str | None, store: str | None, *, undo: bool, as_json: bool
+) -> int:
     """Put runs away: they stay, and 'list' shows them with --archived only."""
     desk = _Desk(store)
-    runs = desk.runs(names)
+    where = f"deleted_at is null and archived_at is {'not ' if undo else ''}null"
+    runs = desk.runs(names, experiment, where)
     if undo:
         desk.organiser.restore(runs, deleted=False)
     else:
@@ -155,17 +182,19 @@ def archive(names: tuple[str, ...], store: str | None, *, undo: bool, as_json: b
 
 
 @click.command("delete")
-@_runs
+@_choosing
 @click.option("--undo", is_flag=True, help="Restore them, by their whole ids.")
 @json_option
 @place_options
-def delete(names: tuple[str, ...], store: str | None, *, undo: bool, as_json: bool) -> int:
+def delete(
+    names: tuple[str, ...], experiment: str | None, store: str | None, *, undo: bool, as_json: bool
+) -> int:
     """Delete runs: nothing finds them any more. 'gc' removes them for good, 30 days later.
 
     Until then --undo brings them back; 'runproj list --deleted' has their ids.
     """
     desk = _Desk(store)
-    runs = desk.runs(names)
+    runs = desk.runs(names, experiment, f"deleted_at is {'not ' if undo else ''}null")
     if undo:
         desk.organiser.restore(runs, deleted=True)
     else:

@@ -21,7 +21,7 @@ from runproj.ports import (
 from runproj.record.organising import Organised, organised
 from runproj.record.retention import Retention, Rule
 from runproj.record.room import GoneRun, Holding, HoldingKind, Room
-from runproj.record.run import Run
+from runproj.record.run import EnvironmentUse, Run
 from runproj.spec.project import Retention as Declared
 
 DELETED_S = 30 * 86400.0
@@ -156,6 +156,8 @@ class _Visit:
             needs.objects[artifact.sha256]  # it is needed, by no run
             if artifact.kind == "folder":
                 needs.folders[artifact.sha256] = None
+        for use in self._claimed_environments():
+            needs.objects[use.lock]
         if self.wish.dry_run:
             self.notes += [
                 f"the run {one} goes on: until it has ended, nothing can be removed"
@@ -177,7 +179,7 @@ class _Visit:
             self._of("damaged", places.damaged, lambda _: needed is not None),
             self._of("leftovers", places.leftovers, lambda _: True),
             self._aged("environments", places.environments),
-            self._aged("images", places.images, _keys(runs)),
+            self._aged("images", places.images, self._keys(runs)),
             self._aged("workspaces", places.workspaces),
             self._aged("models", places.models),
             self._aged("archives", places.archives, wanted, goes=self.wish.archives),
@@ -197,11 +199,21 @@ class _Visit:
         claimed = {run_id for claim in self.claims for run_id in claim.runs}
         retention = Retention(self._rule, limit, said, claimed)
         going = {run.id: GoneRun.of(run, why=why) for run, why in retention.leaving(runs)}
+        if claimed:
+            free = retention._replace(claimed=()).leaving(runs)
+            self._tell_claimed({one.run.id for one in free} - going.keys())
         late = [run_id for run_id, one in said.items() if one is not None and _is_due(one, limit)]
-        self._tell_needed(sum(run_id not in going for run_id in late))
+        self._tell_needed(len({*late} - going.keys() - claimed))
         went: set[str] = set()
         holding = self._of("runs", self.gc.places.runs, lambda one: one.name in going, went=went)
         return holding, [run for run in going.values() if run.id in went]
+
+    def _tell_claimed(self, runs: Collection[str]) -> None:
+        """Say which runs stay for what claims them, and for nothing else."""
+        names = [claim.by for claim in self.claims if not set(runs).isdisjoint(claim.runs)]
+        if names:
+            stay = "stays" if len(runs) == 1 else "stay"
+            self.notes.append(f"{_count(len(runs), 'run')} {stay} for {', '.join(names)}")
 
     def _tell_needed(self, count: int) -> None:
         if count:
@@ -367,14 +379,22 @@ class _Visit:
             )
         return holding
 
+    def _keys(self, runs: Iterable[Run]) -> set[str]:
+        """Return the keys of environments; an image may come out otherwise next time."""
+        pins = {pin.key for run in runs for pin in run.plan.environments}
+        steps = (step.environment for run in runs for step in run.steps)
+        uses = [used for used in steps if used is not None]
+        return pins | {used.key for used in (*uses, *self._claimed_environments())}
+
+    def _claimed_environments(self) -> list[EnvironmentUse]:
+        return [use for claim in self.claims for use in claim.environments]
+
     def _archives(self, runs: Iterable[Run]) -> set[str] | None:
         """Return the digests of all archives that locks name; None when that is not known."""
         pins = {(pin.kind, pin.lock) for run in runs for pin in run.plan.environments}
-        used = {
-            (step.environment.kind, step.environment.lock)
-            for run in runs for step in run.steps
-            if step.environment is not None
-        }  # fmt: skip
+        steps = (step.environment for run in runs for step in run.steps)
+        uses = [use for use in steps if use is not None]
+        used = {(use.kind, use.lock) for use in (*uses, *self._claimed_environments())}
         found: set[str] = set()
         try:
             for kind, lock in sorted(pins | used):
@@ -398,13 +418,6 @@ def _said(run: Run, seen: SeenRun) -> Organised | None:
 
 def _is_due(one: Organised, limit: str) -> bool:
     return one.deleted_at is not None and one.deleted_at <= limit
-
-
-def _keys(runs: Iterable[Run]) -> set[str]:
-    """Return the keys of the environments of runs; an image may come out otherwise next time."""
-    pins = {pin.key for run in runs for pin in run.plan.environments}
-    steps = (step.environment for run in runs for step in run.steps)
-    return pins | {used.key for used in steps if used is not None}
 
 
 def _closed(there: Iterable[Held], needed: Collection[str]) -> set[str]:

@@ -168,6 +168,7 @@ class LocalExecutor:
             self._canceling = False
         for running in self._running.values():
             self._drain(running)
+        self._forget_gpus()
 
     def close(self) -> None:
         """End what is left, at once; its outcomes and output are lost."""
