@@ -2,12 +2,11 @@
 
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.cli.commandline import Computer, Files, Project
+from tests.cli.commandline import Computer, Project
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -34,10 +33,10 @@ runproj.log_metric("rmse", (lr - 0.1) ** 2 + (0 if better else 0.01))
 }
 
 
-@pytest.fixture
-def swept(project: Callable[[Files], Project]) -> Project:
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a sweep of six runs."""
-    made = project(FILES)
+    made = Computer(tmp_path_factory.mktemp("swept")).project(FILES)
     values = ("-P", "lr=0.001,0.1,1", "-P", "opt=sgd,adam")
     made.run("sweep", *values, "--minimize", "rmse", "--experiment", "base", "-q").ok()
     return made

@@ -143,6 +143,10 @@ def _of_metrics(store: app.Store, names: Sequence[str], options: Mapping[str, An
     chosen = _chosen(store, names, options)
     every = by_step(chosen)
     if not every:
+        if any(one.run.status == "running" for one in chosen):
+            raise UsageError(
+                "no metrics are recorded yet", hint="those of a step are there when it has ended"
+            )
         raise no_metrics()
     known = [name for names in every.values() for name in names]
     named = dict(_named(one, known, chosen) for one in options["metrics"])

@@ -17,6 +17,7 @@ from runproj.cli.render.charts.of_runs import (
     parallel,
 )
 from runproj.cli.render.charts.svg import picture
+from runproj.cli.render.charts.values import as_text
 from runproj.cli.render.report.markup import (
     NOTHING,
     Best,
@@ -52,6 +53,7 @@ _ROWS = 500
 _COLUMNS = 14
 _CHARTS = 12
 _LINES = 24
+_PARALLEL = 1000
 _WIDE = 1000
 _FEW = 8  # names in a remark
 
@@ -108,7 +110,7 @@ def experiment_page(told: Experiment, store: str, version: str) -> str:
     """
     head = [
         element("h1", named(told.name)),
-        element("div", f"experiment of {len(told.rows)} run{'s' * (len(told.rows) != 1)}"),
+        element("div", f"experiment of {len(told.rows):,} run{'s' * (len(told.rows) != 1)}"),
     ]
     return document(f"Experiment {told.name}", head, _sections(told, store), version)
 
@@ -129,7 +131,7 @@ def _summary(told: Experiment, values: Sequence[Values], best: int | None) -> Ht
     marks = joined(
         one
         for word, count in counts.items()
-        for one in (status(word), f" {count} ", Html("&ensp;"))
+        for one in (status(word), f" {count:,} ", Html("&ensp;"))
     )
     first, last = told.rows[0]["started_at"], told.rows[-1]["started_at"]
     rows: list[tuple[str, str]] = [
@@ -157,11 +159,19 @@ def _parallel(told: Experiment, values: Sequence[Values]) -> Html:
         math.isnan(_score(row, told.goal)) for row in told.rows
     ):  # fmt: skip
         return NOTHING
-    chart = parallel(told.rows, told.goal.metric, told.goal)
+    chosen = sorted(_order(told.rows, told.goal)[:_PARALLEL])
+    chart = parallel([told.rows[number] for number in chosen], told.goal.metric, told.goal)
     if len(chart.axes) < 2:  # noqa: PLR2004 -- no parameter differs
         return NOTHING
     drawn = Html(picture([chart], wide=max(420, min(_WIDE, 190 * len(chart.axes))), alone=False))
-    return element("div", drawn, kind="scroll")
+    left = len(told.rows) - len(chosen)
+    return joined([element("div", drawn, kind="scroll"), *_best_of(left, len(chosen), told)])
+
+
+def _best_of(left: int, shown: int, told: Experiment) -> list[Html]:
+    """Return a remark, where only some of the runs are drawn."""
+    which = "latest" if told.goal is None else "best"
+    return [note(f"The {which} {shown:,} of {shown + left:,} runs. ")] if left else []
 
 
 def _runs(told: Experiment, values: Sequence[Values], best: int | None) -> Html:
@@ -184,7 +194,7 @@ def _runs(told: Experiment, values: Sequence[Values], best: int | None) -> Html:
                 *first,
                 status(row["status"]),
                 *(
-                    code(exact(value.params[one])) if one in value.params else NOTHING
+                    code(as_text(value.params[one])) if one in value.params else NOTHING
                     for one in params
                 ),
                 *(
@@ -228,10 +238,7 @@ def _curves(told: Experiment) -> Html:
             name: points[run.id][name] for name in names if name in points[run.id]
         }, told.goal,
     )  # fmt: skip
-    few = []
-    if charts and len(chosen) < len(told.rows):
-        which = "latest" if told.goal is None else "best"
-        few.append(note(f"The {which} {len(chosen)} of {len(told.rows)} runs. "))
+    few = _best_of(len(told.rows) - len(chosen), len(chosen), told) if charts else []
     return joined([drawn_charts(charts), *few, *rest_of(list(groups)[_CHARTS:])])
 
 

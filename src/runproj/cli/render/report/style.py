@@ -40,7 +40,8 @@ table.data { font-size: .82em; }
 tr.best td { background: var(--best); }
 .charts { display: grid; gap: 14px; align-items: start; margin: 10px 0;
 grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)); }
-.charts > svg, .wide { border: 1px solid var(--line); border-radius: 8px; width: 100%; }
+.charts > svg { border: 1px solid var(--line); border-radius: 8px; width: 100%;
+max-width: 560px; }
 article { border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px 8px;
 margin: 10px 0; }
 img { display: block; max-width: 100%; height: auto; max-height: 34em; object-fit: contain;
@@ -64,6 +65,7 @@ body { max-width: none; padding: 0; font-size: 11px; }
 nav { display: none; }
 pre { max-height: none; }
 .scroll { overflow: visible; }
+.charts { grid-template-columns: 1fr 1fr; }
 .scroll svg { max-width: 100%; }
 details::details-content { content-visibility: visible; display: block; height: auto; }
 article, .charts > svg, tr { break-inside: avoid; }
