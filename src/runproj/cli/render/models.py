@@ -93,7 +93,7 @@ def version_text(
 def _saved_rows(saved: SavedModel | None) -> Iterator[tuple[str, str]]:
     if saved is None:
         return
-    note = "loading it executes what its maker wished" if saved.needs_trust else "safe to load"
+    note = "needs trust where somebody else made it" if saved.needs_trust else "safe to load"
     yield "form", f"{saved.form}, {note}"
     yield "made with", ", ".join(f"{name} {version}" for name, version in saved.versions.items())
     yield from (("metadata", f"{name} = {value}") for name, value in saved.metadata.items())
