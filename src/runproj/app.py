@@ -296,7 +296,7 @@ def found_runs(
 ) -> "list[dict[str, Any]]":
     """Return what the index says of the runs that are asked for, the earliest first.
 
-    Those that only repeat others to judge them are left out.
+    Those that only repeat others to judge them, and those that were put away, are left out.
 
     Raises:
         NoSuchRun: there are none.
@@ -304,7 +304,7 @@ def found_runs(
     """
     from runproj.record.query import ALL, parse  # noqa: PLC0415 -- lazy
 
-    condition, values = "perturbed = '[]'", []
+    condition, values = "perturbed = '[]' and archived_at is null", []
     if experiment is not None:
         condition, values = f"{condition} and experiment = ?", [experiment]
     found = store.runs.search(condition, values, parse(where) if where else ALL, (), None)

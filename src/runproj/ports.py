@@ -508,7 +508,10 @@ class Tracking(Protocol):
         """
 
     def end(self, folder: str) -> Told:
-        """Return what was told in a folder; nothing, where there is none any more."""
+        """Return what was told in a folder; nothing, where there is none any more.
+
+        A folder in which nothing was told may be gone then.
+        """
 
     def write(self, folder: str, chunks: Iterable[bytes]) -> str:
         """Write a file into such a folder; return its path."""

@@ -2,6 +2,7 @@
 
 import gc
 import http.server
+import json
 import os
 import socketserver
 import threading
@@ -110,6 +111,27 @@ def test_a_damaged_lock_is_an_error(tmp_path: Path) -> None:
     backend = DockerBackend(str(tmp_path), None, {})
     with pytest.raises(EnvironmentFailed, match="the lock of an image is damaged"):
         backend.key(declaration(image="x"), Lock(kind="docker", content="{}"))
+
+
+@pytest.mark.parametrize("settings", [{}, {"UV_OFFLINE": "1"}])
+def test_an_image_that_came_in_an_archive_is_known_by_its_id(
+    engine: ContainerEngine, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    name = f"127.0.0.1:1/loaded-{os.getpid()}:1"  # no registry answers there
+    identity = engine.named(f"runproj-test/loaded-{os.getpid()}:1", {"x": str(tmp_path)})
+    content = {"declaration": None, "image": name, "digest": f"sha256:{'0' * 64}", "id": identity}
+    backend = DockerBackend(str(tmp_path), None, {**os.environ, **settings})
+    lock = Lock(kind="docker", content=json.dumps(content))
+    told: list[str] = []
+
+    ready = backend.prepare(declaration(image=name), lock, told.append)
+
+    assert ready.container.image == identity
+    assert ready.key == backend.key(declaration(image=name), lock)
+    assert f"taken by its id, as it was locked: {identity.partition(':')[2][:12]}" in told
+    gone = Lock(kind="docker", content=json.dumps({**content, "id": f"sha256:{'1' * 64}"}))
+    with pytest.raises(EnvironmentFailed, match=r"cannot be pulled|would have to be pulled"):
+        backend.prepare(declaration(image=name), gone, quiet)
 
 
 def test_a_build_is_known_by_content_and_keeps_its_output(

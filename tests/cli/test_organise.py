@@ -254,6 +254,8 @@ def test_what_a_run_uses_and_what_it_runs_on_is_recorded_by_itself(project: Proj
     step = project.run("show", "latest/busy").ok().out
     assert re.search(r"^system/gpu/0 +40 %, at most 40 %$", step, re.MULTILINE)
     assert "system/" not in project.run("list").ok().out + shown
+    drawn = project.run("plot", "latest", "--metric", "system/gpu/0").ok().out
+    assert "seconds since the first point" in drawn
     project.run("fsck").ok()
     project.run("gc").ok()
     assert project.run("show", "latest/busy").ok().out == step

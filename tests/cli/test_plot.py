@@ -1,12 +1,15 @@
 """What plot draws agrees with what was logged, in the terminal and in every file."""
 
 import json
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from tests.cli.commandline import Computer, Files, Project
 
+ROOT = Path(__file__).parents[2]
 FILES = {
     "runproj.yaml": """\
 runproj: 1
@@ -36,30 +39,32 @@ def swept(project: Callable[[Files], Project]) -> Project:
     """A project with a sweep of six runs."""
     made = project(FILES)
     values = ("-P", "lr=0.001,0.1,1", "-P", "opt=sgd,adam")
-    made.run("sweep", *values, "--minimize", "rmse", "--experiment", "s", "-q").ok()
+    made.run("sweep", *values, "--minimize", "rmse", "--experiment", "base", "-q").ok()
     return made
 
 
 def test_the_best_run_is_the_same_everywhere_and_the_points_are_those_that_were_logged(
     swept: Project,
 ) -> None:
-    every = swept.run("list", "--experiment", "s", "--json").ok().json["runs"]
+    every = swept.run("list", "--experiment", "base", "--json").ok().json["runs"]
     by_hand = min(every, key=lambda run: run["metrics"]["train.rmse"])
     assert by_hand["params"] == {"lr": 0.1, "opt": "adam"}
 
-    best = swept.run("best", "--minimize", "rmse", "--experiment", "s", "--json").ok().json
+    best = swept.run("best", "--minimize", "rmse", "--experiment", "base", "--json").ok().json
     assert best["best"][0]["run"]["id"] == by_hand["id"]
     label = f"{by_hand['id']} lr=0.1 opt=adam"
     for options in (
         ("--parallel",), ("--scatter", "lr,metrics.rmse"), ("-m", "rmse"), ("-m", "loss"),
     ):  # fmt: skip
         [chart] = (
-            swept.run("plot", "--experiment", "s", *options, "--json").ok().json["plot"]["charts"]
+            swept.run("plot", "--experiment", "base", *options, "--json")
+            .ok()
+            .json["plot"]["charts"]
         )
         drawn = chart["series"] if chart["kind"] == "lines" else chart["runs"]
         assert len(drawn) == 6
         assert drawn[chart["best"]]["label"] == label, options
-        told = swept.run("plot", "--experiment", "s", *options).ok().out
+        told = swept.run("plot", "--experiment", "base", *options).ok().out
         line = next(one for one in told.splitlines() if one.rstrip().find("best") > 0)
         assert by_hand["id"] in line
     [chart] = swept.run("plot", by_hand["id"], "-m", "loss", "--json").ok().json["plot"]["charts"]
@@ -70,7 +75,7 @@ def test_the_best_run_is_the_same_everywhere_and_the_points_are_those_that_were_
             "y": [None if step == 5 else 1.1 / (step + 1) for step in range(20)],
         }
     ]
-    page = swept.run("report", "s", "-o", "-").ok().out
+    page = swept.run("report", "base", "-o", "-").ok().out
     assert f"{by_hand['id']} best" in page
 
 
@@ -95,7 +100,7 @@ def test_charts_go_to_files_by_their_endings_and_mistakes_are_told(swept: Projec
         (("--parallel", "-m", "a", "-m", "b"), "needs one metric"),
         (("--minimize", "a", "--maximize", "b"), "exclude each other"),
         (("--experiment", "t"), "there is no experiment 't'"),
-        (("latest", "--experiment", "s"), "either runs are named"),
+        (("latest", "--experiment", "base"), "either runs are named"),
         (("--where", "params.lr > 5"), "no such runs"),
         (("latest/silent",), "no metrics were logged"),
     ):
@@ -119,6 +124,17 @@ def test_the_terminal_shows_every_metric_with_points_over_steps_or_times(swept: 
     assert "a " in two.out
     other = swept.run("plot", "--where", "params.lr < 1", "-m", "rmse").ok().out
     assert other.count("●") == 4
+
+
+def test_the_commands_of_the_documentation_do_what_it_says(swept: Project) -> None:
+    text = (ROOT / "docs/tracking.md").read_text().partition("\n## Plots and reports\n")[2]
+    lines = text.partition("```bash\n")[2].partition("```")[0].splitlines()
+    for line in lines:
+        program, *words = shlex.split(line, comments=True)
+        assert program == "runproj"
+        swept.run(*words).ok()
+    for name in ("sweep.html", "sweep.svg", "run.html", "reports/base.html"):
+        assert (swept.folder / name).stat().st_size > 1000
 
 
 def test_runs_without_a_metric_are_counted_and_old_ones_of_many_are_left_out(

@@ -7,11 +7,12 @@ from tests.fakes.disk import FakeDisk
 from tests.fakes.objects import FakeObjects
 from tests.fakes.records import a_run, a_step, ended
 
-from runproj.engine.curves import Curves, metrics_meant
+from runproj.engine.curves import Curves, known_metrics, metrics_meant
 from runproj.errors import StoreError, UsageError
 from runproj.record.points import Points, write_points
 from runproj.record.run import Run
 from runproj.record.tracking import Summary, Tracked
+from runproj.record.usage import Level, Usage
 
 
 def points(*values: float) -> Points:
@@ -39,6 +40,16 @@ def test_curves_have_full_names_and_only_what_is_wanted_is_read() -> None:
     assert list(Curves(objects).of(run, ["a.acc", "a.none"])) == ["a.acc"]
     objects.contents.clear()
     assert Curves(objects).of(run, ["none"]) == {}
+
+
+def test_metrics_of_the_system_have_curves_too() -> None:
+    objects = FakeObjects(FakeDisk())
+    kept = objects.keep(b"".join(write_points({"system/cpu": points(50, 100)})))
+    used = Usage(points=kept, levels={"system/cpu": Level(peak=100, mean=75)})
+    told = Tracked(summaries={"loss": Summary(points=1)}, not_finite={"loss": "NaN"})
+    run = ended(a_run(), a_step("a", usage=used, tracked=told, metrics={"f1": 1.0}), a_step("b"))
+    assert list(Curves(objects).of(run, ["a.system/cpu"])["a.system/cpu"].values) == [50, 100]
+    assert known_metrics(run) == {"a": ["a.f1", "a.loss", "a.system/cpu"], "b": []}
 
 
 def test_points_that_are_gone_or_no_points_are_an_error() -> None:

@@ -134,13 +134,23 @@ def test_a_build_that_cannot_be_is_said_to_be(build: dict[str, str], said: str) 
         ("[^c].py", "d.py"),
         (r"e\?", "e?"),
         ("e[?]", "e?"),
-        ("[", ""),
+        ("[a&&d].py", "d.py"),
+        ("\ufeffd.py", "d.py"),
     ],
 )
 def test_patterns_of_dockerignore_are_those_of_docker(text: str, ignored: str) -> None:
     paths = ["a", "a/b", "a/c.py", "d.py", "e?"]
     kept = dockerignore.kept(paths, text)
     assert [path for path in paths if path not in kept] == ignored.split()
+
+
+def test_patterns_that_docker_refuses_are_named_with_their_lines() -> None:
+    wrong = ["!", "[", "a[", "[z-a]", "[a-]*", "[]a]*", "[^]", "a\\", "[[:alpha:]]"]
+    texts = {"img/.dockerignore": "\n".join(["*.md", "[a-z]", *wrong])}
+    with pytest.raises(ProjectError, match="is no known pattern") as raised:
+        declared(texts=texts, build={"context": "img"})
+    places = [problem.where for problem in raised.value.problems]
+    assert places == [f"img/.dockerignore:{line}" for line in range(3, 3 + len(wrong))]
 
 
 LOCK = ImageLock("d", "reg:5000/a:1", "sha256:1", "sha256:2")

@@ -22,6 +22,7 @@ from runproj.record.outcome import Outcome
 from runproj.record.run import EnvironmentUse, Host, Output, Run
 from runproj.record.source import SourceSnapshot
 from runproj.record.tracking import Summary, Tracked
+from runproj.record.usage import Level, Usage
 from runproj.record.verdict import Annotation, Judgement, OutputLabel, Stability, Verdict
 
 VOID = {"meta", "link", "img", "br"}
@@ -119,6 +120,7 @@ def whole() -> Collected:
         metrics={"loss": 1.0}, error="it ended with exit code 3", failures=("attempt 1: exit 3",),
         warnings=("it is slow",), inputs=(Artifact(path="table.csv", sha256="b" * 64, size=3),),
         outcome=Outcome(exit_code=3, duration_s=61, cpu_s=2, peak_memory=5_000_000),
+        usage=Usage(points="p" * 64, levels={"system/cpu": Level(peak=99, mean=50)}),
     )  # fmt: skip
     source = SourceSnapshot(tree="1" * 40, commit="2" * 40, branch="main", dirty=True,
                             remote="https://example.org/x.git", warnings=("a large file",))  # fmt: skip
@@ -126,7 +128,9 @@ def whole() -> Collected:
         a_run("abc", name="mine", plan=Plan(entry_point="main", steps=steps, values=(value,)),
               source=source, tags={"team": "vision"}, command=("/bin/runproj", "run", "."),
               host=Host(name="h", user="u", system="Linux", release="6", machine="x86_64",
-                        platform="p", cpu="fast", cores=8, memory=10**9, gpus=("one",))),
+                        platform="p", cpu="fast", cores=8, memory=10**9, gpus=("one",),
+                        gpu_memory=(2 * 10**9,), gpu_driver="550.54"),
+              author="somebody@example.org"),
         a_step("prepare", "cached", cached_from="xyz/prepare"), train, status="failed",
     )  # fmt: skip
     judgement = Judgement(step="train", path=None, likeness="different", difference="loss 1 → 2")
@@ -136,8 +140,15 @@ def whole() -> Collected:
     return collected(
         run,
         said=(Annotation(kind="verdict", verdict=verdict),
+              Annotation(kind="note", note="too high\nby far", at="2026-03-01T00:00:00.000Z",
+                         author="Ann"),
+              Annotation(kind="tags", tags={"quality": "good"}),
+              Annotation(kind="archived", at="2026-04-01T00:00:00.000Z"),
               Annotation(kind="stability", stability=Stability(labels=(label,)))),
-        curves={"train.loss": points(2, 1), "train.odd": points(float("nan"))},
+        curves={
+            "train.loss": points(2, 1), "train.odd": points(float("nan")),
+            "train.system/cpu": points(10, 99),
+        },
         shown=(shown("roc.png", PNG, role="artifact"), shown("m.json", b'{"a": 1}')),
         logs={"train": Tail(b"epoch 1\n", 8)},
         packages={"default": {"numpy": "2.0"}},
@@ -148,7 +159,8 @@ def whole() -> Collected:
 def test_a_report_tells_all_there_is() -> None:
     told = page(whole()).told
     for one in (
-        "mine (abc)", "failed", "2026-01-01 00:00:00 UTC", "team = vision", "it is slow",
+        "mine (abc)", "failed", "too high\nby far", "2026-03-01 00:00:00 UTC, Ann", "quality = good",
+        "archived", "2026-04-01", "somebody@example.org", "550.54", "2.0 GB", "2026-01-01 00:00:00 UTC", "team = vision", "it is slow",
         "not shown", "the log of prepare", "parameter lr: 0.1 → 0.01", "taken from xyz/prepare",
         "it ended with exit code 3", "tried before: attempt 1: exit 3", "python train.py",
         "command line", "[1, null]", "logged", "train.odd", "NaN", "table.csv", "roc.png",
@@ -167,7 +179,7 @@ def test_a_report_draws_the_steps_and_the_curves_but_no_curve_of_one_point() -> 
     assert "box cached" in kinds
     assert "box failed" in kinds
     assert kinds.count("dag") == 1
-    assert kinds.count("chart") == 1
+    assert kinds.count("chart") == 2  # one of them is of the system
 
 
 def test_a_report_is_the_same_whenever_it_is_written() -> None:

@@ -18,6 +18,7 @@ _CLIENT = {
     "__init__.py": "_inside.py", "_client.py": "_client.py", "_models.py": "_models.py",
     "_flavors.py": "_flavors.py", "_schema.py": "_schema.py",
 }  # fmt: skip
+_CONTEXT = "context.json"
 _UNFINISHED = ".~"
 
 
@@ -27,18 +28,22 @@ class TrackingFolders:
     def begin(self, folder: str, context: Mapping[str, object], client: str | None) -> None:
         """Make a folder with the context, and the client unless it is there."""
         with _translated(folder):
-            place = Path(folder)
-            place.mkdir(exist_ok=True)
-            (place / "context.json").write_text(json.dumps(context), encoding="utf-8")
-            if client is not None and not Path(client).exists():
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 -- for each step: a Path takes longer
+            with open(f"{folder}/{_CONTEXT}", "w", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(json.dumps(context))
+            if client is not None and not os.path.exists(client):  # noqa: PTH110
                 _write_client(Path(client))
 
     def end(self, folder: str) -> Told:
-        """Return what was told."""
+        """Return what was told; a folder in which nothing was goes."""
         with _translated(folder):
             try:
                 names = sorted(os.listdir(folder))  # noqa: PTH208 -- names only
             except FileNotFoundError:
+                return Told()
+            if names == [_CONTEXT]:  # as most steps leave it
+                os.unlink(f"{folder}/{_CONTEXT}")  # noqa: PTH108 -- as above
+                os.rmdir(folder)  # noqa: PTH106
                 return Told()
             place = Path(folder)
             return Told(

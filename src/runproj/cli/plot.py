@@ -133,7 +133,8 @@ def _rows(
     ids = list(dict.fromkeys(store.lookup.run(name).id for name in names or ("latest",)))
     marks = ", ".join("?" * len(ids))
     return sorted(
-        store.runs.summaries(f"id in ({marks})", ids, None), key=lambda row: ids.index(row["id"])
+        store.runs.summaries(f"id in ({marks})", ids, None, deleted=True),
+        key=lambda row: ids.index(row["id"]),
     )
 
 

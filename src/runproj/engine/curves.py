@@ -1,6 +1,6 @@
 """The curves of a run: the points by which its metrics are drawn."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from runproj.errors import StoreError, UsageError
@@ -21,23 +21,22 @@ class Curves(NamedTuple):
 
         Args:
             run: the run.
-            wanted: full names; None: all. Those of which no points were logged are left out.
+            wanted: full names; None: all. Those of which there are no points are left out.
 
         Raises:
             StoreError: they are gone, or damaged.
         """
         found: dict[str, Points] = {}
         for step in run.steps:
-            if step.tracked is None or step.tracked.curves is None:
-                continue
-            names = {f"{step.name}.{name}": name for name in step.tracked.summaries}
-            if wanted is None or not names.keys().isdisjoint(wanted):
-                known = self._read(run, step, step.tracked.curves)
-                found |= {
-                    full: known[name]
-                    for full, name in names.items()
-                    if name in known and (wanted is None or full in wanted)
-                }
+            for sha256, plain in _kept(step):
+                names = {f"{step.name}.{name}": name for name in plain}
+                if wanted is None or not names.keys().isdisjoint(wanted):
+                    known = self._read(run, step, sha256)
+                    found |= {
+                        full: known[name]
+                        for full, name in names.items()
+                        if name in known and (wanted is None or full in wanted)
+                    }
         return found
 
     def _read(self, run: Run, step: StepRun, sha256: str) -> dict[str, Points]:
@@ -47,6 +46,29 @@ class Curves(NamedTuple):
             raise StoreError(
                 f"the points of its metrics cannot be read: {error}", where=f"{run.id}/{step.name}"
             ) from error
+
+
+def _kept(step: StepRun) -> Iterator[tuple[str, Collection[str]]]:
+    """Yield the digests of what is kept of points, and the metrics that are in it."""
+    if step.tracked is not None and step.tracked.curves is not None:
+        yield step.tracked.curves, step.tracked.summaries
+    if step.usage is not None:
+        yield step.usage.points, step.usage.levels
+
+
+def known_metrics(run: Run) -> dict[str, list[str]]:
+    """Return the full names of all metrics of a run, those of the system included, by its steps."""
+    return {
+        step.name: [
+            f"{step.name}.{name}"
+            for name in {
+                **step.shown_metrics,
+                **(step.tracked.summaries if step.tracked else {}),
+                **(step.usage.levels if step.usage else {}),
+            }
+        ]
+        for step in run.steps
+    }
 
 
 def metrics_meant(name: str, known: Collection[str]) -> list[str]:

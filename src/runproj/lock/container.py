@@ -113,7 +113,12 @@ def _build(
         )  # fmt: skip
     always = {dockerfile, dockerignore.FILE} & inside.keys()
     ignored = read(f"{prefix}{dockerignore.FILE}") if dockerignore.FILE in inside else None
-    kept = {*dockerignore.kept(inside, ignored or ""), *always}
+    try:
+        kept = {*dockerignore.kept(inside, ignored or ""), *always}
+    except ProjectError as error:
+        place = f"{prefix}{dockerignore.FILE}"
+        problems += [one._replace(where=f"{place}:{one.where}") for one in error.problems]
+        return {}, {}
     content = digest_of([
         sorted((path, inside[path]) for path in kept), dockerfile, dict(build.args), build.target
     ])  # fmt: skip

@@ -167,10 +167,18 @@ class DockerBackend:
                 )
             return found
         found = engine.find(locked.name)
-        if found is None:
+        if found is not None:
+            return found
+        try:
             self._check_network(f"the image {locked.image} is not here as it was locked", "pulled")
-            found = engine.pull(locked.name, say)
-        return found
+            return engine.pull(locked.name, say)
+        except EnvironmentFailed:
+            # from an archive ('docker load') it has its id only, which is as good a digest
+            found = engine.find(locked.id)
+            if found is None:
+                raise
+            say(f"taken by its id, as it was locked: {_short(found.id)}")
+            return found
 
     def _resolved(self, name: str, say: Say) -> tuple[str | None, str]:
         """Return digest and id of what has a name now; without the network, of what is here."""

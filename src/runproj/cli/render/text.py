@@ -326,7 +326,7 @@ def run_text(
         ("machine", f"{run.host.name}, {run.host.platform}, Python {run.python_version}"),
         *_hardware(run.host),
         *([("author", _quiet(run.author))] if run.author else []),
-        *([("started by", _quiet(_typed(run.command)))] if run.command else []),
+        *([("started by", _quiet(typed(run.command)))] if run.command else []),
         *(("tag", _quiet(f"{key} = {value}")) for key, value in run.tags.items()),
         *(
             ("parameter", f"{value.name} = {_value(value.value)}" + style.dim(f"  {value.origin}"))
@@ -366,10 +366,10 @@ def run_text(
     return f"{text}\nsteps\n{steps}" + (f"\noutputs\n{outputs}" if outputs else "")
 
 
-def _typed(command: Sequence[str]) -> str:
+def typed(command: Sequence[str]) -> str:
     """Return a command line as it was typed, but for the place of the program.
 
-    >>> _typed(["/usr/bin/runproj", "run", "."])
+    >>> typed(["/usr/bin/runproj", "run", "."])
     'runproj run .'
     """
     program = command[0].rpartition("/")[2].replace("__main__.py", "runproj")

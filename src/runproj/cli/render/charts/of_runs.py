@@ -15,7 +15,7 @@ from runproj.cli.render.charts.values import (
     as_text,
     axis_of,
 )
-from runproj.engine.curves import metrics_meant
+from runproj.engine.curves import is_of_system, known_metrics, metrics_meant
 from runproj.errors import UsageError
 from runproj.record.points import Points
 from runproj.record.query import GROUPS, PLAIN, Field, Row, field_of
@@ -60,23 +60,24 @@ class Chosen(NamedTuple):
 
     @property
     def known(self) -> list[str]:
-        """The full names of its metrics."""
-        names = {**self.run.metrics, **self.run.summaries}
-        begin = "" if self.step is None else f"{self.step}."
-        return [name for name in names if name.startswith(begin)]
+        """The full names of its metrics, those of the system included."""
+        return [
+            name
+            for step, names in known_metrics(self.run).items()
+            if self.step in (None, step)
+            for name in names
+        ]
 
 
 def by_step(chosen: Iterable[Chosen]) -> dict[str, list[str]]:
     """Return the full names of metrics; those of instances of a step are together."""
     groups: dict[str, dict[str, None]] = {}
     for one in chosen:
-        known = set(one.known)
-        for step in one.run.steps:
-            told = {} if step.tracked is None else step.tracked.summaries
-            for name in {**step.metrics, **told}:
-                full = f"{step.name}.{name}"
-                if full in known:
-                    groups.setdefault(f"{group_of(step.name)}.{name}", {})[full] = None
+        for step, names in known_metrics(one.run).items():
+            if one.step in (None, step):
+                for full in names:
+                    title = f"{group_of(step)}{full.removeprefix(step)}"
+                    groups.setdefault(title, {})[full] = None
     return {title: list(names) for title, names in groups.items()}
 
 
@@ -148,7 +149,7 @@ def metric_charts(
         groups: names of metrics, full or plain, by the titles of charts.
         read: returns the points of metrics by their full names.
         goal: says which run stands out.
-        x: what lies along the charts.
+        x: what lies along the charts; along those of the system, time.
         log: whether the metrics' scales are logarithmic.
 
     Raises:
@@ -170,7 +171,8 @@ def metric_charts(
                 several = label if len(full) == 1 else f"{label} {metric}"
                 said = metric if len(chosen) == 1 else several
                 drawn.append(Drawn(said, one.run.metrics.get(metric), points.get(metric)))
-        charts.append(metric_chart(title, drawn, x=x, log=log, best=marked))
+        along: X = "time" if all(is_of_system(f".{name}") for name in group) else x
+        charts.append(metric_chart(title, drawn, x=along, log=log, best=marked))
     return charts
 
 

@@ -8,6 +8,7 @@ from runproj.cli.render.escaping import safe
 
 _MOST = 2000  # characters of a value
 _NAME = 160
+_PAGE = 20_000
 _SHORT = 24  # characters that stand on one line
 _TAGS = re.compile("<[^>]*>")
 _ESCAPES = re.compile(
@@ -45,6 +46,13 @@ def text(value: str) -> Html:
     if len(value) > _MOST:
         return Html(f"{safe(value[:_MOST])}{note(f' … {len(value) - _MOST:,} more characters')}")
     return Html(safe(value))
+
+
+def lines(value: str, kind: str = "") -> Html:
+    """Return a text of several lines, such as a note or an error; one that is very long is cut."""
+    cut = note(f" … {len(value) - _PAGE:,} more characters") if len(value) > _PAGE else NOTHING
+    told = Html(safe(value[:_PAGE], keep="\n"))
+    return element("div", told, cut, kind=f"lines {kind}".strip())
 
 
 def named(value: str) -> Html:

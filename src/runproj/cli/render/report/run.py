@@ -21,6 +21,7 @@ from runproj.cli.render.report.markup import (
     facts,
     folded,
     joined,
+    lines,
     named,
     note,
     printed,
@@ -29,11 +30,12 @@ from runproj.cli.render.report.markup import (
 )
 from runproj.cli.render.report.previews import artifact
 from runproj.cli.render.report.style import STYLE
-from runproj.cli.render.text import duration, number, size
+from runproj.cli.render.text import duration, number, size, typed
 from runproj.engine.curves import is_of_system
 from runproj.engine.report import Collected, Tail
 from runproj.engine.stability import labels_of
 from runproj.plan.graph import together
+from runproj.record.organising import Note, organised
 from runproj.record.points import Points
 from runproj.record.relation import in_a_line
 from runproj.record.run import Host, Run, StepRun
@@ -119,12 +121,18 @@ def _summary(told: Collected) -> Html:
     run = told.run
     rows: list[tuple[str, str]] = []
     if run.error:
-        rows.append(("error", element("span", run.error, kind="error")))
+        rows.append(("error", lines(run.error, "error")))
+    said = organised(run, told.said)
+    if said.archived_at or said.deleted_at:
+        word = "deleted" if said.deleted_at else "archived"
+        rows.append((word, moment(said.deleted_at or said.archived_at or "")))
     rows += [
         ("started", f"{moment(run.started_at)}, took {duration(run.duration_s) or '…'}"),
+        *([("author", run.author)] if run.author else []),
         ("experiment", run.experiment),
     ]
-    rows += [("tag", f"{name} = {value}") for name, value in run.tags.items()]
+    rows += [("tag", f"{name} = {value}") for name, value in said.tags.items()]
+    rows += [("note", _note(one)) for one in said.notes]
     if run.sweep is not None:
         rows.append(("sweep", f"{run.sweep.sweep.id}, trial {run.sweep.number}: {run.sweep.text}"))
     relation = in_a_line(run)
@@ -139,6 +147,11 @@ def _summary(told: Collected) -> Html:
     rows += [("warning", f"{step.name}: {one}") for step in run.steps for one in step.warnings]
     rows += [("not shown", one) for one in told.gaps]
     return facts(rows)
+
+
+def _note(one: Note) -> Html:
+    by = f"{moment(one.at)}{f', {one.author}' if one.author else ''}"
+    return joined([lines(one.text), note(by)])
 
 
 def moment(time: str) -> str:
@@ -173,7 +186,7 @@ def _told(step: StepRun) -> Html:
     if step.cached_from:
         parts.append(element("div", note(f"taken from {step.cached_from}")))
     if step.error and step.status != "skipped":
-        parts.append(element("div", step.error, kind="error"))
+        parts.append(lines(step.error, "error"))
     parts += [element("div", note(f"tried before: {one}")) for one in step.failures]
     parts += [element("div", note(f"denied: {one}")) for one in step.denied]
     if step.argv:
@@ -261,9 +274,8 @@ def _charts(told: Collected, *, system: bool) -> Html:
     there = [title for title, names in groups.items() if names]
     shown = {title: groups[title] for title in there[:_CHARTS]}
     charts = metric_charts(
-        chosen, shown, lambda _, names: {name: told.curves[name] for name in names},
-        x="time" if system else "step",
-    )  # fmt: skip
+        chosen, shown, lambda _, names: {name: told.curves[name] for name in names}
+    )
     return joined([drawn_charts(charts), *rest_of(there[_CHARTS:])])
 
 
@@ -292,13 +304,13 @@ def _log(step: StepRun, logs: Mapping[str, Tail]) -> Html:
         return NOTHING
     tail = logs[step.name]
     cut = tail.size > len(tail.data)
-    lines = printed(tail.data, cut=cut)
+    found = printed(tail.data, cut=cut)
     shown = [
         f"{line[:_WIDE]} … {len(line) - _WIDE:,} more characters" if len(line) > _WIDE else line
-        for line in lines[-_LINES:]
+        for line in found[-_LINES:]
     ]
     said = size(tail.size)
-    if cut or len(lines) > _LINES:
+    if cut or len(found) > _LINES:
         said += f", the last {len(shown)} lines"
     head = joined([named(step.name), " ", note(said)])
     return folded(head, block("\n".join(shown)), opened=step.status == "failed")
@@ -360,7 +372,14 @@ def _host(host: Host) -> list[tuple[str, str]]:
         rows.append(("CPU", f"{host.cpu or 'unknown'}, {host.cores or '?'} cores"))
     if host.memory:
         rows.append(("memory", size(host.memory)))
-    return rows + [("GPU", one) for one in host.gpus]
+    memory = dict(enumerate(host.gpu_memory))
+    rows += [
+        ("GPU", f"{one}{f', {size(memory[number])}' if number in memory else ''}")
+        for number, one in enumerate(host.gpus)
+    ]
+    if host.gpu_driver:
+        rows.append(("GPU driver", host.gpu_driver))
+    return rows
 
 
 def _source(run: Run) -> Html:
@@ -421,7 +440,7 @@ def _rerun(run: Run, store: str) -> Html:
         element("p", "The same again, from its record; then judged; what it made:"),
         block("\n".join(commands)),
         element("p", "It was started by:"),
-        block(shlex.join(["runproj", *run.command[1:]])),
+        block(typed(run.command) if run.command else "unknown"),
     ]
     source = run.source
     if source.remote and source.commit:

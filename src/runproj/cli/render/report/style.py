@@ -50,6 +50,7 @@ summary { cursor: pointer; }
 .packages { columns: 15em; font-size: .88em; }
 .packages div { break-inside: avoid; }
 .error { color: var(--red); }
+.lines { white-space: pre-wrap; }
 footer { margin: 44px 0 10px; color: var(--faint); font-size: .86em; }
 @media (max-width: 560px) {
 body { padding: 12px; }
