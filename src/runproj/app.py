@@ -1537,10 +1537,11 @@ def give_model(store: Store, model: "Artifact", folder: str) -> None:
     Raises:
         StoreError: it is gone or damaged.
     """
+    from runproj.adapters.taken_models import name_of  # noqa: PLC0415 -- lazy
+
     target = Path(folder).resolve()
-    name = Path(model.path).name
     if model.kind == "file":
-        store.objects.give(model.replace(path=name), str(target))
+        store.objects.give(model.replace(path=name_of(model)), str(target))
     else:
         store.objects.give(model.replace(path=target.name), str(target.parent))
 

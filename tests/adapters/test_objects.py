@@ -15,7 +15,8 @@ from tests.fakes.processes import as_nobody, at_once
 
 from runproj.adapters.store.objects import FolderObjects, _translated
 from runproj.errors import StoreError, UsageError
-from runproj.record.artifact import Artifact
+from runproj.model import canonical
+from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 
 PUT = """
 import sys
@@ -471,3 +472,38 @@ def test_what_somebody_touched_is_looked_at_again(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is damaged"):
         store.give(artifact, str(tmp_path / "second"))
     assert not (tmp_path / "second/a").exists()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [FolderMember(path="../x", sha256="0" * 64)],
+        [FolderMember(path="/x", sha256="0" * 64)],
+        [FolderMember(path="a/../../x", kind="folder")],
+        [FolderMember(path="a\0", kind="folder")],
+        [
+            FolderMember(path="a", kind="link", target="/tmp"),  # noqa: S108 -- nothing is written
+            FolderMember(path="a/b/x", sha256="0" * 64),
+        ],
+    ],
+)
+def test_a_folder_that_somebody_made_up_writes_nothing_outside_of_itself(
+    tmp_path: Path, members: list[FolderMember]
+) -> None:
+    objects = FolderObjects(str(tmp_path / "objects"))
+    sha256 = objects.keep(canonical(FolderManifest(members=tuple(members))))
+    artifact = Artifact(path="d", kind="folder", sha256=sha256, size=0)
+    with pytest.raises(StoreError, match="which would not stand in it"):
+        objects.give(artifact, str(tmp_path / "out"))
+    assert not list((tmp_path / "out").rglob("*/*"))
+
+
+@pytest.mark.parametrize("sha256", ["ab/etc/hostname", "../../x", "0" * 63, "0" * 64 + "\n", ""])
+def test_what_is_no_digest_leads_nowhere(tmp_path: Path, sha256: str) -> None:
+    objects = FolderObjects(str(tmp_path / "objects"))
+    objects.keep(b"something")
+    for look in (objects.read, objects.members):
+        with pytest.raises(StoreError, match="is no digest of an object"):
+            look(sha256)
+    with pytest.raises(StoreError, match="is no digest of an object"):
+        objects.give(Artifact(path="x", sha256=sha256, size=1), str(tmp_path / "out"))

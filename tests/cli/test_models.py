@@ -1,6 +1,8 @@
 """Models as a user meets them: registering, promoting, loading, and what is refused."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -243,3 +245,18 @@ def test_those_who_register_at_once_lose_nothing(wine: Project) -> None:
     assert {(one["run"], one["model"]) for one in versions} == {
         (run_id, name) for run_id in ids for name in ("model", "tree")
     }
+
+
+def test_what_the_documentation_shows_works(wine: Project) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text()
+    section = text.partition("## Models and the registry")[2].partition("\n## ")[0]
+    shell = section.partition("```bash\n")[2].partition("```")[0]
+    run(wine, 4)
+    for line in shell.splitlines():
+        wine.run(*shlex.split(line)[1:]).ok()
+    wine.run("model", "promote", "wine/1", "--to", "production").ok()
+    loading = section.partition("**Loading.**")[2].partition("```python\n")[2].partition("```")[0]
+    references = re.findall(r'load_model\("(.*?)"\)', loading)
+    assert len(references) == 3
+    for reference in references[:2]:
+        loaded(wine, reference).ok()

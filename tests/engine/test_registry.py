@@ -129,6 +129,7 @@ def test_a_model_that_is_registered_keeps_its_number(w: World) -> None:
     w.registry.register("r1:model", "wine")
     version, move = w.registry.register("latest~1:model", "wine")
     assert (version.number, move, len(w.shelf.moves["wine"])) == (1, None, 1)
+    assert w.registry.register("r1/again:twice", "wine")[0].number == 1
     w.registry.withdraw("wine/1")
     assert w.registry.register("r1:model", "wine")[0].number == 2
 

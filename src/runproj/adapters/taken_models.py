@@ -1,6 +1,7 @@
 """Models that were taken out of a store to be loaded: folders by digest, which are used again."""
 
 import os
+import posixpath
 import tempfile
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class TakenModels:
             StoreError: it is not in the store, or there is no room for it.
         """
         home = self.folder / model.sha256
-        name = Path(model.path).name
+        name = name_of(model)
         try:
             if self._is_whole(home / name, model):
                 os.utime(home)  # 'gc' removes what was not used for long
@@ -47,3 +48,15 @@ class TakenModels:
     def _is_whole(self, place: Path, model: Artifact) -> bool:
         found = self._digests.digest(str(place), model.path)
         return found is not None and found.sha256 == model.sha256
+
+
+def name_of(model: Artifact) -> str:
+    """Return what a model is called in its folder.
+
+    Raises:
+        StoreError: it has no name; somebody else may have made the store.
+    """
+    name = posixpath.basename(model.path)
+    if name in ("", ".", "..") or "\0" in name:
+        raise StoreError(f"a model has the path {model.path!r}, which is none")
+    return name

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 from runproj.engine.models import Models, chosen, parsed
 from runproj.errors import NoSuchRun, StoreError, UsageError
 from runproj.model import EMPTY
+from runproj.record.artifact import Artifact
 from runproj.record.query import Field, Query, Row, parse
 from runproj.record.registry import (
     LATEST,
@@ -50,7 +51,7 @@ class Registry(NamedTuple):
     ) -> tuple[Version, Move | None]:  # fmt: skip
         """Give a model of a run, ``RUN[/STEP]:MODEL``, the next number, and an alias or stage.
 
-        A model that has a number already keeps it: no move is made then.
+        What has a number already, by its content, keeps it: no move is made then.
 
         Raises:
             NoSuchRun: there is no such run, step or model.
@@ -70,7 +71,7 @@ class Registry(NamedTuple):
         origin = Origin(run=run.id, step=step.name, model=model, environment=step.environment)
 
         def decide(there: RegisteredModel | None, history: Sequence[Move]) -> Move | None:
-            if there is not None and any(one.origin == origin for one in there.there):
+            if there is not None and _with_content(there, model) is not None:
                 return None
             number = next_version(history)
             return self._move(
@@ -79,8 +80,9 @@ class Registry(NamedTuple):
             )  # fmt: skip
 
         move = self._made(name, decide)
-        known = self.models.model(name).there
-        return next(one for one in reversed(known) if one.origin == origin), move
+        version = _with_content(self.models.model(name), model)
+        assert version is not None  # noqa: S101 -- for mypy: it was registered
+        return version, move
 
     def alias(self, text: str, alias: str, reason: str | None = None) -> Promotion:
         """Let an alias mean a version.
@@ -263,6 +265,12 @@ class Registry(NamedTuple):
 def _found(field: Field, row: Row) -> str:
     value = field.of(row)
     return f"{field.text} is {'not there' if value is None else value}"
+
+
+def _with_content(model: RegisteredModel, artifact: Artifact) -> Version | None:
+    """Return the latest version that is the same, byte by byte."""
+    alike = (one for one in reversed(model.there) if one.origin.model.sha256 == artifact.sha256)
+    return next(alike, None)
 
 
 def _placed(

@@ -9,13 +9,14 @@ import contextlib
 import errno
 import hashlib
 import io
+import itertools
 import os
 import re
 import sqlite3
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from runproj.model import canonical, from_json
 from runproj.record.artifact import Artifact, FolderManifest, FolderMember
 
 _CHUNK = 1 << 20
+_is_digest = re.compile("[0-9a-f]{64}").fullmatch
 _RACY_NS = 2_000_000_000  # a file changed this recently may change again without a trace
 
 
@@ -113,8 +115,20 @@ class FolderObjects:
         return True  # the file was written to while it was kept
 
     def members(self, sha256: str) -> tuple[FolderMember, ...]:
-        """Return the members of a folder that is kept under this digest."""
-        return from_json(FolderManifest, self.read(sha256)).members
+        """Return the members of a folder that is kept under this digest.
+
+        Raises:
+            StoreError: it is not there, damaged, or would reach out of the folder: somebody else
+                may have made the store.
+        """
+        members = from_json(FolderManifest, self.read(sha256)).members
+        odd = _reaching_out(members)
+        if odd is not None:
+            raise StoreError(
+                f"the folder {sha256[:12]}… has {odd!r}, which would not stand in it",
+                where=str(self.place(sha256)), hint="runproj makes no such folder: do not trust it",
+            )  # fmt: skip
+        return members
 
     def all(self) -> Iterator[tuple[str, Path]]:
         """Yield sha256 and place of every object that is there, sorted.
@@ -134,7 +148,13 @@ class FolderObjects:
         return [aside / name for name in _names(aside)]
 
     def place(self, sha256: str) -> Path:
-        """Return where an object is, or would be."""
+        """Return where an object is, or would be.
+
+        Raises:
+            StoreError: it is no digest; somebody else may have made the store.
+        """
+        if not _is_digest(sha256):
+            raise StoreError(f"{sha256[:80]!r} is no digest of an object", where=self._root)
         return self.folder / sha256[:2] / sha256[2:]
 
     def _gone(self, sha256: str) -> StoreError:
@@ -322,6 +342,19 @@ class FolderObjects:
             return self.place(sha256).open("rb")
         except FileNotFoundError as error:
             raise self._gone(sha256) from error
+
+
+def _reaching_out(members: Iterable[FolderMember]) -> str | None:
+    """Return the path of a member that would stand outside of its folder, or behind a link."""
+    links = {member.path for member in members if member.kind == "link"}
+    for member in members:
+        parts = member.path.split("/")
+        parents = itertools.accumulate(parts[:-1], "{}/{}".format) if links else ()
+        if not {"", ".", ".."}.isdisjoint(parts) or "\0" in member.path:
+            return member.path
+        if not links.isdisjoint(parents):
+            return member.path
+    return None
 
 
 def _names(folder: Path) -> list[str]:

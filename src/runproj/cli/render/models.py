@@ -47,8 +47,8 @@ def model_text(
         (
             style.bold(f"{one.name}/{one.number}"),
             _standing(one, style),
-            f"{one.origin.run}/{one.origin.step}:{one.origin.model.name}",
-            one.origin.model.flavor,
+            _quiet(f"{one.origin.run}/{one.origin.step}:{one.origin.model.name}"),
+            _quiet(one.origin.model.flavor),
             size(one.origin.model.size),
             verdicts.get(one.origin.run) or "",
             f"{_time(one.at)} {_quiet(one.by)}",
@@ -64,36 +64,41 @@ def version_text(
     style: Style,
 ) -> str:  # fmt: skip
     """Return all about a version; ``run`` is None where it is gone."""
-    origin = version.origin
     rows = [
         ("version", style.bold(version.reference)),
         ("stands", _standing(version, style)),
-        ("description", version.description or ""),
-        *(("tag", f"{name} = {text}") for name, text in version.tags.items()),
-        ("registered", f"{_time(version.at)} by {version.by}"),
-        ("run", f"{origin.run}/{origin.step}" + (f" {run.status}" if run else " is gone")),
-        ("verdict", verdict or ""),
-        ("model", f"{origin.model.name} ({origin.model.flavor}), {size(origin.model.size)}"),
-        ("content", style.dim(origin.model.sha256)),
-        *_saved_rows(saved),
+        *((name, _quiet(text)) for name, text in _facts(version, run, saved, verdict)),
     ]
-    if origin.environment is not None:
-        use = origin.environment
-        rows.append(("environment", f"{use.name} ({use.kind}), lock {use.lock[:12]}"))
-    if run is not None:
-        rows += [("parameter", f"{name} = {value}") for name, value in run.params.items()]
-        rows += [("metric", f"{key} = {number(value)}") for key, value in run.shown_metrics.items()]
     text = table([(style.dim(name), value) for name, value in rows if value], indent="")
     columns = saved.signature.columns if saved is not None and saved.signature else {}
-    signature = table((name, kind) for name, kind in columns.items())
+    signature = table((_quiet(name), _quiet(kind)) for name, kind in columns.items())
     load = f'runproj.load_model("models:{version.reference}")'
     return text + (f"\nsignature\n{signature}" if signature else "") + f"\nload it: {load}\n"
 
 
-def _saved_rows(saved: SavedModel | None) -> Iterator[tuple[str, str]]:
-    if saved is None:
-        return
-    note = "loading it executes what its maker wished" if saved.needs_trust else "safe to load"
+def _facts(
+    version: Version, run: Run | None, saved: SavedModel | None, verdict: VerdictWord | None
+) -> Iterator[tuple[str, str]]:
+    origin, use = version.origin, version.origin.environment
+    yield "description", version.description or ""
+    yield from (("tag", f"{name} = {text}") for name, text in version.tags.items())
+    yield "registered", f"{_time(version.at)} by {version.by}"
+    yield "run", f"{origin.run}/{origin.step}" + (f" {run.status}" if run else " is gone")
+    yield "verdict", verdict or ""
+    yield "model", f"{origin.model.name} ({origin.model.flavor}), {size(origin.model.size)}"
+    yield "content", origin.model.sha256
+    if saved is not None:
+        yield from _saved_rows(saved)
+    if use is not None:
+        yield "environment", f"{use.name} ({use.kind}), lock {use.lock[:12]}"
+    if run is not None:
+        yield from (("parameter", f"{name} = {value}") for name, value in run.params.items())
+        metrics = run.shown_metrics.items()
+        yield from (("metric", f"{name} = {number(value)}") for name, value in metrics)
+
+
+def _saved_rows(saved: SavedModel) -> Iterator[tuple[str, str]]:
+    note = "needs trust where somebody else made it" if saved.needs_trust else "safe to load"
     yield "form", f"{saved.form}, {note}"
     yield "made with", ", ".join(f"{name} {version}" for name, version in saved.versions.items())
     yield from (("metadata", f"{name} = {value}") for name, value in saved.metadata.items())
