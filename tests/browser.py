@@ -27,7 +27,10 @@ _OPTIONS = (
 
 @dataclass
 class Seen:
-    """A page that was opened: what it asked of any network, and what its scripts did."""
+    """A page that was opened: what it asked of any network, and what its scripts did.
+
+    What its own policy kept it from asking is left out of ``requests``.
+    """
 
     title: str
     requests: list[str]
@@ -70,11 +73,9 @@ class Browser:
         if "method" in told:
             self.events.append(told)
             if told["method"] == "Page.javascriptDialogOpening":
-                self._number += 1
-                answer = {"id": self._number, "method": "Page.handleJavaScriptDialog"}
+                answer = {"id": 0, "method": "Page.handleJavaScriptDialog"}
                 answer |= {"params": {"accept": True}, "sessionId": self.session}
                 os.write(self.to, json.dumps(answer).encode() + b"\0")
-                self._number += 0
         return told
 
     def start(self) -> None:
@@ -99,12 +100,18 @@ class Browser:
             assert time.monotonic() < end
             self._next()
         title = self.value("document.title")
+        blocked = {
+            one["params"]["requestId"]
+            for one in self.events
+            if one["method"] == "Network.loadingFailed" and one["params"].get("blockedReason")
+        }
         return Seen(
             title,
             [
                 one["params"]["request"]["url"]
                 for one in self.events
                 if one["method"] == "Network.requestWillBeSent"
+                and one["params"]["requestId"] not in blocked
             ],
             [
                 one["params"]["message"]
@@ -148,7 +155,7 @@ def browsing(folder: Path) -> Iterator[Browser]:
     heard, to = os.pipe()
     of, told = os.pipe()
     process = subprocess.Popen(
-        ["sh", "-c", f'exec "$@" 3<&{heard} 4>&{told}', "sh", program, *_OPTIONS,
+        ["bash", "-c", f'exec "$@" 3<&{heard} 4>&{told}', "bash", program, *_OPTIONS,
          f"--user-data-dir={folder}"],
         pass_fds=(heard, told), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

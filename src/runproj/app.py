@@ -1244,11 +1244,16 @@ def claims(store: Store) -> "Sequence[Claim]":
     """
     from runproj.engine.models import held_versions  # noqa: PLC0415 -- lazy
     from runproj.ports import Claim  # noqa: PLC0415 -- lazy
+    from runproj.record.artifact import Artifact  # noqa: PLC0415 -- lazy
 
-    return [
-        Claim(f"the registered model {one.reference}", (one.origin.run,), (one.origin.model,))
-        for one in held_versions(store.shelf)
-    ]
+    found = []
+    for one in held_versions(store.shelf):
+        origin = one.origin
+        kept: list[Artifact] = [origin.model]
+        if origin.environment is not None:  # should its run be gone, removed by hand
+            kept.append(Artifact(path="lock", sha256=origin.environment.lock, size=0))
+        found.append(Claim(f"the registered model {one.reference}", (origin.run,), tuple(kept)))
+    return found
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 import random
 import re
@@ -216,3 +217,63 @@ def test_the_workflows_of_ci_do_what_they_say(computer: Computer, system: str) -
     last = subprocess.run(["bash", "-ec", commands[-1]], cwd=folder, env=env, check=False)
     assert last.returncode == 1
     assert "<failure" in (folder / "report.xml").read_text()
+
+
+@pytest.mark.parametrize("example", ["tracking"], indirect=True)
+def test_tracking_finds_what_a_computation_by_hand_finds(example: Project) -> None:
+    """Thirty runs over real data: best, compare, plot and report agree with the same in one loop."""
+    values = ("-P", "k=1..15", "-P", "weights=uniform,distance")
+    example.run("sweep", ".", *values, "--experiment", "iris").ok()
+    by_hand = iris_by_hand(example.folder / "iris.csv")
+    top = max(by_hand.values())
+
+    runs = example.run("list", "--all", "--experiment", "iris", "--json").ok().json["runs"]
+    found = {
+        (one["params"]["k"], one["params"]["weights"]): one["metrics"]["validate.accuracy"]
+        for one in runs
+    }
+    assert found == pytest.approx(by_hand)
+
+    best = example.run("best", "--maximize", "accuracy", "--experiment", "iris", "--json").ok()
+    [winner] = best.json["best"]
+    params = winner["run"]["params"]
+    assert winner["value"] == pytest.approx(top)
+    assert by_hand[params["k"], params["weights"]] == pytest.approx(top)
+
+    compared = example.run(
+        "compare", "--experiment", "iris", "--maximize", "accuracy", "--json"
+    ).ok().json["compare"]  # fmt: skip
+    [row] = [one for one in compared["rows"] if one["name"] == "validate.accuracy"]
+    assert len(row["values"]) == 30
+    winners = {one["id"] for one in runs if one["metrics"]["validate.accuracy"] == top}
+    assert set(row["best"]) == winners
+
+    drawn = example.run(
+        "plot", "--experiment", "iris", "--parallel", "--metric", "accuracy", "--maximize",
+        "accuracy", "-o", "iris.svg", "--json",
+    ).ok().json["plot"]["charts"][0]  # fmt: skip
+    assert len(drawn["runs"]) == 30
+    example.run("report", "iris", "--maximize", "accuracy", "-o", "iris.html").ok()
+    page = (example.folder / "iris.html").read_text()
+    assert re.search(rf"best</[^>]+>.{{0,200}}({'|'.join(winners)})", page, re.DOTALL)
+
+
+def iris_by_hand(path: Path) -> dict[tuple[int, str], float]:
+    """Return the accuracy for each number of neighbours and kind of weights, in five folds."""
+    lines = [line.split(",") for line in path.read_text().splitlines()[1:]]
+    points = [[float(text) for text in line[:4]] for line in lines]
+    names = [line[4] for line in lines]
+    right: dict[tuple[int, str], int] = {}
+    for asked, point in enumerate(points):
+        others = sorted(
+            (math.dist(point, points[at]), names[at])
+            for at in range(len(points))
+            if at % 5 != asked % 5
+        )
+        for k, kind in itertools.product(range(1, 16), ("uniform", "distance")):
+            score: dict[str, float] = {}
+            for far, name in others[:k]:
+                score[name] = score.get(name, 0) + (1 if kind == "uniform" else 1 / (far + 1e-9))
+            said = min(score, key=lambda name: (-score[name], name))
+            right[k, kind] = right.get((k, kind), 0) + (said == names[asked])
+    return {key: hits / len(points) for key, hits in right.items()}

@@ -9,7 +9,7 @@ from runproj import app
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.style import visible
-from runproj.errors import NoSuchRun, RunprojError, UsageError
+from runproj.errors import RunprojError, UsageError
 from runproj.version import VERSION
 
 _FOLDER = "reports"
@@ -72,7 +72,7 @@ def _page(
     if not experiment:
         try:
             run = store.lookup.run(name)
-        except NoSuchRun:
+        except UsageError:  # it may be a name that no run can have
             if not store.runs.summaries("experiment = ?", (name,), 1):
                 raise
         else:

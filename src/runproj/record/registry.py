@@ -128,13 +128,6 @@ class Reference(Model):
     alias: str | None = None
     number: int | None = None
 
-    @property
-    def text(self) -> str:
-        """What somebody would write, ``wine@production``."""
-        if self.alias is not None:
-            return f"{self.name}@{self.alias}"
-        return self.name if self.number is None else f"{self.name}/{self.number}"
-
 
 def reference(text: str) -> Reference:
     """Return what ``NAME``, ``NAME@ALIAS`` or ``NAME/3`` means; ``models:`` may stand before it.
@@ -235,8 +228,8 @@ class _State:
     def leave(self, alias: str, version: int | None) -> None:
         if _stage(alias) is None:
             self.aliases.pop(alias, None)
-        elif version is not None:
-            self.places.pop(version, None)
+        else:
+            self.places.pop(version or 0, None)
 
     def withdraw(self, version: int) -> None:
         self.versions[version] = self.versions[version].replace(withdrawn=True)
