@@ -305,6 +305,21 @@ def test_a_registered_model_is_looked_at(registered: Store) -> None:
     assert "makes one like it" in damage.hint
 
 
+def test_what_a_model_of_a_folder_is_made_of_and_with_is_looked_at(store: Store) -> None:
+    model = LoggedModel.of(store.objects.folder("d", w=b"weights"), name="m", flavor="generic")
+    lock = store.objects.keep(b"its lock")
+    use = EnvironmentUse(name="default", kind="venv", key="k", lock=lock)
+    origin = Origin(run="r1", step="train", model=model, environment=use)
+    store.shelf.moves["wine"] = [
+        Move(number=1, kind="register", at="", by="ann", version=1, origin=origin)
+    ]
+    assert store.check().whole
+    for data in (b"weights", b"its lock"):
+        store.lose(data)
+        assert words(store.the_damage()) == {"r1 train model wine/1"}
+        store.objects.keep(data)
+
+
 def test_a_version_without_its_run_is_told(registered: Store) -> None:
     registered.records.runs.clear()
     [damage] = [one for one in registered.check().damages if one.kind == "registry"]
