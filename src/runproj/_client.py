@@ -98,7 +98,7 @@ class _Points:
 
     def _new_block(self, name: str, last: list[int] | None) -> list[int]:
         room = _FIRST_ROOM if last is None else min(last[2] * 4, _ROOM)
-        text = name.encode("utf-8", "surrogateescape")
+        text = name.encode("utf-8", "replace")
         head = 16 + (len(text) + 7) // 8 * 8
         begin, points = self.end, self.end + head
         end = points + room * _POINT_SIZE

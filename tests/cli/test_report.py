@@ -32,6 +32,8 @@ import runproj
 evil = sys.argv[1]
 runproj.log_param(evil, evil)
 runproj.log_param("long", "x" * 900)
+runproj.log_param("half\ud800", "half\ud800")
+runproj.log_metric("half\ud800", 1)
 runproj.set_tag(evil, evil)
 for step in range(5):
     runproj.log_metric(evil, step / 3, step=step * 10**17)

@@ -97,6 +97,14 @@ def test_what_is_no_event_is_told_and_nothing_else_is_lost(line: object, why: st
     assert why in warning
 
 
+@pytest.mark.parametrize("half", [b"\\ud800", b"\xed\xa0\x80"])
+def test_half_a_character_is_replaced_so_that_the_record_can_be_written(half: bytes) -> None:
+    found = events(b'{"param": "a%s", "value": ["b%s", "\\u00e9"]}\n' % (half, half), 0.0, {})
+    assert found.warnings == []
+    [(name, value)] = found.params.items()
+    assert (name.strip("?"), [one.strip("?") for one in value]) == ("a", ["b", "é"])
+
+
 def test_many_lines_that_are_no_events_are_told_in_few_words() -> None:
     found = heard(*["x"] * 10)
     assert len(found.warnings) == 4

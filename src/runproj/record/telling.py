@@ -69,6 +69,8 @@ def events(data: bytes, now: float, known: Mapping[str, Points]) -> Events:
 def _take(found: Events, line: bytes, now: float, known: Mapping[str, Points]) -> None:
     try:
         event = json.loads(line)
+        if b"\\u" in line or b"\xed" in line:  # halves of characters, which no file can hold
+            event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise ValueError("it is not JSON") from error
     if not isinstance(event, dict):
