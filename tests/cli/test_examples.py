@@ -91,7 +91,7 @@ def test_crossvalidation_compares_models_and_fits_the_good_ones(example: Project
     }  # fmt: skip
     example.run("get", first.run["id"], "build/report.md", "--to", "got").ok()
     assert "| forest | 4 | 0.9" in (example.folder / "got/build/report.md").read_text()
-    killed_often(example, 20, example.outputs(first.run["id"]))
+    killed_often(example, 6, example.outputs(first.run["id"]))
 
 
 def killed_often(project: Project, kills: int, outputs: Digests) -> None:
