@@ -1,5 +1,6 @@
 """All checks and tests, the same for people and for CI: format, lint, types, imports, tests."""
 
+import os
 import subprocess
 import sys
 import time
@@ -10,7 +11,8 @@ CHECKS = {
     "types": ["mypy"],
     "imports": ["lint-imports", "--no-cache"],
 }
-TESTS = ["python", "-m", "pytest", "-n", "2"]
+AT_ONCE = (os.cpu_count() or 1) + 1  # tests wait for processes: another may use the core meanwhile
+TESTS = ["python", "-m", "pytest", "-n", str(AT_ONCE), "--dist", "worksteal"]
 COVERED = ["--cov=runproj", "--cov-report=term"]  # see [tool.coverage.report]
 
 
