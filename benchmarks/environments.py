@@ -30,9 +30,9 @@ RUNPROJ = [sys.executable, "-c", "from runproj.cli.main import main; main()"]
 PACKAGES = ("numpy", "pandas", "scikit-learn")
 INSIDE = """
 import os, statistics, sys, time
-from runproj import app
+from runproj.app import projects
 from runproj.cli.render.live import LiveReporter
-project = app.open_project(".", None)
+project = projects.open_project(".", None)
 preparer = project.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
 environment = project.project.environments["default"]
 times = []

@@ -12,6 +12,6 @@ from runproj._client import *  # noqa: F403 -- all that programs call
 _BEHIND = (os.path.join(entry or ".", "runproj") for entry in sys.path)
 __path__ = [
     *globals().get("__path__", ()),  # none, where somebody imports it by its own name
-    *(place for place in _BEHIND if os.path.isfile(os.path.join(place, "app.py"))),
+    *(place for place in _BEHIND if os.path.isdir(os.path.join(place, "cli"))),
 ]
 __getattr__ = _client.__getattr__

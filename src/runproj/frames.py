@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from runproj import app
+from runproj.app import stores
 from runproj.errors import UsageError
 from runproj.record.columns import Column, columns
 from runproj.record.query import ALL, parse
@@ -40,7 +40,7 @@ def runs(
     Raises:
         UsageError: there is no store, the query cannot be read, or the library is missing.
     """
-    found = found_columns(app.find_store(str(Path.cwd()), store or _given()), where, experiment)
+    found = found_columns(stores.find_store(str(Path.cwd()), store or _given()), where, experiment)
     if backend == "polars":
         return _polars(found)
     if backend != "pandas":
@@ -53,7 +53,7 @@ def _given() -> str | None:
 
 
 def found_columns(
-    store: app.Store, where: str | None, experiment: str | None
+    store: stores.Store, where: str | None, experiment: str | None
 ) -> "Sequence[Column]":
     """Return the runs that are asked for as columns."""
     condition = "perturbed = '[]' and archived_at is null"

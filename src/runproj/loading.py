@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from runproj import _models, app
+from runproj import _models
+from runproj.app import modelling, stores
 from runproj.errors import RunprojError
 
 
@@ -35,7 +36,7 @@ def _from_store(reference: str, store: str | None) -> tuple[Path, bool]:
     """Take a model out of a store; tell whether it is the user's own."""
     opened = _store(store)
     _, origin = opened.models.origin(reference)
-    return app.taken_model(opened, origin.model), app.is_trusted(opened, origin.run)
+    return modelling.taken_model(opened, origin.model), stores.is_trusted(opened, origin.run)
 
 
 def _from_folder(folder: str, store: str | None) -> tuple[Path, bool]:
@@ -43,9 +44,9 @@ def _from_folder(folder: str, store: str | None) -> tuple[Path, bool]:
     run = _models.read(folder).get("run")
     own = False
     with contextlib.suppress(RunprojError):  # there is no store here
-        own = isinstance(run, str) and app.is_trusted_model(_store(store), run, folder)
+        own = isinstance(run, str) and modelling.is_trusted_model(_store(store), run, folder)
     return Path(folder), own
 
 
-def _store(given: str | None) -> app.Store:
-    return app.find_store(".", given or os.environ.get("RUNPROJ_STORE"))
+def _store(given: str | None) -> stores.Store:
+    return stores.find_store(".", given or os.environ.get("RUNPROJ_STORE"))

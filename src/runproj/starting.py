@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runproj import _client, app
+from runproj import _client
+from runproj.app import places, running, stores
 from runproj.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,13 +102,13 @@ def _directory(folder: Path) -> Path:
     return here if here.is_relative_to(folder) else folder
 
 
-def _options(experiment: str, name: str | None, tags: Mapping[str, Any]) -> app.Options:
+def _options(experiment: str, name: str | None, tags: Mapping[str, Any]) -> running.Options:
     texts = {str(key): str(value) for key, value in tags.items()}
-    return app.Options(experiment=experiment, name=name, tags=texts, command=tuple(sys.argv))
+    return running.Options(experiment=experiment, name=name, tags=texts, command=tuple(sys.argv))
 
 
 def _started(
-    script: Path | None, folder: Path, temporary: str, options: app.Options, store: str | None
+    script: Path | None, folder: Path, temporary: str, options: running.Options, store: str | None
 ) -> "Session":
     command = [text.replace("{", "{{").replace("}", "}}") for text in _command(script, folder)]
     where = _directory(folder).relative_to(folder).as_posix()
@@ -120,7 +121,7 @@ def _started(
     first = str(Path(sys.executable).parent)
     caller = {**os.environ, "PATH": f"{first}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     recorded = {name: os.environ[name] for name in _RECORDED if name in os.environ}
-    return app.start_session(
+    return running.start_session(
         str(folder), json.dumps(project), caller, options,
         temporary=temporary, store=store or _store(folder), variables=recorded,
         interactive=script is None,
@@ -133,10 +134,10 @@ def _store(folder: Path) -> str:
     if given:
         return given
     try:
-        return str(app.find_store(str(Path.cwd()), None).folder)
+        return str(stores.find_store(str(Path.cwd()), None).folder)
     except UsageError:
         here = Path.cwd().resolve()
-        return str((folder if here.is_relative_to(folder) else here) / app.STORE)
+        return str((folder if here.is_relative_to(folder) else here) / places.STORE)
 
 
 def _end(session: "Session", error: BaseException | None, began: float, used: float) -> None:

@@ -11,7 +11,7 @@ from runproj.cli.group import place_options
 from runproj.errors import RunprojError
 
 if TYPE_CHECKING:
-    from runproj.app import Store
+    from runproj.app.stores import Store
     from runproj.spec.project import Project
 
 Items: TypeAlias = list[CompletionItem]
@@ -39,17 +39,17 @@ def _splits(value: str) -> bool:
 
 
 def _store(ctx: click.Context) -> "Store":
-    from runproj import app  # noqa: PLC0415 -- lazy
+    from runproj.app import stores  # noqa: PLC0415 -- lazy
 
     given: dict[str, Any] = {**ctx.find_root().params, **ctx.params}
-    return app.find_store(".", given.get("store"))
+    return stores.find_store(".", given.get("store"))
 
 
 def _project(ctx: click.Context) -> "Project":
-    from runproj import app  # noqa: PLC0415 -- lazy
+    from runproj.app import projects  # noqa: PLC0415 -- lazy
 
     given = ctx.params.get("project")
-    return app.open_project(given if isinstance(given, str) else ".", None).project
+    return projects.open_project(given if isinstance(given, str) else ".", None).project
 
 
 def _rows(ctx: click.Context) -> list[dict[str, Any]]:

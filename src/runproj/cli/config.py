@@ -4,7 +4,7 @@ import os
 
 import click
 
-from runproj import app
+from runproj.app import places
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style, visible
 from runproj.cli.render.text import table
@@ -21,8 +21,8 @@ def config(store: str | None, *, as_json: bool) -> int:
     pyproject.toml, and that before your own file, which is named at the end.
     """
     del store
-    found = app.settings(os.curdir, os.environ)
-    file = app.settings_file(os.environ)
+    found = places.settings(os.curdir, os.environ)
+    file = places.settings_file(os.environ)
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 

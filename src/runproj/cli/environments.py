@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runproj import app
+from runproj.app import building, projects, shells, stores
 from runproj.cli import complete
 from runproj.cli.group import (
     CommandAfterDashes,
@@ -44,7 +44,7 @@ _FORMS = {
 }
 
 
-def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, Lockable]:
+def _chosen(project: projects.OpenProject, names: tuple[str, ...]) -> dict[str, Lockable]:
     """Return the environments that are named, or all that can be locked."""
     known = lockable(project.project.environments)
     for name in names:
@@ -62,9 +62,9 @@ def _chosen(project: app.OpenProject, names: tuple[str, ...]) -> dict[str, Locka
     return {name: known[name] for name in names or known}
 
 
-def _code(project: app.OpenProject, environments: Iterable[Lockable]) -> Code:
+def _code(project: projects.OpenProject, environments: Iterable[Lockable]) -> Code:
     """Return the code that images and packages are built from, where some are."""
-    read = app.project_files(project).read
+    read = projects.project_files(project).read
     for one in environments:
         if uses_code(one, read):
             return project.preparer(dict(os.environ), LiveReporter(quiet=True), "auto").code()
@@ -99,13 +99,13 @@ def lock(
 
     What a lockfile pins stays, as far as what is declared allows.
     """
-    opened = app.open_project(".", store)
+    opened = projects.open_project(".", store)
     chosen = _chosen(opened, names)
     if source is not None:
         _check_import(names, chosen, alone=not check and not upgrade)
     if check:
         return _check(opened, chosen, as_json=as_json)
-    read = app.project_files(opened).read
+    read = projects.project_files(opened).read
     for package in upgrade:
         if package != _ALL and not is_locked(package, chosen, read):
             raise UsageError(
@@ -116,9 +116,9 @@ def lock(
     code = _code(opened, chosen.values())
     variables = dict(os.environ)
     backends = (
-        app.backends(variables, opened.store)
+        building.backends(variables, opened.store)
         if source is None
-        else app.importing_backends(variables, opened.store, source)
+        else building.importing_backends(variables, opened.store, source)
     )
     changes = []
     for name, environment in chosen.items():
@@ -129,7 +129,7 @@ def lock(
                 lambda text, name=name: reporter.report(Progress(name, text)),  # type: ignore[misc] # a default binds the name now
                 code,
             )  # fmt: skip
-        app.write_lockfile(opened, change.path, change.content)
+        projects.write_lockfile(opened, change.path, change.content)
         changes.append(change)
         if not as_json:  # at once: a mistake in the next one does not undo it
             reporter.clear()
@@ -160,13 +160,13 @@ def _check_import(names: tuple[str, ...], chosen: dict[str, Lockable], *, alone:
         )
 
 
-def _check(opened: app.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:
+def _check(opened: projects.OpenProject, chosen: dict[str, Lockable], *, as_json: bool) -> int:
     found = []
     code = _code(opened, chosen.values())
-    backends = app.backends(dict(os.environ), opened.store)
+    backends = building.backends(dict(os.environ), opened.store)
     for name, environment in chosen.items():
         with pointing_at(name, opened.point):
-            read = app.project_files(opened).read
+            read = projects.project_files(opened).read
             found.append(check_lock(name, environment, read, backends, code))
     if as_json:
         _print_locks(found)
@@ -215,8 +215,8 @@ def list_environments(store: str | None, *, as_json: bool) -> int:
     import time  # noqa: PLC0415 -- lazy
 
     del store
-    found = app.built_environments().all()
-    images = app.used_images(dict(os.environ)).used.all()
+    found = building.built_environments().all()
+    images = building.used_images(dict(os.environ)).used.all()
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
@@ -257,7 +257,7 @@ def _counted(packages: int) -> str:
 @place_options
 def build(names: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
     """Build environments of the project in this folder (default: all), before a run needs them."""
-    opened = app.open_project(".", store)
+    opened = projects.open_project(".", store)
     reporter = LiveReporter(quiet=as_json)
     preparer = opened.preparer(dict(os.environ), reporter, "auto")
     built = []
@@ -298,7 +298,7 @@ def env_shell(name: str, store: str | None) -> int:
     is run instead of a shell: runproj env shell default -- python.
     """
     command = after_dashes()
-    opened = app.open_project(".", store)
+    opened = projects.open_project(".", store)
     known = lockable(opened.project.environments)
     name = name or (next(iter(known)) if len(known) == 1 else "default")
     [(name, environment)] = _chosen(opened, (name,)).items()
@@ -322,7 +322,7 @@ def env_shell(name: str, store: str | None) -> int:
         variables = {**os.environ, **variables, "PATH": os.pathsep.join(path)}
     if not command and sys.stdin.isatty():
         variables["PS1"] = f"({name}) \\w $ "
-    return app.in_foreground(command, folder, variables, container)
+    return shells.in_foreground(command, folder, variables, container)
 
 
 @env.command("export")
@@ -371,7 +371,7 @@ def export(
 
 def _exported(kind: str, content: str, form: str, project: str) -> str:
     if kind == "conda" and form != "cyclonedx":
-        return app.exported_lock(content, form, dict(os.environ))
+        return projects.exported_lock(content, form, dict(os.environ))
     if kind == "docker":
         from runproj.lock import image  # noqa: PLC0415 -- lazy
 
@@ -391,7 +391,7 @@ def _exported(kind: str, content: str, form: str, project: str) -> str:
 def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, str, str]:
     """Return the name of a project, and kind and text of the lock of an environment of it."""
     if run_name is not None:
-        opened = app.find_store(str(Path.cwd()), store)
+        opened = stores.find_store(str(Path.cwd()), store)
         run = opened.lookup.run(run_name)
         pins = {pin.name: pin for pin in run.plan.environments if pin.kind in _FORMS}
         if name not in pins:
@@ -400,7 +400,7 @@ def _locked(name: str, run_name: str | None, store: str | None) -> tuple[str, st
                 hint=did_you_mean(name, pins) or "its steps used the programs of the machine",
             )
         return run.project, pins[name].kind, opened.objects.read(pins[name].lock).decode()
-    project = app.open_project(".", store)
+    project = projects.open_project(".", store)
     [(known, environment)] = _chosen(project, (name,)).items()
     reporter = LiveReporter(quiet=True)
     code = _code(project, [environment])
@@ -420,8 +420,8 @@ def remove(keys: tuple[str, ...], store: str | None, *, everything: bool, as_jso
     They are built again when they are needed. An image that was pulled is only listed no longer.
     """
     del store
-    built = app.built_environments()
-    backend = app.used_images(dict(os.environ))
+    built = building.built_environments()
+    backend = building.used_images(dict(os.environ))
     images = {one.key: one for one in backend.used.all()}
     sizes = {one.key: one.size for one in built.all()}
     sizes |= {key: one.size for key, one in images.items()}

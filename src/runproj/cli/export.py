@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from runproj import app
+from runproj.app import stores
 from runproj.cli import complete
 from runproj.cli.group import place_options
 from runproj.errors import UsageError
@@ -30,7 +30,7 @@ def export(
 
     if not (csv or parquet):
         raise UsageError("say where to: --csv FILE or --parquet FILE")
-    found = frames.found_columns(app.find_store(str(Path.cwd()), store), where, experiment)
+    found = frames.found_columns(stores.find_store(str(Path.cwd()), store), where, experiment)
     count = len(found[0].values)
     if parquet:
         frames.write_parquet(found, parquet)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runproj import app
+from runproj.app import stores
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
@@ -38,8 +38,8 @@ def _choosing(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _store(given: str | None) -> app.Store:
-    return app.find_store(str(Path.cwd()), given)
+def _store(given: str | None) -> stores.Store:
+    return stores.find_store(str(Path.cwd()), given)
 
 
 @click.command("list")
@@ -137,7 +137,7 @@ def _fields(text: str) -> "list[Field]":
     return [field_of(one.strip()) for one in text.split(",") if one.strip()]
 
 
-def _say_unknown(store: app.Store, query: "Query", found: Sequence[object]) -> None:
+def _say_unknown(store: stores.Store, query: "Query", found: Sequence[object]) -> None:
     """Where nothing is found, tell of names that no run has: they may be slips."""
     for field in query.fields if not found else ():
         if field.name and field.column != "environments":
@@ -167,7 +167,7 @@ def _groups(rows: Sequence[Any], by: "list[Field]", chosen: "list[Field]", *, as
 
 
 def _found(
-    store: app.Store, names: Sequence[str], where: str | None, experiment: str | None
+    store: stores.Store, names: Sequence[str], where: str | None, experiment: str | None
 ) -> list[dict[str, Any]]:
     """Return the rows of the runs that are named, and of those that are asked for."""
     found: list[dict[str, Any]] = []

@@ -78,10 +78,10 @@ def _configured(ctx: click.Context, command: click.Command, args: list[str]) -> 
     if isinstance(project, str):
         start = os.path.join(str(start), project)  # noqa: PTH118 -- strings
         start = start if os.path.exists(start) else None  # noqa: PTH110 -- the same
-    from runproj import app  # noqa: PLC0415 -- every command needs it, and help does not
+    from runproj.app import places  # noqa: PLC0415 -- every command needs it, and help does not
     from runproj.cli.render import style  # noqa: PLC0415 -- as above
 
-    found = app.settings(start, os.environ)
+    found = places.settings(start, os.environ)
     colour, plain = found["colour"], {"NO_COLOR", "FORCE_COLOR"} & set(os.environ)
     if not plain or colour.origin.startswith(VARIABLE):  # these are for all programs
         style.choose(str(colour.value))

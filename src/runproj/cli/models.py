@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runproj import app
+from runproj.app import modelling, stores, verifying
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
@@ -31,8 +31,8 @@ def model() -> None:
     """
 
 
-def _store(given: str | None) -> app.Store:
-    return app.find_store(str(Path.cwd()), given)
+def _store(given: str | None) -> stores.Store:
+    return stores.find_store(str(Path.cwd()), given)
 
 
 def _version_argument(name: str, metavar: str) -> Callable[..., Any]:
@@ -63,7 +63,9 @@ def register(
     An output of a run may be registered as well. A model that is registered already keeps its
     number.
     """
-    version, move = app.registry(_store(store)).register(what, name, tags=_tags(tags), **words)
+    version, move = modelling.registry(_store(store)).register(
+        what, name, tags=_tags(tags), **words
+    )
     text = f"{version.reference} is registered already" if move is None else None
     _print_moved(name, version, move, text, as_json=as_json)
     return 0
@@ -113,7 +115,7 @@ def show(name: str, store: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _show_version(store: app.Store, version: Version, *, as_json: bool) -> None:
+def _show_version(store: stores.Store, version: Version, *, as_json: bool) -> None:
     run = _run(store, version.origin)
     saved, verdict = store.models.saved(version.origin), store.models.verdict(version.origin.run)
     if as_json:
@@ -126,7 +128,7 @@ def _show_version(store: app.Store, version: Version, *, as_json: bool) -> None:
     print(version_text(version, run, saved, verdict, stdout_style()), end="")
 
 
-def _run(store: app.Store, origin: Origin) -> Run | None:
+def _run(store: stores.Store, origin: Origin) -> Run | None:
     """Return the run that made a version; None where somebody removed it."""
     try:
         return store.runs.load(origin.run)
@@ -134,7 +136,7 @@ def _run(store: app.Store, origin: Origin) -> Run | None:
         return None
 
 
-def _verdicts(store: app.Store, found: RegisteredModel) -> dict[str, VerdictWord | None]:
+def _verdicts(store: stores.Store, found: RegisteredModel) -> dict[str, VerdictWord | None]:
     """Return the latest verdicts on the runs of a model's versions."""
     runs = {one.origin.run for one in found.versions}
     return {run: store.models.verdict(run) for run in runs}
@@ -185,8 +187,8 @@ def get(
         _refuse_foreign(opened, called, origin)
     safe_name = "".join(one if one.isalnum() or one in "._-" else "-" for one in called)
     target = Path(destination or safe_name)
-    files = app.members_of(opened, origin.model)
-    app.check_destination(str(target))
+    files = stores.members_of(opened, origin.model)
+    stores.check_destination(str(target))
     there = next((one.path for one in files if os.path.lexists(target / one.path)), None)
     if there is not None and not force:
         raise UsageError(
@@ -196,7 +198,7 @@ def get(
     if not destination:  # a folder that nobody asked for must not become part of the project's code
         target.mkdir(exist_ok=True)
         (target / ".gitignore").write_text("*\n", encoding="utf-8")
-    app.give_model(opened, origin.model, str(target))
+    modelling.give_model(opened, origin.model, str(target))
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 
@@ -209,13 +211,13 @@ def get(
     return 0
 
 
-def _refuse_foreign(store: app.Store, called: str, origin: Origin) -> None:
+def _refuse_foreign(store: stores.Store, called: str, origin: Origin) -> None:
     """Refuse a model that is dangerous to load, unless the user's own store made it.
 
     Raises:
         Refused: somebody else made it.
     """
-    if not app.is_trusted(store, origin.run):
+    if not stores.is_trusted(store, origin.run):
         raise Refused(
             f"loading {called} executes what its maker wished, and this store is not known to be "
             "your own",
@@ -235,7 +237,7 @@ def diff(a: str, b: str, store: str | None, *, as_json: bool) -> int:
     A and B are NAME@ALIAS, NAME/N or RUN[/STEP]:MODEL.
     """
     opened = _store(store)
-    found = opened.models.difference(a, b, app.differ(opened))
+    found = opened.models.difference(a, b, verifying.differ(opened))
     if as_json:
         from runproj.cli.render import model_documents  # noqa: PLC0415 -- lazy
 
@@ -257,7 +259,7 @@ def alias(
     name: str, alias_name: str, reason: str | None, store: str | None, *, as_json: bool
 ) -> int:
     """Let ALIAS mean a version: runproj model alias wine/3 champion."""
-    came = app.registry(_store(store)).alias(name, alias_name, reason)
+    came = modelling.registry(_store(store)).alias(name, alias_name, reason)
     return _placed(came, alias_name, as_json=as_json)
 
 
@@ -281,7 +283,7 @@ def promote(
     What was in production before is archived. Where a requirement does not hold, nothing is done,
     and the exit code is 1.
     """
-    registry = app.registry(_store(store))
+    registry = modelling.registry(_store(store))
     return _placed(
         registry.promote(name, to, requirements, reason=reason, keep=keep), to, as_json=as_json
     )
@@ -344,10 +346,10 @@ def delete(name: str, reason: str | None, store: str | None, *, as_json: bool) -
 
 
 def _said(
-    store: app.Store, name: str, do: Callable[[Registry], Move], *, as_json: bool
+    store: stores.Store, name: str, do: Callable[[Registry], Move], *, as_json: bool
 ) -> int:  # fmt: skip
     """Do something with a model or version, and tell what."""
-    move = do(app.registry(store))
+    move = do(modelling.registry(store))
     model_name = parsed(name).name
     found = store.models.model(model_name)
     version = None if move.version is None else found.numbered(move.version)
@@ -363,7 +365,7 @@ def _said(
 def undo(name: str, reason: str | None, store: str | None, *, as_json: bool) -> int:
     """Take back the last move of a model, as a new line of its history; again: the one before."""
     opened = _store(store)
-    taken, move = app.registry(opened).undo(name, reason)
+    taken, move = modelling.registry(opened).undo(name, reason)
     found = opened.models.model(name)
     version = None if move.version is None else found.numbered(move.version)
     from runproj.cli.render.models import move_text  # noqa: PLC0415 -- lazy

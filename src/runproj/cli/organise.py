@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runproj import app
+from runproj.app import keeping, stores
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
@@ -24,8 +24,8 @@ class _Desk:
 
     def __init__(self, given: str | None) -> None:
         # what is said of a run that gc is about to remove would be lost with it
-        self.store = app.find_store(str(Path.cwd()), given).share()
-        self.organiser: Organiser = app.organiser(self.store)
+        self.store = stores.find_store(str(Path.cwd()), given).share()
+        self.organiser: Organiser = keeping.organiser(self.store)
 
     def run(self, name: str) -> Run:
         return self.store.lookup.run(name)

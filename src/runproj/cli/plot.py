@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runproj import app
+from runproj.app import reports, stores
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.charts.of_runs import (
@@ -69,7 +69,7 @@ def plot(names: tuple[str, ...], store: str | None, **options: Any) -> int:  # n
     ending = _ending(output)
     if names and (options["experiment"] or options["where"]):
         raise UsageError("either runs are named, or an experiment or a query says which")
-    opened = app.find_store(str(Path.cwd()), store)
+    opened = stores.find_store(str(Path.cwd()), store)
     if options["is_parallel"] or options["pair"]:
         charts = [_of_sweep(opened, names, options)]
     else:
@@ -100,7 +100,7 @@ def _ending(output: str | None) -> str:
     return ending
 
 
-def _of_sweep(store: app.Store, names: Sequence[str], options: Mapping[str, Any]) -> Chart:
+def _of_sweep(store: stores.Store, names: Sequence[str], options: Mapping[str, Any]) -> Chart:
     """Return a chart of what runs have, for which no points are needed."""
     if options["is_parallel"] and options["pair"]:
         raise UsageError("--parallel and --scatter exclude each other")
@@ -125,11 +125,11 @@ def _of_sweep(store: app.Store, names: Sequence[str], options: Mapping[str, Any]
 
 
 def _rows(
-    store: app.Store, names: Sequence[str], options: Mapping[str, Any]
+    store: stores.Store, names: Sequence[str], options: Mapping[str, Any]
 ) -> "list[dict[str, Any]]":
     """Return what the index says of runs, in the order of their names, or the earliest first."""
     if options["experiment"] or options["where"]:
-        return app.found_runs(store, options["experiment"], options["where"])
+        return stores.found_runs(store, options["experiment"], options["where"])
     ids = list(dict.fromkeys(store.lookup.run(name).id for name in names or ("latest",)))
     marks = ", ".join("?" * len(ids))
     return sorted(
@@ -138,7 +138,9 @@ def _rows(
     )
 
 
-def _of_metrics(store: app.Store, names: Sequence[str], options: Mapping[str, Any]) -> list[Chart]:
+def _of_metrics(
+    store: stores.Store, names: Sequence[str], options: Mapping[str, Any]
+) -> list[Chart]:
     """Return a chart for each metric, or for several that are named together."""
     chosen = _chosen(store, names, options)
     every = by_step(chosen)
@@ -157,11 +159,11 @@ def _of_metrics(store: app.Store, names: Sequence[str], options: Mapping[str, An
     return metric_charts(chosen, groups, read, goal, x=options["x"], log=options["log"])
 
 
-def _chosen(store: app.Store, names: Sequence[str], options: Mapping[str, Any]) -> list[Chosen]:
+def _chosen(store: stores.Store, names: Sequence[str], options: Mapping[str, Any]) -> list[Chosen]:
     if not options["experiment"] and not options["where"]:
         found = [store.lookup.split(name) for name in names or ("latest",)]
         return [Chosen(run, None if step is None else step.name) for run, step in found]
-    rows = app.found_runs(store, options["experiment"], options["where"])
+    rows = stores.found_runs(store, options["experiment"], options["where"])
     if len(rows) > _MOST_RUNS:
         _say(f"only the latest {_MOST_RUNS} of {len(rows)} runs are drawn")
     return [Chosen(store.runs.load(row["id"])) for row in rows[-_MOST_RUNS:]]
@@ -229,7 +231,7 @@ def _write(output: str, ending: str, charts: Sequence[Chart]) -> None:
         body = "".join(picture([chart], alone=False) for chart in charts)
         data = page(name_of(charts[0]), body, STYLE).encode()
     elif ending == ".png":
-        data = app.png(picture(charts), FONT)
+        data = reports.png(picture(charts), FONT)
     else:
         data = picture(charts).encode()
     try:

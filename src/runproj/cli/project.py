@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runproj import app
+from runproj.app import places, projects
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.errors import error_text
@@ -32,7 +32,7 @@ def init(folder: str, store: str | None, *, as_json: bool) -> int:
     """Write a small working runproj.yaml, fitting what is in FOLDER."""
     del store
     place = Path(folder)
-    for name in app.PROJECT_FILES:
+    for name in places.PROJECT_FILES:
         if (place / name).exists():
             raise UsageError(
                 "there is a project file already", where=str(place / name),
@@ -127,7 +127,7 @@ entry_points:
 @place_options
 def check(project: str, store: str | None, *, as_json: bool) -> int:
     """Read a project, its steps and its locks; say everything that is wrong."""
-    opened = app.open_project(project, store)
+    opened = projects.open_project(project, store)
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
     problems: list[Problem] = []
     later: list[Problem] = []
@@ -144,7 +144,7 @@ def check(project: str, store: str | None, *, as_json: bool) -> int:
             later += [problem for problem in error.problems if problem not in later]
         except ProjectError as error:
             problems += [problem for problem in error.problems if problem not in problems]
-    problems += app.lock_problems(opened)
+    problems += projects.lock_problems(opened)
     if problems:
         raise ProjectError.of(problems)
     if later and not as_json:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from runproj import app
+from runproj.app import reports, stores
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options, reason_of
 from runproj.cli.render.style import visible
@@ -38,7 +38,7 @@ def report(
 
     It needs nothing else: no network, no script. Send it, print it, keep it.
     """
-    opened = app.find_store(str(Path.cwd()), store)
+    opened = stores.find_store(str(Path.cwd()), store)
     html, title = _page(opened, name, minimize, maximize, experiment=experiment)
     data = html.encode("utf-8", "xmlcharrefreplace")
     if output == "-":
@@ -62,7 +62,7 @@ def report(
 
 
 def _page(
-    store: app.Store, name: str, minimize: str | None, maximize: str | None, *, experiment: bool
+    store: stores.Store, name: str, minimize: str | None, maximize: str | None, *, experiment: bool
 ) -> tuple[str, str]:
     """Return the page, and a name for it.
 
@@ -83,11 +83,11 @@ def _page(
                 )
             from runproj.cli.render.report.run import run_page  # noqa: PLC0415 -- lazy
 
-            return run_page(app.collector(store).collect(run), str(store.folder)), run.id
+            return run_page(reports.collector(store).collect(run), str(store.folder)), run.id
     return _experiment(store, name, minimize, maximize), name
 
 
-def _experiment(store: app.Store, name: str, minimize: str | None, maximize: str | None) -> str:
+def _experiment(store: stores.Store, name: str, minimize: str | None, maximize: str | None) -> str:
     from runproj.cli.render.charts.of_runs import goal_of  # noqa: PLC0415 -- lazy
     from runproj.cli.render.report.experiment import (  # noqa: PLC0415 -- lazy
         Experiment,
@@ -96,7 +96,7 @@ def _experiment(store: app.Store, name: str, minimize: str | None, maximize: str
     )
     from runproj.engine.curves import Curves  # noqa: PLC0415 -- lazy
 
-    rows = app.found_runs(store, name)
+    rows = stores.found_runs(store, name)
     latest = store.runs.load(rows[-1]["id"])
     sweeps = [] if latest.sweep is None else [latest.sweep.sweep]
     goal = goal_of(minimize, maximize, sweeps)

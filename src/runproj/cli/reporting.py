@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from runproj import app
+from runproj.app import projects, stores
 from runproj.cli.group import reason_of
 from runproj.cli.render.live import LiveReporter
 from runproj.errors import Problem, RunprojError, UsageError
@@ -96,7 +96,7 @@ def live(*, quiet: bool, where: Where, folder: str) -> LiveReporter:
     return GithubReporter(where, folder, os.environ, quiet=quiet)
 
 
-def place_of_step(opened: app.OpenProject, entry_point: str) -> Where:
+def place_of_step(opened: projects.OpenProject, entry_point: str) -> Where:
     """Return what tells where a step of an entry point stands in the project file."""
 
     def where(step: str) -> str | None:
@@ -108,14 +108,14 @@ def place_of_step(opened: app.OpenProject, entry_point: str) -> Where:
     return where
 
 
-def of_past(store: app.Store, *, quiet: bool) -> LiveReporter:
+def of_past(store: stores.Store, *, quiet: bool) -> LiveReporter:
     """Return who tells a person of a past run that is done again, or goes on."""
     found = live(quiet=quiet, where=lambda _: None, folder=str(store.folder.parent))
     compared(found, store)
     return found
 
 
-def compared(reporter: LiveReporter, store: app.Store) -> None:
+def compared(reporter: LiveReporter, store: stores.Store) -> None:
     """Let the summary of a run compare it with the last success of the main branch."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
@@ -125,7 +125,7 @@ def compared(reporter: LiveReporter, store: app.Store) -> None:
         reporter.base = lambda run: base_of(run, store, main_branches(os.environ))
 
 
-def base_of(run: Run, store: app.Store, branches: tuple[str, ...]) -> Run | None:
+def base_of(run: Run, store: stores.Store, branches: tuple[str, ...]) -> Run | None:
     """Return the last run of the same entry point that succeeded on one of some branches."""
     marks = ", ".join("?" * len(branches))
     where = (

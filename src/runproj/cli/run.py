@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runproj import app
+from runproj.app import packages, projects, repeating, running, stores, verifying
 from runproj.cli import complete, reporting
 from runproj.cli.group import json_option, offline_option, place_options, reason_of
 from runproj.cli.render.live import LiveReporter
@@ -307,7 +307,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
     )  # fmt: skip
     name = Path(project).resolve().name
     with reporting.junit(None if options["dry_run"] else options["report"], live, name) as reporter:
-        opened = app.open_project(project, options["store"], options["revision"])
+        opened = projects.open_project(project, options["store"], options["revision"])
         places["of"] = reporting.place_of_step(opened, options["entry_point"])
         reporting.compared(live, opened.store)
         live.place = lambda: place_of(opened.store)
@@ -315,7 +315,7 @@ def run(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: A
 
 
 def _run(
-    opened: app.OpenProject, steps: tuple[str, ...], options: Mapping[str, Any],
+    opened: projects.OpenProject, steps: tuple[str, ...], options: Mapping[str, Any],
     reporter: "reporting.Told",
 ) -> int:  # fmt: skip
     as_json = options["as_json"]
@@ -323,7 +323,7 @@ def _run(
     caller = dict(os.environ)
     dry, tags = options["dry_run"], tags_of(options["tags"])
     if options["destination"]:
-        app.check_destination(options["destination"])
+        stores.check_destination(options["destination"])
     check_amounts(opened.project, options["resources"])
     preparer = opened.preparer(caller, reporter, policy_of(options))
     prepared = preparer.prepare(request, keep=not dry)
@@ -333,15 +333,15 @@ def _run(
     if dry:
         _show_plan(prepared, as_json=as_json)
         return 0
-    how = app.Options(
+    how = running.Options(
         options["name"], options["experiment"], tags, options["keep_going"],
         options["keep_workspace"], sys.argv, options["keep_packages"], jobs=options["jobs"],
         resources=options["resources"], branch=reporting.branch_of(os.environ),
     )  # fmt: skip
-    done = app.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
+    done = running.execute(opened.store, prepared, caller, reporter, how, folder=str(opened.folder))
     if options["destination"]:
         made = [output for step in done.steps for output in step.outputs]
-        app.give(opened.store, made, options["destination"])
+        stores.give(opened.store, made, options["destination"])
     return _close(done, opened.store, as_json=as_json)
 
 
@@ -419,11 +419,11 @@ def _show_plan(prepared: Prepared, *, as_json: bool) -> None:
         print(plan_text(prepared.decisions, stdout_style()), end="")
 
 
-def _close(done: Run, store: app.Store, *, as_json: bool, parent: Run | None = None) -> int:
+def _close(done: Run, store: stores.Store, *, as_json: bool, parent: Run | None = None) -> int:
     if as_json:
         from runproj.cli.render.documents import as_text, run_result  # noqa: PLC0415 -- lazy
 
-        print(as_text(run_result(done, app.kept_packages(store, done))))
+        print(as_text(run_result(done, packages.kept_packages(store, done))))
     else:
         from runproj.cli.render.text import closing  # noqa: PLC0415 -- lazy
 
@@ -431,13 +431,13 @@ def _close(done: Run, store: app.Store, *, as_json: bool, parent: Run | None = N
     return done.exit_code or 0
 
 
-def place_of(store: app.Store) -> str:
+def place_of(store: stores.Store) -> str:
     """Return the options with which a command, typed in the caller's folder, finds a store."""
     import shlex  # noqa: PLC0415 -- lazy
 
     here = Path(os.environ.get("PWD", "")) if os.environ.get("PWD") else Path.cwd()
     try:
-        same = app.find_store(str(here), os.environ.get("RUNPROJ_STORE")).folder == store.folder
+        same = stores.find_store(str(here), os.environ.get("RUNPROJ_STORE")).folder == store.folder
     except UsageError:
         same = False
     if same:
@@ -502,7 +502,7 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
     """
     changes = bool(options["values"] or options["params_file"])
     _check_forms(changes=changes, **options)
-    store = app.find_store(str(Path.cwd()), options["store"])
+    store = stores.find_store(str(Path.cwd()), options["store"])
     if options["current"]:
         return _with_current_code(store, store.lookup.run(run_name), options)
     past, step = store.lookup.split(run_name)
@@ -512,10 +512,10 @@ def rerun(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opti
         if changes:
             steps = () if step is None else (step.name,)
             request = Request(past.entry_point, _given(options), steps, options["force"])
-            done = app.vary(store, past, request, dict(os.environ), told, how)
+            done = repeating.vary(store, past, request, dict(os.environ), told, how)
         else:
             only = None if step is None else step.name
-            done = app.rerun(store, past, only, dict(os.environ), told, how)
+            done = repeating.rerun(store, past, only, dict(os.environ), told, how)
     return _close(done, store, as_json=options["as_json"], parent=past)
 
 
@@ -533,22 +533,22 @@ def _check_forms(*, changes: bool, **options: Any) -> None:  # noqa: ANN401 -- c
         )
 
 
-def _how(past: Run, options: Mapping[str, Any]) -> app.Options:
-    return app.Options(
+def _how(past: Run, options: Mapping[str, Any]) -> running.Options:
+    return running.Options(
         options["name"], past.experiment, past.tags, options["keep_going"],
         options["keep_workspace"], sys.argv, jobs=options["jobs"], resources=options["resources"],
     )  # fmt: skip
 
 
-def _with_current_code(store: app.Store, past: Run, options: Mapping[str, Any]) -> int:
+def _with_current_code(store: stores.Store, past: Run, options: Mapping[str, Any]) -> int:
     from runproj.cli.render import documents, judged  # noqa: PLC0415 -- lazy
 
     reporter = LiveReporter(quiet=options["quiet"])
     how = _how(past, options)._replace(keep_going=True)
-    project = app.current_project(store, past, options["project"])
+    project = projects.current_project(store, past, options["project"])
     environ = dict(os.environ)
     with reporting.junit(options["report"], reporter, past.project) as told:
-        verdict = app.rerun_with_current_code(store, past, project, environ, told, how)
+        verdict = repeating.rerun_with_current_code(store, past, project, environ, told, how)
     reporter.clear()
     if options["as_json"]:
         print(documents.as_text(documents.verify_result(past, verdict, current_code=True)))
@@ -576,7 +576,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     what is done is not done again. After a change of the project, 'runproj run' does the same with
     the code of today.
     """
-    store = app.find_store(str(Path.cwd()), options["store"])
+    store = stores.find_store(str(Path.cwd()), options["store"])
     past = store.lookup.run(run_name)
     reporter = reporting.of_past(store, quiet=options["quiet"])
     reporter.place = lambda: place_of(store)
@@ -592,7 +592,7 @@ def resume(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
         return _close(past, store, as_json=options["as_json"])
     how = _how(past, {**options, "name": past.name})
     with reporting.junit(options["report"], reporter, past.project) as told:
-        done = app.resume(store, past, dict(os.environ), told, how)
+        done = repeating.resume(store, past, dict(os.environ), told, how)
     return _close(done, store, as_json=options["as_json"])
 
 
@@ -629,9 +629,9 @@ def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
     """
     from runproj.cli.render import documents, judged  # noqa: PLC0415 -- lazy
 
-    store = app.find_store(str(Path.cwd()), options["store"])
+    store = stores.find_store(str(Path.cwd()), options["store"])
     past = store.lookup.run(run_name)
-    how = app.Options(
+    how = running.Options(
         None, past.experiment, past.tags, keep_going=True, keep_workspace=False, command=sys.argv,
         jobs=options["jobs"], resources=options["resources"],
     )  # fmt: skip
@@ -655,13 +655,13 @@ def verify(run_name: str, **options: Any) -> int:  # noqa: ANN401 -- click's opt
 
 
 def _judged(
-    store: app.Store, past: Run, times: int | None, reporter: LiveReporter, how: app.Options
+    store: stores.Store, past: Run, times: int | None, reporter: LiveReporter, how: running.Options
 ) -> "tuple[Verdict, Stability | None]":
     """Do a run again, once or so many times."""
     caller = dict(os.environ)
     if times is None:
-        return app.verify(store, past, caller, reporter, how), None
-    said = app.verify_times(store, past, times, caller, reporter, how)
+        return verifying.verify(store, past, caller, reporter, how), None
+    said = verifying.verify_times(store, past, times, caller, reporter, how)
     assert said.verdict is not None  # noqa: S101 -- for mypy: it comes with every run that was asked for
     return said.verdict, said.stability
 
@@ -676,7 +676,7 @@ def _judged(
 @place_options
 def status(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa: ANN401 -- click's options
     """Say what 'run' would do and why, without doing it."""
-    opened = app.open_project(project, options["store"], options["revision"])
+    opened = projects.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), policy_of(options))
     prepared = preparer.prepare(request_of(options, steps), keep=False)
     _show_plan(prepared, as_json=options["as_json"])
@@ -697,7 +697,7 @@ def graph(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     """Draw the steps, and what flows between them."""
     from runproj.cli.render import documents, drawing  # noqa: PLC0415 -- lazy
 
-    opened = app.open_project(project, options["store"], options["revision"])
+    opened = projects.open_project(project, options["store"], options["revision"])
     preparer = opened.preparer(dict(os.environ), LiveReporter(quiet=True), "auto")
     planned = preparer.draft(request_of(options, steps), keep=False).steps
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from runproj import app
+from runproj.app import packages, stores, verifying
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.style import stdout_style
@@ -23,8 +23,8 @@ from runproj.spec.suggest import did_you_mean
 _LOOK_AGAIN_S = 0.2
 
 
-def _store(given: str | None) -> app.Store:
-    return app.find_store(str(Path.cwd()), given)
+def _store(given: str | None) -> stores.Store:
+    return stores.find_store(str(Path.cwd()), given)
 
 
 @click.command("show")
@@ -68,7 +68,7 @@ def show(
         shown = (
             documents.run_result(
                 run,
-                app.kept_packages(opened, run),
+                packages.kept_packages(opened, run),
                 verdicts[-1].word if verdicts else None,
                 labels,
                 found,
@@ -83,7 +83,7 @@ def show(
         style = stdout_style()
         latest = verdicts[-1] if verdicts else None
         if step is None:
-            kept = app.kept_packages(opened, run)
+            kept = packages.kept_packages(opened, run)
             print(run_text(run, style, latest, labels, _parent(opened, run), kept, found), end="")
         else:
             print(step_text(run, step, style), end="")
@@ -118,7 +118,7 @@ def _write(path: str, text: str) -> None:
         raise UsageError(f"it cannot be written: {error.strerror}", where=path) from error
 
 
-def _parent(store: app.Store, run: Run) -> Run | None:
+def _parent(store: stores.Store, run: Run) -> Run | None:
     """Return the run that a variation is of; None when it is gone, or there is none."""
     if not run.variation or run.rerun_of is None:
         return None
@@ -142,8 +142,8 @@ def diff(a: str, b: str, store: str | None, *, patch: bool, as_json: bool) -> in
     return 0
 
 
-def _show_difference(store: app.Store, a: Run, b: Run, *, patch: bool, as_json: bool) -> None:
-    differ = app.differ(store)
+def _show_difference(store: stores.Store, a: Run, b: Run, *, patch: bool, as_json: bool) -> None:
+    differ = verifying.differ(store)
     found = differ.difference(a, b)
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
@@ -159,7 +159,7 @@ def _show_difference(store: app.Store, a: Run, b: Run, *, patch: bool, as_json: 
         sys.stdout.writelines(differ.patch(a, b))
 
 
-def _previous(store: app.Store, run: Run) -> Run:
+def _previous(store: stores.Store, run: Run) -> Run:
     """Return the run before a run, of the same project and entry point.
 
     Raises:
@@ -217,7 +217,7 @@ def _steps(run: Run, chosen: str | None) -> list[StepRun]:
 
 
 def _print_new(
-    store: app.Store, run: Run, chosen: str | None, printed: dict[str, int], *, timed: bool
+    store: stores.Store, run: Run, chosen: str | None, printed: dict[str, int], *, timed: bool
 ) -> None:
     """Print what was not printed yet; a heading where several steps are shown."""
     out = sys.stdout.buffer
@@ -267,7 +267,7 @@ def get(
     run, step = opened.lookup.split(name)
     wanted = _wanted(run, step, (*([more] if more else []), *outputs))
     target = Path(destination or f"outputs-{run.id}")
-    app.check_destination(str(target))
+    stores.check_destination(str(target))
     there = [output.path for output in wanted if os.path.lexists(target / output.path)]
     if there and not force:
         raise UsageError(
@@ -278,7 +278,7 @@ def get(
     if not destination:  # a folder that nobody asked for must not become part of the project's code
         target.mkdir(exist_ok=True)
         (target / ".gitignore").write_text("*\n", encoding="utf-8")
-    app.give(opened, wanted, str(target))
+    stores.give(opened, wanted, str(target))
     if as_json:
         from runproj.cli.render import documents  # noqa: PLC0415 -- lazy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runproj import app
+from runproj.app import shells, stores
 from runproj.cli import complete
 from runproj.cli.group import CommandAfterDashes, after_dashes, offline_option, place_options
 from runproj.cli.render.live import LiveReporter
@@ -30,11 +30,11 @@ def shell(name: str, store: str | None) -> int:
     instead of a shell; its exit code is passed on.
     """
     command = after_dashes()
-    opened = app.find_store(str(Path.cwd()), store)
+    opened = stores.find_store(str(Path.cwd()), store)
     run, step = opened.lookup.split(name)
     step = step or _meant(run)
     reporter = LiveReporter(quiet=bool(command))
-    entering = app.opener(opened, run, dict(os.environ)).enter(
+    entering = shells.opener(opened, run, dict(os.environ)).enter(
         run, step, lambda text: reporter.report(Progress(step.name, text))
     )
     with entering as entered:
@@ -45,7 +45,7 @@ def shell(name: str, store: str | None) -> int:
             if sys.stdin.isatty():
                 variables["PS1"] = f"({run.id}/{step.name}) \\w $ "
         sys.stderr.flush()
-        return app.in_foreground(command, entered.directory, variables, entered.container)
+        return shells.in_foreground(command, entered.directory, variables, entered.container)
 
 
 def _meant(run: Run) -> StepRun:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from runproj import app
+from runproj.app import keeping, stores
 from runproj.cli import complete
 from runproj.cli.group import json_option, place_options
 from runproj.cli.render.live import LiveReporter
@@ -33,9 +33,9 @@ def fsck(name: str | None, store: str | None, *, repair: bool, as_json: bool) ->
     """
     if name and repair:
         raise UsageError("--repair goes with the whole store", hint="runproj fsck --repair")
-    opened = app.find_store(str(Path.cwd()), store)
+    opened = stores.find_store(str(Path.cwd()), store)
     reporter = LiveReporter(quiet=as_json)
-    checks = app.fsck(opened, _telling(reporter))
+    checks = keeping.fsck(opened, _telling(reporter))
     run = opened.lookup.run(name) if name else None
     health = checks.store(repair=repair) if run is None else checks.run(run)
     reporter.clear()
@@ -100,15 +100,15 @@ def gc(
     """
     from runproj.engine.gc import DELETED_S, Wish  # noqa: PLC0415 -- lazy
 
-    opened = app.find_store(str(Path.cwd()), store)
-    rules, wrong = app.rules_of(opened)
+    opened = stores.find_store(str(Path.cwd()), store)
+    rules, wrong = keeping.rules_of(opened)
     kept_s = DELETED_S if rules is None else rules.retention.deleted
     wish = Wish(
         _UNUSED_S if older_than is None else older_than, flags["dry_run"], flags["archives"],
         flags["reindex"], keep_last, older_than, None if flags["no_retention"] else rules,
         0.0 if flags["deleted"] else kept_s,
     )  # fmt: skip
-    room = app.gc(opened).collect(wish)
+    room = keeping.gc(opened).collect(wish)
     if wrong is not None:
         room = room.replace(notes=(*room.notes, wrong))
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runproj import app
+from runproj.app import projects, running, stores, sweeps
 from runproj.cli.group import json_option, offline_option, place_options
 from runproj.cli.render.live import LiveReporter
 from runproj.cli.render.style import stderr_style, stdout_style
@@ -68,17 +68,17 @@ def sweep(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     caller = dict(os.environ)
     if options["resume"]:
         _check_resume(options)
-        store = app.find_store(str(Path.cwd()), options["store"])
-        sweeping = app.past_sweep(store, options["resume"], caller, LiveReporter(quiet=True))
+        store = stores.find_store(str(Path.cwd()), options["store"])
+        sweeping = sweeps.past_sweep(store, options["resume"], caller, LiveReporter(quiet=True))
         first = sweeping.past[0]
         experiment, tags, folder = first.experiment, first.tags, str(store.folder.parent)
     else:
-        opened = app.open_project(project, options["store"], options["revision"])
+        opened = projects.open_project(project, options["store"], options["revision"])
         check_amounts(opened.project, options["resources"])
         plan = _plan(options)
         tags = tags_of(options["tags"])
         preparer = opened.preparer(caller, LiveReporter(quiet=options["quiet"]), policy_of(options))
-        sweeping = app.new_sweep(opened, preparer, request_of(options, steps), plan)
+        sweeping = sweeps.new_sweep(opened, preparer, request_of(options, steps), plan)
         store, folder = opened.store, str(opened.folder)
         experiment = options["experiment"] or f"sweep-{sweeping.sweep.id}"
     if options["dry_run"]:
@@ -87,12 +87,12 @@ def sweep(project: str, steps: tuple[str, ...], **options: Any) -> int:  # noqa:
     reporters = SweepReporter(sweeping.sweep, done, quiet=options["quiet"])
     if not options["quiet"]:
         print(opening(sweeping.sweep, experiment, stderr_style()), end="", file=sys.stderr)
-    how = app.Options(
+    how = running.Options(
         None, experiment, tags, keep_workspace=options["keep_workspace"], command=sys.argv,
         jobs=options["jobs"], resources=options["resources"],
     )  # fmt: skip
     try:
-        result = app.sweep(store, sweeping, caller, reporters, how, folder=folder)
+        result = sweeps.sweep(store, sweeping, caller, reporters, how, folder=folder)
     except BaseException:
         reporters.clear()
         text = f"go on: runproj sweep{place_of(store)} --resume {sweeping.sweep.id}"
@@ -127,7 +127,7 @@ def _check_resume(options: Mapping[str, Any]) -> None:
         )
 
 
-def _plan(options: Mapping[str, Any]) -> app.SweepPlan:
+def _plan(options: Mapping[str, Any]) -> sweeps.SweepPlan:
     """Return what is asked for.
 
     Raises:
@@ -158,11 +158,11 @@ def _plan(options: Mapping[str, Any]) -> app.SweepPlan:
             "the sampler tpe needs to know what is good", hint="--minimize METRIC, or --maximize"
         )
     seed = options["seed"] if options["seed"] is not None else int.from_bytes(os.urandom(4))
-    return app.SweepPlan(sampler, trials, seed, goal)
+    return sweeps.SweepPlan(sampler, trials, seed, goal)
 
 
-def _show_points(sweeping: app.Sweeping, *, as_json: bool) -> int:
-    points = app.points(sweeping.sweep, _MOST_SHOWN)
+def _show_points(sweeping: sweeps.Sweeping, *, as_json: bool) -> int:
+    points = sweeps.points(sweeping.sweep, _MOST_SHOWN)
     if as_json:
         from runproj.cli.render.documents import as_text, trials_result  # noqa: PLC0415 -- lazy
 

@@ -32,7 +32,7 @@ from runproj.record.verdict import (
 )
 
 if TYPE_CHECKING:
-    from runproj.app import KeptPackages
+    from runproj.app.packages import KeptPackages
     from runproj.record.comparison import Compared
     from runproj.record.query import Field, Group, Row
 

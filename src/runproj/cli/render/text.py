@@ -18,7 +18,7 @@ from runproj.record.verdict import OutputLabel, Verdict
 from runproj.spec.matrix import group_of
 
 if TYPE_CHECKING:
-    from runproj.app import KeptPackages
+    from runproj.app.packages import KeptPackages
 
 _ACTION = {"run": "green", "cached": "dim", "pending": "yellow"}
 _STATUS = {
