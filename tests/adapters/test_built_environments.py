@@ -73,7 +73,7 @@ def test_what_was_never_finished_does_not_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "{}", '{"format": 99}', '{"format": 1}', "\x00"]
+    "text", ["", "{", "[]", "null", "{}", '{"format": 99}', '{"format": 2}', "\x00"]
 )
 def test_a_damaged_marker_does_not_count(slot: Slot, text: str) -> None:
     (slot.folder / "ready.json").write_text(text)
@@ -140,6 +140,22 @@ def test_what_comes_goes_or_is_replaced_is_seen_at_a_glance(slot: Slot, change: 
     change(slot.content)
 
     assert what_changed(slot) is not None
+
+
+def test_what_was_moved_or_copied_is_another(slot: Slot) -> None:
+    here = slot.root.parent
+    linked = Slot(here / "linked", KEY)
+    linked.root.symlink_to(slot.root)
+    assert what_changed(linked) is None  # another name of the same folder
+
+    copied = Slot(here / "copied", KEY)
+    shutil.copytree(slot.root, copied.root, symlinks=True)
+    said = what_changed(copied)
+    assert said == f"{copied.content} is a copy of {slot.content}"
+    moved = Slot(here / "moved", KEY)
+    slot.root.rename(moved.root)
+    said = what_changed(moved)
+    assert said == f"{moved.content} was built as {slot.content}, and moved"
 
 
 def _longer(venv: Path) -> None:

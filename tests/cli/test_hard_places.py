@@ -106,12 +106,16 @@ def test_a_cache_that_can_only_be_read_is_named_and_serves_what_is_there(
 ) -> None:
     project.run("run", ".").ok()
     with small_disk(tmp_path / "read-only", "64m") as place:
-        more = {"XDG_CACHE_HOME": str(place)}
+        more = {"HOME": str(place), "TMPDIR": str(tmp_path / "temporary")}
+        (tmp_path / "temporary").mkdir()
         project.run("env", "build", env=more).ok()
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
 
         there = project.run("env", "build", env=more).ok()
         assert "building" not in there.err
+        assert "2.0" in project.run("run", ".", "--force", env=more).ok().err
+        assert "2.0" in project.run("rerun", "latest", "--offline", env=more).ok().err
+        assert "removed" in project.run("gc", env=more).ok().out
         project.write({"runproj.yaml": ONE.replace("[tiny]", '["tiny<2"]')})
         done = project.run("env", "build", env=more).ok(4)
         assert "Read-only file system" in done.err

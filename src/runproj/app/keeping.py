@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runproj.app.building import used_images
-from runproj.app.places import MODELS, REPEATS, WORKSPACES, archive_folder, cache_folder
+from runproj.app.places import (
+    MODELS,
+    REPEATS,
+    WORKSPACES,
+    archive_folder,
+    cache_folder,
+    working_folder,
+)
 from runproj.app.projects import author_of, open_project, project_folder_of
 from runproj.app.stores import Store, claims
 from runproj.errors import ProjectError, StoreError
@@ -95,7 +102,7 @@ def gc(store: Store) -> "Gc":
     objects, records = CheckedObjects(store.objects), CheckedRecords(store.runs)
     git = str(store.folder / "source.git")
     source = GitChecks(git)
-    working = [cache_folder() / name for name in (WORKSPACES, REPEATS)]
+    working = [working_folder() / name for name in (WORKSPACES, REPEATS)]
     place, runs, cache = str(store.folder), store.folder / "runs", str(working[0])
 
     def damaged() -> list[Path]:
@@ -117,7 +124,7 @@ def gc(store: Store) -> "Gc":
             cache, lambda: [one for folder in working for one in workspaces.kept(folder)]
         ),
         models=PathHoldings(
-            str(cache_folder() / MODELS), lambda: sorted((cache_folder() / MODELS).glob("*"))
+            str(working_folder() / MODELS), lambda: sorted((working_folder() / MODELS).glob("*"))
         ),
         archives=HeldArchives(str(archive_folder())),
     )

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runproj.app.places import MODELS, cache_folder
+from runproj.app.places import MODELS, working_folder
 from runproj.app.stores import Store, is_trusted
 from runproj.errors import NoSuchRun, StoreError, UsageError
 
@@ -66,4 +66,4 @@ def taken_model(store: Store, model: "Artifact") -> Path:
     """Take a model out of a store; return where it stands in the user's cache."""
     from runproj.adapters.taken_models import TakenModels  # noqa: PLC0415 -- lazy
 
-    return TakenModels(cache_folder() / MODELS, store.objects, store.objects).take(model)
+    return TakenModels(working_folder() / MODELS, store.objects, store.objects).take(model)

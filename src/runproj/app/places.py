@@ -1,8 +1,11 @@
 """Where things of this user and this machine are kept: settings, caches, archives, state."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from runproj.errors import StoreError
 
 if TYPE_CHECKING:
     from runproj.spec.settings import Settings
@@ -51,6 +54,30 @@ def cache_folder() -> Path:
     import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
 
     return Path(platformdirs.user_cache_dir("runproj"))
+
+
+def working_folder() -> Path:
+    """Return the user's folder for what processes need while they go on.
+
+    It is the cache, or where that can only be read, a folder among temporary files.
+
+    Raises:
+        StoreError: that folder is somebody else's.
+    """
+    cache = cache_folder()
+    there = next(one for one in (cache, *cache.parents) if one.exists())
+    if os.access(there, os.W_OK | os.X_OK):
+        return cache
+    import tempfile  # noqa: PLC0415 -- lazy
+
+    folder = Path(tempfile.gettempdir(), f"runproj-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise StoreError(
+            "the folder for workspaces belongs to somebody else", where=str(folder),
+            hint="set XDG_CACHE_HOME, or TMPDIR, to a folder of yours",
+        )  # fmt: skip
+    return folder
 
 
 def archive_folder() -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runproj.adapters.remembered import RememberedValues
 from runproj.app.building import backends
-from runproj.app.places import PROJECT_FILES, WORKSPACES, cache_folder
+from runproj.app.places import PROJECT_FILES, WORKSPACES, cache_folder, working_folder
 from runproj.app.projects import OpenProject, author_of, parse_project
 from runproj.app.stores import Store, project_store, read_metrics
 from runproj.model import EMPTY
@@ -124,7 +124,7 @@ def runner_of(
         objects=store.objects,
         runs=store.runs,
         workspaces=options.workspaces
-        or FolderWorkspaces(str(cache_folder() / WORKSPACES), store.source, store.objects),
+        or FolderWorkspaces(str(working_folder() / WORKSPACES), store.source, store.objects),
         executor=stage.executor,
         watcher=_LazyWatcher(store),
         backends=backends(caller, store, tuple(prepared.packages.values())),
@@ -177,7 +177,7 @@ def local_executor(tick: "Callable[[], float | None] | None" = None) -> "Executo
     from runproj.adapters.executors.local import LocalExecutor  # noqa: PLC0415 -- lazy
 
     gpus = shutil.which("nvidia-smi")
-    return LocalExecutor(containers=str(cache_folder() / "containers"), tick=tick, gpus=gpus)
+    return LocalExecutor(containers=str(working_folder() / "containers"), tick=tick, gpus=gpus)
 
 
 def start_session(  # noqa: PLR0913 -- a run is made of so much

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runproj.app.building import backends
-from runproj.app.places import WORKSPACES, cache_folder
+from runproj.app.places import WORKSPACES, working_folder
 from runproj.app.repeating import rerunner_of
 from runproj.app.stores import Store
 
@@ -21,7 +21,7 @@ def opener(store: Store, run: "Run", caller: Mapping[str, str]) -> "Opener":
     from runproj.engine.shell import Opener  # noqa: PLC0415 -- lazy
 
     store.share()
-    folder = str(cache_folder() / WORKSPACES)
+    folder = str(working_folder() / WORKSPACES)
     return Opener(
         rerunner_of(store),
         workspaces.FolderWorkspaces(folder, store.source, store.objects),
@@ -48,7 +48,7 @@ def in_foreground(
     if container is not None:
         from runproj.adapters.executors.attached import run_attached  # noqa: PLC0415 -- lazy
 
-        locks = cache_folder() / "containers"
+        locks = working_folder() / "containers"
         return run_attached(argv, directory, variables, container, locks)
     from runproj.adapters.executors.foreground import run_in_foreground  # noqa: PLC0415 -- lazy
 

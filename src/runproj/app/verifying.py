@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runproj.app.places import REPEATS, WORKSPACES, cache_folder
+from runproj.app.places import REPEATS, WORKSPACES, cache_folder, working_folder
 from runproj.app.repeating import rerun
 from runproj.app.running import Options, new_id
 from runproj.app.stores import Store
@@ -114,7 +114,7 @@ class Lab:
         from runproj.adapters.workspaces import FolderWorkspaces  # noqa: PLC0415 -- lazy
 
         source, objects = self.store.source, self.store.objects
-        usual = cache_folder() / WORKSPACES
+        usual = working_folder() / WORKSPACES
         folder = Path(self.ordered or "", "workspaces") if "reordered" in places else usual
         if "elsewhere" in places:
             folder = folder.parent / REPEATS

@@ -93,7 +93,7 @@ def build_alone(slot: Slot, make: Callable[[BuildLock], Marker], say: Say) -> Ma
                 changed = damage(slot, marker)
                 if changed is None:
                     return marker
-                say(f"{changed} was changed since the environment was built")
+                say(changed)
             return _made(slot, make, lock, say)
     except OSError as error:
         raise _failed(error, slot.folder) from error

@@ -36,7 +36,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 if sys.platform == "darwin":
     SYSTEM_PATH = f"/opt/homebrew/bin:{SYSTEM_PATH}"
 _ARCHIVES = "archives.json"
-_FORMAT = 1
+_FORMAT = 2
 _DIGITS = 20
 _CACHED = "__pycache__"
 _in_use: dict[tuple[int, int], int] = {}  # open files, which hold locks until this process ends
@@ -48,7 +48,8 @@ class Marker(NamedTuple):
     ``size`` is in bytes. ``folders`` maps each folder to its time: a file that comes, goes or is
     replaced changes that of its folder. ``files`` is the digest of names, sizes and times of all
     files: it tells a file that was written over in place, too. ``python_state`` is of the base
-    interpreter's file. Bytecode caches count nowhere.
+    interpreter's file. Bytecode caches count nowhere. ``place`` is where it was built: its programs
+    name their interpreter by that path.
 
     An environment that brings its own interpreter, or none, has no ``interpreter``; ``python`` is
     the version of its own.
@@ -62,6 +63,7 @@ class Marker(NamedTuple):
     folders: dict[str, int]
     files: str
     python_state: list[int]
+    place: str
     python: str = ""
 
 
@@ -108,8 +110,9 @@ class Slot:
         folders = {name: _time(self.content / name) for name in _folders(self.content)}
         base = [] if interpreter is None else state(interpreter.executable)
         marker = Marker(
-            self.key, self.kind, interpreter, packages, size, folders, files, base, python
-        )
+            self.key, self.kind, interpreter, packages, size, folders, files, base,
+            os.fspath(self.content), python,
+        )  # fmt: skip
         (self.folder / "used").touch()
         plain = None if interpreter is None else interpreter._asdict()
         data = {"format": _FORMAT, **marker._asdict(), "interpreter": plain}
@@ -137,21 +140,25 @@ def _identity(handle: int) -> tuple[int, int]:
 
 
 def damage(slot: Slot, marker: Marker) -> str | None:
-    """Return what was changed since it was built, as far as folders and interpreter tell.
+    """Return what is not as it was when it was built, as far as folders and interpreter tell.
 
     A few milliseconds for some thousand files: one stat a folder.
     """
     base = os.fspath(slot.content) + os.sep
     try:
+        if marker.place != os.fspath(slot.content) and not slot.content.samefile(marker.place):
+            return f"{slot.content} is a copy of {marker.place}"
         for name, time in marker.folders.items():
             if os.stat(base + name).st_mtime_ns != time:  # noqa: PTH116 -- the hot path
-                return name
+                return f"{name} was changed since the environment was built"
         if marker.interpreter is not None:
             if state(marker.interpreter.executable) != marker.python_state:
-                return marker.interpreter.executable
+                return f"{marker.interpreter.executable} is another than it was built with"
             os.stat(base + "bin/python")  # noqa: PTH116 -- the hot path
     except OSError as error:
-        return os.fspath(error.filename or slot.content)
+        if error.filename == marker.place:
+            return f"{slot.content} was built as {marker.place}, and moved"
+        return f"{error.filename or slot.content} is gone since the environment was built"
     return None
 
 
