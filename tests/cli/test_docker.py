@@ -167,6 +167,11 @@ def test_an_unknown_image_is_an_error_that_names_it(computer: Computer, registry
     done = project.run("run", ".").ok(4)
 
     assert f"the image {name} cannot be pulled" in done.err
+    gone = f"sha256:{'0' * 64}"
+    project = made(computer, {"image": gone}, shell("true"))
+    done = project.run("run", ".").ok(4)
+    assert f"the image {gone} is not here" in done.err
+    assert "an id cannot be pulled" in done.err
 
 
 def build_project(computer: Computer, base: str, name: str = "given") -> Project:

@@ -92,6 +92,41 @@ def test_a_docker_build_has_defaults() -> None:
     assert (build.context, build.dockerfile, build.args) == (".", "Dockerfile", {})
 
 
+IMAGE_ID = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["python", "library/python:3.12-slim", "127.0.0.1:5000/a/b__c:1.0", "Host.Example/a",
+     "localhost:5000/a", f"[::1]:5000/a@{IMAGE_ID}", IMAGE_ID],
+)  # fmt: skip
+def test_an_image_has_a_name_or_an_id(image: str) -> None:
+    assert environment(kind="docker", image=image).image == image
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["Python", "UPPER/case", "a b", "a:b:c", "-a", "a/", "a:", "a@sha256:12", "http://x/y", "ä",
+     f"{IMAGE_ID}0/"],
+)  # fmt: skip
+def test_what_cannot_be_the_name_of_an_image_is_refused(image: str) -> None:
+    with pytest.raises(ValidationError, match="is not the name of an image"):
+        environment(kind="docker", image=image)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "problem"),
+    [("cuda", "12.4", "'cuda' is no virtual package"), ("__x y", "1", "is no virtual package"),
+     ("__cuda", "", "'' is not a version of __cuda"), ("__cuda", "12 4", "is not a version")],
+)  # fmt: skip
+def test_virtual_packages_have_names_and_versions(name: str, version: str, problem: str) -> None:
+    declared = {"kind": "conda", "dependencies": ["a"], "virtual_packages": {name: version}}
+    with pytest.raises(ValidationError, match=problem):
+        environment(**declared)
+    right = {"__cuda": "12.4", "__glibc": "2.17", "__archspec": "x86_64_v3", "__unix": "0"}
+    assert environment(**{**declared, "virtual_packages": right}).virtual_packages == right
+
+
 @pytest.mark.parametrize("fields", [{}, {"image": "x", "build": {}}, {"image": None}])
 def test_docker_takes_exactly_an_image_or_a_build(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="needs either 'image' or 'build'"):

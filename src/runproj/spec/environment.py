@@ -18,6 +18,18 @@ from runproj.spec.fields import (
 
 _PYTHON = re.compile(r"\s*(?:(?:===?|[<>]=?|!=|~=)\s*)?\d+(?:\.\d+)*(?:\.\*)?\s*")
 
+_PATH = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_HOST = r"[A-Za-z0-9-]+"
+_DOMAIN = rf"(?:{_HOST}(?:\.{_HOST})+(?::\d+)?|{_HOST}:\d+|\[[0-9a-fA-F:]+\](?::\d+)?)"
+_IMAGE = re.compile(
+    rf"(?:{_DOMAIN}/)?{_PATH}(?:/{_PATH})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?",
+    re.ASCII,
+)
+"""A name of an image: https://pkg.go.dev/github.com/distribution/reference."""
+_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
+_VIRTUAL = re.compile(r"__[a-z0-9_.-]+")
+_CONDA_VERSION = re.compile(r"(?:\d+!)?[A-Za-z0-9_.+-]*[A-Za-z0-9_]")
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -106,6 +118,16 @@ class CondaEnvironment(Declared):
             raise ValueError("give either 'file', or 'channels' and 'dependencies'")
         if not self.file and not self.dependencies:
             raise ValueError("needs 'file', or 'channels' and 'dependencies'")
+        for name, version in self.virtual_packages.items():
+            if not _VIRTUAL.fullmatch(name):
+                raise wrong_at(
+                    "virtual_packages",
+                    f"{name!r} is no virtual package: those begin with '__', as __cuda and __glibc",
+                )
+            if not _CONDA_VERSION.fullmatch(version):
+                raise wrong_at(
+                    "virtual_packages", f'{version!r} is not a version of {name}; example: "12.4"'
+                )
 
 
 class DockerBuild(Declared):
@@ -134,6 +156,12 @@ class DockerEnvironment(Declared):
         """Refuse none or several descriptions of its content."""
         if (self.image is None) == (self.build is None):
             raise ValueError("needs either 'image' or 'build'")
+        if self.image and not (_IMAGE.fullmatch(self.image) or _IMAGE_ID.fullmatch(self.image)):
+            raise wrong_at(
+                "image",
+                f"{self.image!r} is not the name of an image, which is in lower case as in "
+                "'registry:5000/folder/name:tag', nor an id ('sha256:' and 64 digits)",
+            )
 
 
 class SystemEnvironment(Declared):

@@ -183,7 +183,12 @@ class DockerBackend:
     def _resolved(self, name: str, say: Say) -> tuple[str | None, str]:
         """Return digest and id of what has a name now; without the network, of what is here."""
         engine = self._connected()
-        here = engine.find(name) if is_offline(self.caller) else None
+        here = engine.find(name) if is_offline(self.caller) or image.is_id(name) else None
+        if here is None and image.is_id(name):
+            raise EnvironmentFailed(
+                f"the image {name} is not here", hint="an id cannot be pulled: bring the image "
+                "('docker load'), or give its name",
+            )  # fmt: skip
         if here is not None:
             return min(here.own(name), default=None), here.id
         self._check_network(f"the image {name} is not here", "pulled")
