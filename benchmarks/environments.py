@@ -2,7 +2,7 @@
 
 The floor: with hard links uv writes no file, and is done in a tenth of a second; a copy of the
 same 6,000 files and 250 MB takes 1.3 to 2 s on ext4, whoever makes it (uv, cp, copy_file_range in
-one thread or eight). runproj copies, see docs/decisions/0008, so it stays within twice of uv's own
+one thread or eight). runproj copies, see docs/decisions/0008, so it stays within 1.3 times uv's own
 copy, and far from its hard links; where the file system clones files, it costs nearly nothing.
 
 Usage: ``python benchmarks/environments.py [RUNS [PACKAGE…]]``. It locks the packages (default:
