@@ -122,6 +122,22 @@ def test_a_cache_that_can_only_be_read_is_named_and_serves_what_is_there(
         assert "XDG_CACHE_HOME" in done.err
 
 
+def test_no_place_for_workspaces_is_an_error_that_names_it(
+    project: Project, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "read-only", "64m") as place:
+        more = {"HOME": str(place), "TMPDIR": str(tmp_path / "temporary")}
+        project.run("env", "build", env=more).ok()
+        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        (tmp_path / "temporary").mkdir()
+        (tmp_path / "temporary" / f"runproj-{os.geteuid()}").write_text("")
+
+        done = project.run("run", ".", "--force", env=more).ok(9)
+
+        assert "there is no place for workspaces: File exists" in done.err
+        assert "set XDG_CACHE_HOME, or TMPDIR, to a folder of yours" in done.err
+
+
 def test_a_killed_build_is_followed_by_a_clean_one(project: Project, tmp_path: Path) -> None:
     begun, allowed = tmp_path / "begun", tmp_path / "allowed"
     build_sdist(

@@ -51,7 +51,7 @@ def settings_file(variables: Mapping[str, str]) -> str:
 
 def cache_folder() -> Path:
     """Return the user's folder for what can be made again."""
-    import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
+    import platformdirs  # noqa: PLC0415 -- lazy
 
     return Path(platformdirs.user_cache_dir("runproj"))
 
@@ -62,7 +62,7 @@ def working_folder() -> Path:
     It is the cache, or where that can only be read, a folder among temporary files.
 
     Raises:
-        StoreError: that folder is somebody else's.
+        StoreError: that folder cannot be made, or is somebody else's.
     """
     cache = cache_folder()
     there = next(one for one in (cache, *cache.parents) if one.exists())
@@ -70,25 +70,31 @@ def working_folder() -> Path:
         return cache
     import tempfile  # noqa: PLC0415 -- lazy
 
-    folder = Path(tempfile.gettempdir(), f"runproj-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
+    hint = "set XDG_CACHE_HOME, or TMPDIR, to a folder of yours"
+    try:
+        folder = Path(tempfile.gettempdir(), f"runproj-{os.getuid()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"there is no place for workspaces: {error.strerror}",
+            where=str(error.filename or cache), hint=hint,
+        ) from error  # fmt: skip
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise StoreError(
-            "the folder for workspaces belongs to somebody else", where=str(folder),
-            hint="set XDG_CACHE_HOME, or TMPDIR, to a folder of yours",
-        )  # fmt: skip
+            "the folder for workspaces belongs to somebody else", where=str(folder), hint=hint
+        )
     return folder
 
 
 def archive_folder() -> Path:
     """Return the user's folder of package archives, which all projects share."""
-    import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
+    import platformdirs  # noqa: PLC0415 -- lazy
 
     return Path(platformdirs.user_data_dir("runproj")) / "archives"
 
 
 def state_folder() -> Path:
     """Return the user's folder for what cannot be made again."""
-    import platformdirs  # noqa: PLC0415 -- lazy, see the module docstring
+    import platformdirs  # noqa: PLC0415 -- lazy
 
     return Path(platformdirs.user_state_dir("runproj"))
