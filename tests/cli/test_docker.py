@@ -167,6 +167,12 @@ def test_an_unknown_image_is_an_error_that_names_it(computer: Computer, registry
     done = project.run("run", ".").ok(4)
 
     assert f"the image {name} cannot be pulled" in done.err
+
+
+def test_an_id_that_is_not_here_is_asked_of_no_registry(
+    computer: Computer,
+    engine: Engine,  # noqa: ARG001 -- it has to answer
+) -> None:
     gone = f"sha256:{'0' * 64}"
     project = made(computer, {"image": gone}, shell("true"))
     done = project.run("run", ".").ok(4)

@@ -94,16 +94,6 @@ def without(content: str, names: Collection[str]) -> str:  # noqa: ARG001 -- a f
     return content
 
 
-def is_id(reference: str) -> bool:
-    """Tell whether a reference is the id of an image, which no registry knows.
-
-    >>> is_id("sha256:" + 64 * "0"), is_id("sha256:latest"), is_id("a@sha256:" + 64 * "0")
-    (True, False, False)
-    """
-    algorithm, _, digits = reference.partition(":")
-    return algorithm == "sha256" and len(digits) == 64  # noqa: PLR2004 -- hexadecimal digits
-
-
 def repository_of(reference: str) -> str:
     """Return the repository of a reference to an image: without tag and digest.
 

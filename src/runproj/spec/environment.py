@@ -22,11 +22,12 @@ _PATH = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _HOST = r"[A-Za-z0-9-]+"
 _DOMAIN = rf"(?:{_HOST}(?:\.{_HOST})+(?::\d+)?|{_HOST}:\d+|\[[0-9a-fA-F:]+\](?::\d+)?)"
 _IMAGE = re.compile(
-    rf"(?:{_DOMAIN}/)?{_PATH}(?:/{_PATH})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?",
+    rf"(?!sha256:)(?:{_DOMAIN}/)?{_PATH}(?:/{_PATH})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?",
     re.ASCII,
 )
 """A name of an image: https://pkg.go.dev/github.com/distribution/reference."""
-_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
+IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
+"""What names an image by its content; no registry knows it."""
 _VIRTUAL = re.compile(r"__[a-z0-9_.-]+")
 _CONDA_VERSION = re.compile(r"(?:\d+!)?[A-Za-z0-9_.+-]*[A-Za-z0-9_]")
 
@@ -156,7 +157,7 @@ class DockerEnvironment(Declared):
         """Refuse none or several descriptions of its content."""
         if (self.image is None) == (self.build is None):
             raise ValueError("needs either 'image' or 'build'")
-        if self.image and not (_IMAGE.fullmatch(self.image) or _IMAGE_ID.fullmatch(self.image)):
+        if self.image and not (_IMAGE.fullmatch(self.image) or IMAGE_ID.fullmatch(self.image)):
             raise wrong_at(
                 "image",
                 f"{self.image!r} is not the name of an image, which is in lower case as in "

@@ -29,6 +29,7 @@ from runproj.lock.image import ImageLock
 from runproj.lock.lock import Declaration, Lock
 from runproj.model import Model, digest_of
 from runproj.ports import Archive, Container, Held, Say, SourceControl, Volume
+from runproj.spec.environment import IMAGE_ID
 
 if TYPE_CHECKING:
     from runproj.adapters.environments.engine import Engine, Image
@@ -183,14 +184,15 @@ class DockerBackend:
     def _resolved(self, name: str, say: Say) -> tuple[str | None, str]:
         """Return digest and id of what has a name now; without the network, of what is here."""
         engine = self._connected()
-        here = engine.find(name) if is_offline(self.caller) or image.is_id(name) else None
-        if here is None and image.is_id(name):
+        known = IMAGE_ID.fullmatch(name) is not None
+        here = engine.find(name) if known or is_offline(self.caller) else None
+        if here is not None:
+            return min(here.own(name), default=None), here.id
+        if known:
             raise EnvironmentFailed(
                 f"the image {name} is not here", hint="an id cannot be pulled: bring the image "
                 "('docker load'), or give its name",
             )  # fmt: skip
-        if here is not None:
-            return min(here.own(name), default=None), here.id
         self._check_network(f"the image {name} is not here", "pulled")
         return engine.resolve(name, say)
 
