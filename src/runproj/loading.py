@@ -36,7 +36,7 @@ def _from_store(reference: str, store: str | None) -> tuple[Path, bool]:
     """Take a model out of a store; tell whether it is the user's own."""
     opened = _store(store)
     _, origin = opened.models.origin(reference)
-    return modelling.taken_model(opened, origin.model), stores.is_trusted(opened, origin.run)
+    return modelling.taken_model(opened, origin.model), modelling.is_trusted(opened, origin.run)
 
 
 def _from_folder(folder: str, store: str | None) -> tuple[Path, bool]:

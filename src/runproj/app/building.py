@@ -1,6 +1,6 @@
 """The kinds of environments, each with its adapter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from runproj.lock.lock import Kind
     from runproj.ports import EnvironmentBackend, Reporter
     from runproj.record.artifact import Artifact
+
+_KINDS: tuple["Kind", ...] = ("venv", "conda", "docker", "system")
 
 
 def backends(
@@ -42,8 +44,7 @@ def importing_backends(
     """
     from runproj.adapters.environments.conda_importing import ImportingConda  # noqa: PLC0415 -- lazy
 
-    archives = _Backends(caller, store)._archives()  # noqa: SLF001 -- of this module
-    return {"conda": ImportingConda(str(cache_folder()), archives, caller, file)}
+    return {"conda": ImportingConda(str(cache_folder()), _archives(store), caller, file)}
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,15 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
             from runproj.adapters.environments.venv import VenvBackend  # noqa: PLC0415 -- lazy
 
             source = None if self.store is None else self.store.source
-            return VenvBackend(str(cache_folder()), self._archives(), self.caller, source)
+            return VenvBackend(
+                str(cache_folder()), _archives(self.store, self.packages), self.caller, source
+            )
         if kind == "conda":
             from runproj.adapters.environments.conda import CondaBackend  # noqa: PLC0415 -- lazy
 
-            return CondaBackend(str(cache_folder()), self._archives(), self.caller)
+            return CondaBackend(
+                str(cache_folder()), _archives(self.store, self.packages), self.caller
+            )
         if kind == "docker":
             from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
 
@@ -81,17 +86,17 @@ class _Backends(Mapping["Kind", "EnvironmentBackend"]):
             return DockerBackend(str(cache_folder()), source, self.caller)
         raise KeyError(kind)
 
-    def _archives(self) -> "FolderArchives":
-        from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
-
-        objects = None if self.store is None else self.store.objects
-        return FolderArchives(str(archive_folder()), objects, self.packages)
-
-    def __iter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 -- Mapping's own
-        return iter(("venv", "conda", "docker", "system"))
+    def __iter__(self) -> Iterator["Kind"]:
+        return iter(_KINDS)
 
     def __len__(self) -> int:
-        return 4
+        return len(_KINDS)
+
+
+def _archives(store: Store | None, packages: "Sequence[Artifact]" = ()) -> "FolderArchives":
+    from runproj.adapters.environments.archives import FolderArchives  # noqa: PLC0415 -- lazy
+
+    return FolderArchives(str(archive_folder()), None if store is None else store.objects, packages)
 
 
 def pinner_of(
@@ -117,3 +122,28 @@ def used_images(caller: Mapping[str, str]) -> "DockerBackend":
     from runproj.adapters.environments.images import DockerBackend  # noqa: PLC0415 -- lazy
 
     return DockerBackend(str(cache_folder()), None, caller)
+
+
+def exported_lock(content: str, form: str, caller: Mapping[str, str]) -> str:
+    """Return the lock of a conda environment in the form of another tool.
+
+    Args:
+        content: the lockfile.
+        form: ``explicit``, a list for conda; ``environment``, an environment file; ``pixi``, the
+            text of a ``pixi.lock``.
+        caller: the caller's environment variables.
+
+    Raises:
+        NotSupported: the form has no place for what is in the lock.
+        EnvironmentFailed: the lockfile is damaged, or py-rattler is missing.
+    """
+    from runproj.lock import conda  # noqa: PLC0415 -- lazy
+
+    lock = conda.read(content)
+    if form == "explicit":
+        return conda.explicit(lock)
+    if form == "environment":
+        return conda.environment_file(lock)
+    from runproj.adapters.environments.rattler import pixi_lock  # noqa: PLC0415 -- lazy
+
+    return pixi_lock(lock, caller)

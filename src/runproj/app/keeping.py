@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,14 @@ from runproj.app.places import (
     working_folder,
 )
 from runproj.app.projects import author_of, open_project, project_folder_of
-from runproj.app.stores import Store, claims
+from runproj.app.stores import Store
 from runproj.errors import ProjectError, StoreError
 
 if TYPE_CHECKING:
     from runproj.engine.fsck import Fsck
     from runproj.engine.gc import Gc, ProjectRules
     from runproj.engine.organise import Organiser
+    from runproj.ports import Claim
 
 
 def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
@@ -37,6 +38,26 @@ def fsck(store: Store, progress: "Callable[[int, int], None]") -> "Fsck":
     return Fsck(checks, source, records, store.shelf, progress)
 
 
+def _claims(store: Store) -> "Sequence[Claim]":
+    """Return what is kept beside the runs of a store, and needs some of them: registered models.
+
+    Raises:
+        StoreError: the history of one cannot be read.
+    """
+    from runproj.engine.models import held_versions  # noqa: PLC0415 -- lazy
+    from runproj.ports import Claim  # noqa: PLC0415 -- lazy
+
+    return [
+        Claim(
+            f"the registered model {version.reference}",
+            (version.origin.run,),
+            (version.origin.model,),
+            () if version.origin.environment is None else (version.origin.environment,),
+        )
+        for version in held_versions(store.shelf)
+    ]
+
+
 def organiser(store: Store) -> "Organiser":
     """Return what says something of the runs of a store, on behalf of who is at the keyboard."""
     from runproj.adapters.host import user  # noqa: PLC0415 -- lazy
@@ -45,7 +66,7 @@ def organiser(store: Store) -> "Organiser":
 
     return Organiser(
         store.runs, store.runs, author_of(str(Path.cwd())) or user(),
-        lambda: timestamp(time.time()), lambda: claims(store),
+        lambda: timestamp(time.time()), lambda: _claims(store),
     )  # fmt: skip
 
 
@@ -101,8 +122,8 @@ def gc(store: Store) -> "Gc":
 
     objects, records = CheckedObjects(store.objects), CheckedRecords(store.runs)
     git = str(store.folder / "source.git")
-    source = GitChecks(git)
-    working = [working_folder() / name for name in (WORKSPACES, REPEATS)]
+    source, user = GitChecks(git), working_folder()
+    working, models = [user / name for name in (WORKSPACES, REPEATS)], user / MODELS
     place, runs, cache = str(store.folder), store.folder / "runs", str(working[0])
 
     def damaged() -> list[Path]:
@@ -123,12 +144,10 @@ def gc(store: Store) -> "Gc":
         workspaces=PathHoldings(
             cache, lambda: [one for folder in working for one in workspaces.kept(folder)]
         ),
-        models=PathHoldings(
-            str(working_folder() / MODELS), lambda: sorted((working_folder() / MODELS).glob("*"))
-        ),
+        models=PathHoldings(str(models), lambda: sorted(models.glob("*"))),
         archives=HeldArchives(str(archive_folder())),
     )
     return Gc(
         FolderUse(store.folder), records, objects, objects.read, GitHoldings(git), places,
-        time.time(), lambda: claims(store), lambda: _lockfiles(store),
+        time.time(), lambda: _claims(store), lambda: _lockfiles(store),
     )  # fmt: skip

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runproj.app.places import MODELS, working_folder
-from runproj.app.stores import Store, is_trusted
+from runproj.app.places import MODELS, state_folder, working_folder
+from runproj.app.stores import Store
 from runproj.errors import NoSuchRun, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,13 @@ def registry(store: Store) -> "Registry":
         return next(iter(store.runs.summaries("id = ?", (run_id,), 1)), None)
 
     return Registry(store.share().models, facts, lambda: timestamp(time.time()), user())
+
+
+def is_trusted(store: Store, run_id: str) -> bool:
+    """Tell whether this user made a store, and executed this run."""
+    from runproj.adapters.store import own  # noqa: PLC0415 -- lazy
+
+    return run_id.isalnum() and own.is_own(store.folder, state_folder(), run_id)
 
 
 def is_trusted_model(store: Store, run_id: str, folder: str) -> bool:

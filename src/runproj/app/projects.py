@@ -273,31 +273,6 @@ def write_lockfile(project: OpenProject, path: str, content: str) -> None:
         ) from error
 
 
-def exported_lock(content: str, form: str, caller: Mapping[str, str]) -> str:
-    """Return the lock of a conda environment in the form of another tool.
-
-    Args:
-        content: the lockfile.
-        form: ``explicit``, a list for conda; ``environment``, an environment file; ``pixi``, the
-            text of a ``pixi.lock``.
-        caller: the caller's environment variables.
-
-    Raises:
-        NotSupported: the form has no place for what is in the lock.
-        EnvironmentFailed: the lockfile is damaged, or py-rattler is missing.
-    """
-    from runproj.lock import conda  # noqa: PLC0415 -- lazy
-
-    lock = conda.read(content)
-    if form == "explicit":
-        return conda.explicit(lock)
-    if form == "environment":
-        return conda.environment_file(lock)
-    from runproj.adapters.environments.rattler import pixi_lock  # noqa: PLC0415 -- lazy
-
-    return pixi_lock(lock, caller)
-
-
 def lock_problems(project: OpenProject) -> list[Problem]:
     """Return what is wrong with the lockfiles that a project has; a missing one is not."""
     from runproj.engine.pin import check_lockfiles  # noqa: PLC0415 -- lazy

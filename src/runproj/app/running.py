@@ -12,7 +12,7 @@ from runproj.adapters.remembered import RememberedValues
 from runproj.app.building import backends
 from runproj.app.places import PROJECT_FILES, WORKSPACES, cache_folder, working_folder
 from runproj.app.projects import OpenProject, author_of, parse_project
-from runproj.app.stores import Store, project_store, read_metrics
+from runproj.app.stores import Store, project_store
 from runproj.model import EMPTY
 from runproj.version import VERSION
 
@@ -132,7 +132,7 @@ def runner_of(
         reporter=reporter,
         caller=caller,
         clock=time.time,
-        parse_metrics=read_metrics,
+        parse_metrics=_read_metrics,
         tracking=TrackingFolders(),
         keep_going=options.keep_going,
         keep_workspace=options.keep_workspace,
@@ -144,6 +144,13 @@ def runner_of(
         durations=store.runs.durations,
         together=stage.together,
     )
+
+
+def _read_metrics(path: str, text: str) -> Mapping[str, float]:
+    """Read the numbers of a metrics file, see :mod:`runproj.record.metrics`."""
+    from runproj.record.metrics import parse_metrics  # noqa: PLC0415 -- lazy
+
+    return parse_metrics(path, text)
 
 
 def _capacity(prepared: "Prepared", options: Options, caller: Mapping[str, str]) -> "Capacity":

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runproj.adapters.source.git import GitSource
     from runproj.adapters.store.registry import FolderModels
     from runproj.engine.models import Models
-    from runproj.ports import Claim, Stream, Watcher
+    from runproj.ports import Stream, Watcher
     from runproj.record.artifact import Artifact
     from runproj.record.run import Output, StepRun
 
@@ -248,40 +248,6 @@ def project_store(folder: Path, given: str | None) -> Store:
     beside = folder / STORE
     writable = os.access(beside if beside.exists() else folder, os.W_OK)
     return Store(beside if writable else aside(folder))
-
-
-def read_metrics(path: str, text: str) -> Mapping[str, float]:
-    """Read the numbers of a metrics file, see :mod:`runproj.record.metrics`."""
-    from runproj.record.metrics import parse_metrics  # noqa: PLC0415 -- lazy
-
-    return parse_metrics(path, text)
-
-
-def claims(store: Store) -> "Sequence[Claim]":
-    """Return what is kept beside the runs of a store, and needs some of them: registered models.
-
-    Raises:
-        StoreError: the history of one cannot be read.
-    """
-    from runproj.engine.models import held_versions  # noqa: PLC0415 -- lazy
-    from runproj.ports import Claim  # noqa: PLC0415 -- lazy
-
-    return [
-        Claim(
-            f"the registered model {version.reference}",
-            (version.origin.run,),
-            (version.origin.model,),
-            () if version.origin.environment is None else (version.origin.environment,),
-        )
-        for version in held_versions(store.shelf)
-    ]
-
-
-def is_trusted(store: Store, run_id: str) -> bool:
-    """Tell whether this user made a store, and executed this run."""
-    from runproj.adapters.store import own  # noqa: PLC0415 -- lazy
-
-    return run_id.isalnum() and own.is_own(store.folder, state_folder(), run_id)
 
 
 def members_of(store: Store, artifact: "Artifact") -> "list[Artifact]":

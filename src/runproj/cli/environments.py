@@ -371,7 +371,7 @@ def export(
 
 def _exported(kind: str, content: str, form: str, project: str) -> str:
     if kind == "conda" and form != "cyclonedx":
-        return projects.exported_lock(content, form, dict(os.environ))
+        return building.exported_lock(content, form, dict(os.environ))
     if kind == "docker":
         from runproj.lock import image  # noqa: PLC0415 -- lazy
 

@@ -217,7 +217,7 @@ def _refuse_foreign(store: stores.Store, called: str, origin: Origin) -> None:
     Raises:
         Refused: somebody else made it.
     """
-    if not stores.is_trusted(store, origin.run):
+    if not modelling.is_trusted(store, origin.run):
         raise Refused(
             f"loading {called} executes what its maker wished, and this store is not known to be "
             "your own",
